@@ -1,0 +1,247 @@
+//! One effect of a command: a verb on a resource, with typed attributes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use smallvec::SmallVec;
+
+/// The verb of an action, such as `select` or `exec`. Lower case; its protocol's vocabulary declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Verb(Cow<'static, str>);
+
+impl Verb {
+    /// An effect that could not be determined. Covered only by a rule that names it.
+    pub const UNKNOWN: Self = Self(Cow::Borrowed("unknown"));
+    /// An empty statement: no effect at all.
+    pub const NOOP: Self = Self(Cow::Borrowed("noop"));
+    /// Opening a session. Covered by any allow or hold that matches principal and target.
+    pub const CONNECT: Self = Self(Cow::Borrowed("connect"));
+
+    /// A verb known at compile time; costs nothing.
+    pub const fn new(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// The verb's name as policies spell it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Verb {
+    fn from(name: String) -> Self {
+        Self(Cow::Owned(name))
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A name made of segments, such as `public.orders` or `/etc/passwd`.
+///
+/// Segments are kept apart by a separator that no segment can contain, so a quoted identifier with a
+/// dot in it (`"a.b"`) is never mistaken for two segments.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Box<str>);
+
+impl Name {
+    /// Stands between two segments (U+001F, the unit separator).
+    pub const SEPARATOR: char = '\u{1f}';
+
+    /// Builds a name from its segments, or `None` if there are none or one contains the separator:
+    /// such a resource is [`Resource::Undetermined`].
+    pub fn new<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Option<Self> {
+        let mut joined = String::new();
+        for (index, segment) in segments.into_iter().enumerate() {
+            let segment = segment.as_ref();
+            if segment.contains(Self::SEPARATOR) {
+                return None;
+            }
+            if index > 0 {
+                joined.push(Self::SEPARATOR);
+            }
+            joined.push_str(segment);
+        }
+        if joined.is_empty() { None } else { Some(Self(joined.into())) }
+    }
+
+    /// The segments, in order. There is at least one.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split(Self::SEPARATOR)
+    }
+
+    /// The segments joined by [`Name::SEPARATOR`]: the form that patterns are matched against.
+    pub fn as_joined(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as people write it, its segments joined by `separator` (`.` for SQL, `/` for paths).
+    pub fn display(&self, separator: char) -> impl fmt::Display + '_ {
+        Displayed { name: self, separator }
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.display('.'))
+    }
+}
+
+struct Displayed<'a> {
+    name: &'a Name,
+    separator: char,
+}
+
+impl fmt::Display for Displayed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, segment) in self.name.segments().enumerate() {
+            if index > 0 {
+                write!(f, "{}", self.separator)?;
+            }
+            if segment.contains(self.separator) { write!(f, "{segment:?}")? } else { f.write_str(segment)? }
+        }
+        Ok(())
+    }
+}
+
+/// What an action is done to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// The verb has no object (`begin`, `shell`).
+    None,
+    /// A named object.
+    Named(Name),
+    /// The name depends on parameters that are not bound yet; conditions on it are deferred.
+    Pending,
+    /// The name could not be determined. A pattern on it is neither true nor false.
+    Undetermined,
+}
+
+impl Resource {
+    /// A named resource, or [`Resource::Undetermined`] where the segments make no name.
+    pub fn named<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Name::new(segments).map_or(Self::Undetermined, Self::Named)
+    }
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// A truth value (`filtered`).
+    Bool(bool),
+    /// A whole number (`limit`).
+    Integer(i64),
+    /// A text (`role`).
+    Text(Box<str>),
+    /// An ordered list of texts (`argv`, `reads`). An empty list is known to be empty.
+    List(Box<[Box<str>]>),
+    /// Depends on parameters that are not bound yet; conditions on it are deferred.
+    Pending,
+    /// Could not be determined.
+    Undetermined,
+}
+
+/// A named property of an action. Names and types are declared by the protocol's vocabulary; an
+/// attribute that an action lacks is undetermined.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Attribute {
+    /// The name as policies spell it.
+    pub name: Cow<'static, str>,
+    /// Its value for this action.
+    pub value: Value,
+}
+
+/// One effect of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Action {
+    /// What is done.
+    pub verb: Verb,
+    /// What it is done to.
+    pub resource: Resource,
+    attributes: SmallVec<[Attribute; 2]>,
+}
+
+impl Action {
+    /// An action without attributes.
+    pub const fn new(verb: Verb, resource: Resource) -> Self {
+        Self { verb, resource, attributes: SmallVec::new_const() }
+    }
+
+    /// An effect that could not be determined.
+    pub const fn unknown() -> Self {
+        Self::new(Verb::UNKNOWN, Resource::Undetermined)
+    }
+
+    /// The same action with one attribute more; a name given twice keeps the last value.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: Value) -> Self {
+        let name = name.into();
+        match self.attributes.iter_mut().find(|attribute| attribute.name == name) {
+            Some(attribute) => attribute.value = value,
+            None => self.attributes.push(Attribute { name, value }),
+        }
+        self
+    }
+
+    /// The value of an attribute, or `None` where the action lacks it (which is undetermined).
+    pub fn attribute(&self, name: &str) -> Option<&Value> {
+        self.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| &attribute.value)
+    }
+
+    /// All attributes, in the order they were given.
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+}
+
+/// The effects of one command: at least one, duplicates removed, in the order they were found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ActionSet(Box<[Action]>);
+
+impl ActionSet {
+    /// Collects actions. Nothing at all becomes `unknown`: there is no command without actions.
+    pub fn new(actions: impl IntoIterator<Item = Action>) -> Self {
+        let mut set: Vec<Action> = Vec::new();
+        for action in actions {
+            if !set.contains(&action) {
+                set.push(action);
+            }
+        }
+        if set.is_empty() {
+            set.push(Action::unknown());
+        }
+        Self(set.into())
+    }
+
+    /// The set of a command whose effects could not be determined.
+    pub fn unknown() -> Self {
+        Self::new([Action::unknown()])
+    }
+
+    /// The set of an empty statement.
+    pub fn noop() -> Self {
+        Self::new([Action::new(Verb::NOOP, Resource::None)])
+    }
+
+    /// The actions; never empty.
+    pub fn iter(&self) -> std::slice::Iter<'_, Action> {
+        self.0.iter()
+    }
+
+    /// The actions as a slice; never empty.
+    pub fn as_slice(&self) -> &[Action] {
+        &self.0
+    }
+}
+
+impl<'a> IntoIterator for &'a ActionSet {
+    type Item = &'a Action;
+    type IntoIter = std::slice::Iter<'a, Action>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

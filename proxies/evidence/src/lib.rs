@@ -1,0 +1,1 @@
+//! The audit log and recordings: hash chain, signed checkpoints, verifier.

@@ -1,0 +1,1 @@
+//! What Portcullis's proxies share: configuration, enforcement, sessions, identity, approvals, control.

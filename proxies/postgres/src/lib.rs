@@ -1,0 +1,1 @@
+//! A PostgreSQL proxy that judges, holds, masks and records every command.

@@ -1,0 +1,1 @@
+//! Ephemeral real servers and scripted hostile peers for Portcullis's tests.
