@@ -1,0 +1,47 @@
+# make demo   set up, then show the main job on real input, narrated
+# make test   set up, then run every test, those against a real PostgreSQL included
+# make lint   formatting, clippy and documentation, all without warnings
+# make bench  side by side with the programs a user would pick instead (bench-decide, bench-postgres, …)
+# make fuzz   a short bounded run of every fuzz target
+# make audit  advisories, licences and bans (needs cargo-deny and its database)
+#
+# Each target installs the system packages it lacks and says which (Debian, Ubuntu; root or sudo).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help packages-build packages-test packages-bench build demo test lint bench bench-% fuzz audit
+
+help:
+	@sed -n 's/^# \(make.*\)/\1/p' Makefile
+
+packages-%:
+	@scripts/packages $*
+
+build: packages-build
+	cargo build --release --locked -p portcullis-cli -p portcullis-postgres
+
+demo: packages-test
+	cargo build --release --locked -p portcullis-cli
+	scripts/demo
+
+test: packages-test
+	scripts/test
+
+lint: packages-build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+bench: packages-bench
+	scripts/bench
+
+bench-%: packages-bench
+	scripts/bench $*
+
+fuzz: packages-build
+	scripts/fuzz
+
+audit:
+	@command -v cargo-deny >/dev/null || { echo "error: cargo-deny is missing; help: cargo install cargo-deny" >&2; exit 1; }
+	cargo deny check
