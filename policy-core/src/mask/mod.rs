@@ -1,21 +1,9 @@
 //! What happens to values on their way back: [`Transform`]s, [`Detector`]s and the stream masker.
 
-/// What becomes of a masked value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transform {
-    /// NULL, or nothing where the protocol has no NULL.
-    Null,
-    /// A fixed replacement that says nothing about the value.
-    Redact,
-    /// A keyed, stable digest: equal values stay equal.
-    Hash,
-    /// The first characters are kept, the others replaced.
-    First(u16),
-    /// The last characters are kept, the others replaced.
-    Last(u16),
-    /// The recognisable part of an e-mail address or card number is kept.
-    Partial,
-}
+mod detect;
+mod transform;
+
+pub use transform::{Applied, Joined, MaskKey, REDACTED, Transform, ValueKind, WeakMaskKey};
 
 /// A kind of value that can be recognised by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
