@@ -1,1 +1,15 @@
 //! What Portcullis's proxies share: configuration, enforcement, sessions, identity, approvals, control.
+//!
+//! It speaks no wire protocol and parses no command: a proxy turns what its client sent into actions and asks here.
+//! A service that only wants a verdict, without sessions, approvals or evidence, uses `policy-core` itself.
+//!
+//! # Reading order
+//!
+//! 1. [`config`]: one TOML file, checked.
+//! 2. [`enforce`]: judge, admit, hold, record: what a proxy calls.
+//! 3. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared.
+
+pub mod config;
+pub mod enforce;
+pub mod session;
+pub mod store;

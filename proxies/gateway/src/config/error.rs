@@ -1,0 +1,121 @@
+//! What is wrong with a configuration file, where, and what would be right.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A configuration that can't be used. Its text names the file, line, what is wrong and the way out.
+#[derive(Debug)]
+pub struct ConfigError {
+    file: PathBuf,
+    place: Option<Place>,
+    message: String,
+    help: Option<String>,
+}
+
+#[derive(Debug)]
+struct Place {
+    line: usize,
+    column: usize,
+    text: String,
+    width: usize,
+}
+
+impl ConfigError {
+    pub(super) fn unreadable(file: &Path, error: &std::io::Error) -> Self {
+        Self {
+            file: file.to_owned(),
+            place: None,
+            message: format!("can't read the configuration: {error}"),
+            help: Some("`portcullis init` writes one that works".to_owned()),
+        }
+    }
+
+    pub(super) fn at(file: &Path, source: &str, span: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            place: Some(Place::of(source, span)),
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(super) fn whole(file: &Path, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), place: None, message: message.into(), help: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What toml and serde report, with a suggestion where a key or value is misspelt.
+    pub(super) fn syntax(file: &Path, source: &str, error: &toml::de::Error) -> Self {
+        let message = error.message().trim_end().to_owned();
+        let suggestion = suggestion(&message);
+        let mut this = match error.span() {
+            Some(span) => Self::at(file, source, span, message),
+            None => Self::whole(file, message),
+        };
+        this.help = suggestion.map(|name| format!("did you mean `{name}`?"));
+        this
+    }
+
+    /// The one-based line of the fault, where it has one.
+    pub fn line(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.line)
+    }
+}
+
+impl Place {
+    fn of(source: &str, span: Range<usize>) -> Self {
+        let before = source.get(..span.start).unwrap_or(source);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let text = source.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let column = before.get(line_start..).unwrap_or_default().chars().count();
+        let wanted = source.get(span).unwrap_or_default().lines().next().unwrap_or_default().chars().count();
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: column + 1,
+            text: text.to_owned(),
+            width: wanted.clamp(1, text.chars().count().saturating_sub(column).max(1)),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(place) = &self.place {
+            write!(f, ":{}:{}", place.line, place.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let Some(place) = &self.place {
+            let gutter = place.line.to_string();
+            let pad = " ".repeat(gutter.len());
+            let indent = " ".repeat(place.column - 1);
+            let carets = "^".repeat(place.width);
+            write!(f, "\n{pad} |\n{gutter} | {}\n{pad} | {indent}{carets}", place.text)?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// serde words a misspelling as "unknown field `x`, expected one of `a`, `b`": the nearest of those allowed.
+fn suggestion(message: &str) -> Option<String> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let given = quoted.next()?;
+    quoted
+        .map(|allowed| (strsim::damerau_levenshtein(given, allowed), allowed))
+        .filter(|&(distance, allowed)| distance <= 1 + allowed.len() / 4)
+        .min()
+        .map(|(_, allowed)| allowed.to_owned())
+}

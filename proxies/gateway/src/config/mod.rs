@@ -1,0 +1,195 @@
+//! One TOML file: what the gateway listens on, guards and keeps.
+//!
+//! The file as written (`raw`) and the configuration in force ([`Config`]) are two types. Everything that can
+//! be wrong is found while one becomes the other; nothing later asks whether a setting makes sense.
+
+mod error;
+mod raw;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::ConfigError;
+pub use raw::LogFormat;
+
+/// The configuration in force. All paths are absolute or relative to the working directory, never to the file.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Holds the store, generated keys and the control socket; mode 0700.
+    pub state: PathBuf,
+    /// Holds the audit log and recordings of this instance.
+    pub evidence: PathBuf,
+    /// Policy files; at least one.
+    pub policies: Vec<PathBuf>,
+    /// Worker threads that carry sessions.
+    pub workers: NonZeroUsize,
+    /// Where clients connect.
+    pub listen: Listen,
+    /// How clients are met.
+    pub tls: ServerTls,
+    /// What is bounded before any policy is asked.
+    pub limits: Limits,
+    /// Unix socket of the control API.
+    pub control: PathBuf,
+    /// Loopback listener of `/health` and `/metrics`.
+    pub health: Option<SocketAddr>,
+    /// How the gateway speaks about itself.
+    pub log: Log,
+    /// The encrypted secrets file.
+    pub secrets: Secrets,
+    /// What is guarded, by name; names are unique within a protocol.
+    pub targets: Vec<Arc<TargetConfig>>,
+}
+
+/// Addresses by protocol.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// PostgreSQL clients.
+    pub postgres: Vec<SocketAddr>,
+}
+
+/// The certificate shown to clients.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// PEM chain and PEM key; `None` is generated and kept in the state directory.
+    pub files: Option<(PathBuf, PathBuf)>,
+    /// Whether a client that asks for no encryption is refused (the default).
+    pub required: bool,
+}
+
+/// Bounds on clients, before any policy is asked.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Connections at a time from one address.
+    pub connections_per_address: usize,
+    /// From accept to proven identity.
+    pub authentication_time: Duration,
+    /// Without traffic, until a session ends. `None` is for ever.
+    pub idle_time: Option<Duration>,
+    /// The longest statement or parameter list taken, in bytes.
+    pub statement_bytes: usize,
+    /// Held commands at a time; more are refused.
+    pub held_commands: usize,
+}
+
+/// Logging.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// A filter as tracing-subscriber spells it, such as `info,portcullis=debug`.
+    pub level: String,
+    /// `None` is standard error.
+    pub file: Option<PathBuf>,
+    /// Size at which the file is rotated.
+    pub rotate_bytes: u64,
+    /// Rotated files kept.
+    pub keep: usize,
+}
+
+/// Where secrets are, and the key that opens them.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// The sealed file.
+    pub file: PathBuf,
+    /// Its key.
+    pub key: SecretsKey,
+}
+
+/// Where the key of the secrets file is.
+#[derive(Clone, Debug)]
+pub enum SecretsKey {
+    /// A file, mode 0600.
+    File(PathBuf),
+    /// An environment variable holding the key in base64.
+    Env(String),
+}
+
+/// One guarded system: what policies see of it, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct TargetConfig {
+    /// Name, protocol and labels.
+    pub subject: Arc<policy_core::Target>,
+    /// Host name, IP address or directory of a Unix socket.
+    pub host: String,
+    /// TCP port, or the number in the Unix socket's name.
+    pub port: u16,
+    /// The database on the target; the target's name unless given.
+    pub database: String,
+    /// The account on the target.
+    pub user: String,
+    /// Where its password is; `None` for accounts that need none.
+    pub credential: Option<CredentialSource>,
+    /// How the leg to the target is protected.
+    pub tls: TargetTls,
+}
+
+/// Where a target's credential comes from. Never the credential itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// An environment variable.
+    Env(String),
+    /// A file that group and others can't read; one trailing newline is dropped.
+    File(PathBuf),
+    /// A name in the secrets file.
+    Secret(String),
+}
+
+/// How the leg to a target is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetTls {
+    /// Encrypted, the certificate checked against `ca` (the system's roots if `None`) and the name.
+    VerifyFull {
+        /// PEM certificates that are trusted.
+        ca: Option<PathBuf>,
+        /// The name expected in the certificate; the host unless given.
+        server_name: String,
+    },
+    /// Encrypted, the certificate not checked: no protection against an active attacker.
+    Require,
+    /// Not encrypted: loopback, a Unix socket, or spelled out.
+    Disable,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Where it can't be read, isn't TOML, has an unknown key or a value that can't work. The first fault is reported.
+    pub fn load(file: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let file = file.as_ref();
+        let source = std::fs::read_to_string(file).map_err(|error| ConfigError::unreadable(file, &error))?;
+        Self::parse(file, &source)
+    }
+
+    /// Checks a configuration's text; `file` names it in errors and is what relative paths start from.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(file: &Path, source: &str) -> Result<Self, ConfigError> {
+        let raw = toml::from_str(source).map_err(|error| ConfigError::syntax(file, source, &error))?;
+        resolve::resolve(file, source, raw)
+    }
+
+    /// A commented configuration to start from.
+    pub const fn example() -> &'static str {
+        include_str!("example.toml")
+    }
+
+    /// The target of this name and protocol.
+    pub fn target(&self, protocol: &policy_core::Protocol, name: &str) -> Option<&Arc<TargetConfig>> {
+        self.targets
+            .iter()
+            .find(|target| &*target.subject.name == name && target.subject.protocol == *protocol)
+    }
+}

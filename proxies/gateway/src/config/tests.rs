@@ -1,0 +1,103 @@
+use super::*;
+
+const TARGET: &str =
+    "[[target]]\nname = \"shop\"\nprotocol = \"postgres\"\naddress = \"127.0.0.1\"\nuser = \"app\"\n";
+
+fn parse(source: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("/etc/portcullis/portcullis.toml"), source)
+}
+
+#[track_caller]
+fn fails(source: &str, line: usize, expected: &[&str]) {
+    let error = parse(source).expect_err("this configuration is wrong");
+    let text = error.to_string();
+    assert_eq!(error.line(), Some(line), "{text}");
+    for part in expected {
+        assert!(text.contains(part), "`{part}` is missing from:\n{text}");
+    }
+}
+
+#[test]
+fn example_works() {
+    let config = parse(Config::example()).expect("the example is right");
+    assert_eq!(config.state, Path::new("/etc/portcullis/state"));
+    assert_eq!(config.targets.len(), 1);
+    let target = config.target(&policy_core::Protocol::POSTGRES, "shop").expect("the example's target");
+    assert_eq!(target.credential, Some(CredentialSource::Env("SHOP_PASSWORD".into())));
+    assert_eq!(target.tls, TargetTls::Disable);
+}
+
+#[test]
+fn defaults_are_safe() {
+    let config = parse(&format!("policies = [\"p\"]\n{TARGET}")).expect("few keys are needed");
+    assert!(config.tls.required);
+    assert!(config.listen.postgres.iter().all(|address| address.ip().is_loopback()));
+    assert_eq!(config.health, None);
+    let target = &config.targets[0];
+    assert_eq!(target.tls, TargetTls::VerifyFull { ca: None, server_name: "127.0.0.1".into() });
+    assert_eq!((target.port, target.database.as_str()), (5432, "shop"));
+}
+
+#[test]
+fn errors_name_key_line_and_what_is_allowed() {
+    let with = |line: &str| format!("policies = [\"p\"]\n{line}\n{TARGET}");
+    let target = |line: &str| format!("policies = [\"p\"]\n{TARGET}{line}\n");
+    fails(
+        &with("[limits]\nconections = 3"),
+        3,
+        &["unknown field `conections`", "did you mean `connections`?"],
+    );
+    fails(&with("[limits]\nconnections = 0"), 3, &["`limits.connections` is a number from 1 to"]);
+    fails(&with("[limits]\nauthentication_time = \"10\""), 3, &["\"10s\""]);
+    fails(&with("[listen]\npostgres = \"localhost\""), 3, &["an IP address and a port", "[::1]:6432"]);
+    fails(&with("[health]\nlisten = \"0.0.0.0:1\""), 3, &["loopback"]);
+    fails(&with("[tls]\ncertificate = \"/dev/null/x\"\nkey = \"k\""), 3, &["is not a file"]);
+    fails(&with("[tls]\nkey = \"k\""), 3, &["needs `tls.certificate`"]);
+    fails(&with("[log]\nformat = \"xml\""), 3, &["`auto`", "`json`"]);
+    fails(&with("[log]\nlevel = \"loud\""), 3, &["`debug`"]);
+    fails(&with("workers = 0"), 2, &["`workers` is a number from 1"]);
+    fails(&format!("policies = []\n{TARGET}"), 1, &["without a policy nothing is allowed"]);
+    fails(&target("tls = { mode = \"verify-ful\" }"), 7, &["did you mean `verify-full`?"]);
+    fails(&target("tls = { mode = \"require\", ca = \"x\" }"), 7, &["checked only with"]);
+    fails(&target("credential = { env = \"A\", file = \"b\" }"), 7, &["exactly one of"]);
+    fails(&target("credential = { password = \"hunter2\" }"), 7, &["unknown field `password`"]);
+    fails(&target("password = \"hunter2\""), 7, &["unknown field"]);
+    fails(&format!("policies = [\"p\"]\n{TARGET}{TARGET}"), 8, &["two targets are named `shop`"]);
+    fails("policies = [\"p\"", 1, &[]);
+}
+
+#[test]
+fn plaintext_to_another_machine_is_spelled_out() {
+    let to = |host: &str, mode: &str| {
+        format!(
+            "policies = [\"p\"]\n[[target]]\nname = \"a\"\nprotocol = \"postgres\"\naddress = \"{host}\"\nuser = \"u\"\ntls = {{ mode = \"{mode}\" }}\n"
+        )
+    };
+    fails(&to("db.example.org:5432", "disable"), 7, &["in the clear", "disable-over-network"]);
+    for host in ["127.0.0.1:5432", "[::1]:5432", "localhost", "/run/postgresql"] {
+        assert!(parse(&to(host, "disable")).is_ok(), "{host}");
+    }
+    assert!(parse(&to("db.example.org:5432", "disable-over-network")).is_ok());
+}
+
+#[test]
+fn addresses_of_targets() {
+    let parse_one = |address: &str| {
+        let source = format!(
+            "policies = [\"p\"]\n[[target]]\nname = \"a\"\nprotocol = \"postgres\"\naddress = \"{address}\"\nuser = \"u\"\n"
+        );
+        parse(&source).map(|config| (config.targets[0].host.clone(), config.targets[0].port))
+    };
+    for (address, host, port) in [
+        ("db:1", "db", 1),
+        ("db", "db", 5432),
+        ("[::1]:9", "::1", 9),
+        ("[::1]", "::1", 5432),
+        ("/run/pg:5433", "/run/pg", 5433),
+    ] {
+        assert_eq!(parse_one(address).expect(address), (host.to_owned(), port));
+    }
+    for address in ["", ":1", "db:", "db:0", "db:70000", "::1", "[::1", "[db]:1", "[::1]9", "a b"] {
+        assert!(parse_one(address).is_err(), "{address}");
+    }
+}

@@ -1,0 +1,24 @@
+//! The only caller of a policy's judgement in the data path, and the only mint of [`Permit`]s.
+//!
+//! ```text
+//! Gateway::open_session → Session ── judge(Asked) ──→ Admit(Permit) ── forward() ──→ Receipt ── outcome()
+//!                                                 ├─→ Refuse(Refusal)
+//!                                                 └─→ Hold(Held) ── open() ─ wait() ──→ Admit | Refuse
+//! ```
+//!
+//! A permit exists only after the intent was written to the audit log, can't be copied, and is consumed by
+//! whoever forwards the command. What fails on the way is a refusal; evidence that can't be written also ends the session.
+
+mod asked;
+mod gateway;
+mod hold;
+mod permit;
+mod refusal;
+mod session;
+
+pub use asked::{Asked, Parameter, Stage, Statement, StatementParts};
+pub use gateway::{Gateway, Opening};
+pub use hold::{Held, HoldNotice, Released};
+pub use permit::{Outcome, Permit, Receipt};
+pub use refusal::{Refusal, RefusalKind};
+pub use session::{Closing, Judgement, Session};

@@ -1,0 +1,123 @@
+//! What outlives a session and what several gateways share: approvals, votes, revocations, counters, users, tag pins.
+//!
+//! [`Store`] is the contract, [`Sqlite`] the embedded one, [`Keeper`] runs one on a thread of its own.
+
+mod keeper;
+mod records;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub use keeper::Keeper;
+pub use records::{
+    Approval, ApprovalState, HeldRule, NewApproval, Number, Revocation, RevocationSubject, SessionRow,
+    TagPin, User, Vote,
+};
+pub use sqlite::Sqlite;
+
+use crate::session::SessionId;
+
+/// State that survives the process and is shared by the instances that open the same store.
+///
+/// # Crash contract
+/// A call that returned `Ok` is durable: it survives the process and the power. A call that returned an error or
+/// never returned has happened wholly or not at all. [`Store::consume`], [`Store::vote`] and [`Store::reserve`] are
+/// atomic across instances: of two that race for one grant or for the last unit of a bound, one gets it.
+/// A grant that was consumed by an instance that then died is lost; it is never given again.
+///
+/// Calls block. Times are milliseconds since the Unix epoch, UTC.
+pub trait Store: Send {
+    /// Notes that an instance lives, and forgets what dead ones left behind: their sessions are removed and what
+    /// they held is withdrawn. Says how many held commands were.
+    fn heartbeat(&mut self, instance: u64, now: i64) -> Result<usize, StoreError>;
+    /// Forgets an instance that ends in order, as [`Store::heartbeat`] does with dead ones.
+    fn farewell(&mut self, instance: u64) -> Result<(), StoreError>;
+
+    /// Notes a session.
+    fn open_session(&mut self, session: &SessionRow) -> Result<(), StoreError>;
+    /// Forgets a session.
+    fn close_session(&mut self, id: SessionId) -> Result<(), StoreError>;
+    /// The sessions of all live instances, oldest first.
+    fn sessions(&mut self) -> Result<Vec<SessionRow>, StoreError>;
+
+    /// Opens an approval; numbers are never used again.
+    fn request(&mut self, approval: &NewApproval) -> Result<Number, StoreError>;
+    /// One approval with its votes.
+    fn approval(&mut self, number: Number) -> Result<Option<Approval>, StoreError>;
+    /// Approvals, newest first; only those still waiting if `pending`. At most 1,000.
+    fn approvals(&mut self, pending: bool) -> Result<Vec<Approval>, StoreError>;
+    /// Adds a vote to a waiting approval. `false` if it no longer waits or this voter has voted for the same holds.
+    fn vote(&mut self, number: Number, vote: &Vote) -> Result<bool, StoreError>;
+    /// Replaces what a waiting approval asks for. Votes keep what they were cast for. `false` if it no longer waits.
+    fn amend(&mut self, number: Number, holds: &[HeldRule], deadline: i64) -> Result<bool, StoreError>;
+    /// Takes the grant: from waiting to consumed, provided that its votes are the `votes` that were counted.
+    /// `false` if it no longer waits or the votes have changed.
+    fn consume(&mut self, number: Number, votes: usize, now: i64) -> Result<bool, StoreError>;
+    /// Ends a waiting approval without a grant. `false` if it no longer waits.
+    fn settle(
+        &mut self,
+        number: Number,
+        state: ApprovalState,
+        by: &str,
+        reason: &str,
+        now: i64,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes a revocation; its sequence number.
+    fn revoke(&mut self, revocation: &Revocation) -> Result<u64, StoreError>;
+    /// Revocations after a sequence number, with theirs, in order.
+    fn revocations(&mut self, after: u64) -> Result<Vec<(u64, Revocation)>, StoreError>;
+    /// Changes whenever another connection has changed the store.
+    fn version(&mut self) -> Result<u64, StoreError>;
+
+    /// Takes up to `want` units of `counter` in the window that starts at `window`, never more than `bound` in all;
+    /// how many were left to take. Windows before this one are forgotten.
+    fn reserve(&mut self, counter: &str, window: i64, want: u64, bound: u64) -> Result<u64, StoreError>;
+    /// Returns units that were taken and not used.
+    fn give_back(&mut self, counter: &str, window: i64, units: u64) -> Result<(), StoreError>;
+
+    /// One local user.
+    fn user(&mut self, name: &str) -> Result<Option<User>, StoreError>;
+    /// All local users by name.
+    fn users(&mut self) -> Result<Vec<User>, StoreError>;
+    /// Adds a user, or replaces the one of this name.
+    fn put_user(&mut self, user: &User) -> Result<(), StoreError>;
+    /// Removes a user. `false` if there was none.
+    fn remove_user(&mut self, name: &str) -> Result<bool, StoreError>;
+
+    /// The identities that tagged columns of a target resolved to.
+    fn tag_pins(&mut self, target: &str) -> Result<Vec<TagPin>, StoreError>;
+    /// Notes identities, replacing those of the same target, pattern and column.
+    fn pin_tags(&mut self, target: &str, pins: &[TagPin]) -> Result<(), StoreError>;
+}
+
+/// The store failed. Whatever depended on the answer is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite reported an error.
+    #[error("the store `{path}` failed: {source}")]
+    Sqlite {
+        /// The file.
+        path: String,
+        /// SQLite's words.
+        source: rusqlite::Error,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "the store `{path}` has schema {found}, this version knows {known}: use the newer portcullis that wrote it"
+    )]
+    TooNew {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// The newest known.
+        known: i64,
+    },
+    /// A row holds what this version never writes.
+    #[error("the store holds a value that makes no sense: {0}")]
+    Corrupt(String),
+    /// The store's thread has ended.
+    #[error("the store has stopped")]
+    Stopped,
+}

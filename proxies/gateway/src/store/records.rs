@@ -1,0 +1,222 @@
+//! The records that a [`Store`](super::Store) keeps.
+
+use policy_core::PrincipalKind;
+use policy_core::rule::HoldKey;
+use policy_core::{Digest, RuleId};
+use serde::{Deserialize, Serialize};
+
+use crate::session::SessionId;
+
+/// The number of an approval: what people say to each other.
+pub type Number = u64;
+
+/// A session as all instances see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Its name.
+    pub id: SessionId,
+    /// The instance that carries it.
+    pub instance: u64,
+    /// Who opened it.
+    pub principal: String,
+    /// What it reaches.
+    pub target: String,
+    /// Where the client connects from; empty if unknown.
+    pub source: String,
+    /// What the client calls itself, untrusted.
+    pub client: String,
+    /// When it opened, in milliseconds since the Unix epoch.
+    pub opened: i64,
+}
+
+/// One hold that an approval asks about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldRule {
+    /// The hold's name.
+    pub rule: String,
+    /// The digest of its requirement, in hexadecimal.
+    pub requirement: String,
+    /// How many must approve.
+    pub quorum: u16,
+}
+
+impl HeldRule {
+    pub(crate) fn new(key: &HoldKey, quorum: u16) -> Self {
+        Self { rule: key.rule.to_string(), requirement: key.requirement.to_string(), quorum }
+    }
+
+    /// The key that policies know the hold by; `None` if the digest isn't one.
+    pub(crate) fn key(&self) -> Option<HoldKey> {
+        Some(HoldKey {
+            rule: RuleId(self.rule.as_str().into()),
+            requirement: parse_digest(&self.requirement)?,
+        })
+    }
+}
+
+pub(crate) fn parse_digest(hex: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(Digest(bytes))
+}
+
+/// What a held command asks reviewers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewApproval {
+    /// The instance that holds the command.
+    pub instance: u64,
+    /// The session it came from.
+    pub session: SessionId,
+    /// Who asks.
+    pub principal: String,
+    /// What kind of actor asks.
+    pub kind: PrincipalKind,
+    /// The person behind the account.
+    pub person: Option<String>,
+    /// The principal that an agent acts for.
+    pub owner: Option<String>,
+    /// What it would reach.
+    pub target: String,
+    /// All that a vote is about, as one digest.
+    pub binding: Digest,
+    /// The command with its literals masked.
+    pub shown: String,
+    /// The command and its parameters in the clear, where every hold on it says `reveal`.
+    pub revealed: Option<String>,
+    /// What it does, one line an action.
+    pub actions: Vec<String>,
+    /// The holds on it.
+    pub holds: Vec<HeldRule>,
+    /// Why, in the requester's words.
+    pub justification: Option<String>,
+    /// Whether it waits inside a transaction, pinning locks.
+    pub in_transaction: bool,
+    /// When it was asked.
+    pub created: i64,
+    /// When it expires.
+    pub deadline: i64,
+}
+
+/// What became of an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApprovalState {
+    /// It waits for votes.
+    Pending,
+    /// It was granted, and the command went on.
+    Consumed,
+    /// A reviewer refused it, or policy did at release.
+    Refused,
+    /// Nobody answered in time.
+    Expired,
+    /// The requester went away, or the gateway that held it.
+    Withdrawn,
+}
+
+impl ApprovalState {
+    /// As stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Consumed => "consumed",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Pending, Self::Consumed, Self::Refused, Self::Expired, Self::Withdrawn]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+}
+
+/// An approval and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// Its number.
+    pub number: Number,
+    /// What was asked.
+    pub asked: NewApproval,
+    /// What became of it.
+    pub state: ApprovalState,
+    /// Who ended it; empty while it waits.
+    pub decided_by: String,
+    /// Their words.
+    pub reason: String,
+    /// The votes, in order.
+    pub votes: Vec<Vote>,
+}
+
+/// One reviewer's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// Who.
+    pub voter: String,
+    /// When.
+    pub at: i64,
+    /// Their words.
+    pub reason: String,
+    /// The binding of the command that they saw.
+    pub binding: Digest,
+    /// The holds that they saw. The vote counts toward no other.
+    pub holds: Vec<HeldRule>,
+}
+
+/// Whose sessions end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevocationSubject {
+    /// One session.
+    Session(SessionId),
+    /// Every session that a principal has open.
+    User(String),
+}
+
+/// An order to end sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Whose sessions.
+    pub subject: RevocationSubject,
+    /// Who ordered it.
+    pub by: String,
+    /// Their words.
+    pub reason: String,
+    /// When.
+    pub at: i64,
+}
+
+/// A local account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its name, as clients give it.
+    pub name: String,
+    /// The SCRAM verifier in PostgreSQL's textual form. Never a password.
+    pub verifier: String,
+    /// What kind of actor it is.
+    pub kind: PrincipalKind,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// The person behind it.
+    pub person: Option<String>,
+    /// The principal that an agent acts for.
+    pub owner: Option<String>,
+    /// Whether it may neither log in nor vote.
+    pub disabled: bool,
+}
+
+/// What a column that a policy tags resolved to on a target: renaming it doesn't untag it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagPin {
+    /// The pattern or tag in the policy.
+    pub pattern: String,
+    /// The table's OID.
+    pub table: u32,
+    /// The column's attribute number.
+    pub attribute: i16,
+}

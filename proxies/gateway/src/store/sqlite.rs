@@ -1,0 +1,485 @@
+//! The embedded store: one SQLite file in WAL mode, shared by the instances of one machine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use policy_core::{Digest, PrincipalKind};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
+
+use super::{
+    Approval, ApprovalState, HeldRule, NewApproval, Number, Revocation, RevocationSubject, SessionRow, Store,
+    StoreError, TagPin, User, Vote,
+};
+use crate::session::SessionId;
+
+/// Brings a store from the version that is its index to the next. Never changed once released, only added to.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+/// How long a writer waits for another instance's transaction.
+const BUSY: Duration = Duration::from_secs(2);
+/// An instance that has not been heard of for this long is dead.
+const DEAD_AFTER_MS: i64 = 10_000;
+
+/// A connection to the store file.
+pub struct Sqlite {
+    connection: Connection,
+    path: String,
+}
+
+impl Sqlite {
+    /// Opens the file, creating or migrating it. Its directory must exist and should be the gateway's alone.
+    ///
+    /// # Errors
+    /// Where the file can't be opened, isn't a store, or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let name = path.display().to_string();
+        Self::open_inner(path, &name)
+            .map_err(|source| StoreError::Sqlite { path: name.clone(), source })?
+            .migrated()
+    }
+
+    fn open_inner(path: &Path, name: &str) -> Result<Self, rusqlite::Error> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        // Every commit reaches the disk: the crash contract promises it.
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        Ok(Self { connection, path: name.to_owned() })
+    }
+
+    fn migrated(mut self) -> Result<Self, StoreError> {
+        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        let path = self.path.clone();
+        let found = self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+                transaction.execute_batch(migration)?;
+            }
+            if found < known {
+                transaction.pragma_update(None, "user_version", known)?;
+            }
+            transaction.commit()?;
+            Ok(found)
+        })?;
+        if found > known { Err(StoreError::TooNew { path, found, known }) } else { Ok(self) }
+    }
+
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
+        work(&mut self.connection).map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })
+    }
+
+    /// All of `work` or nothing, with the write lock held from the start.
+    fn atomically<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
+        self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        })
+    }
+}
+
+impl Store for Sqlite {
+    fn heartbeat(&mut self, instance: u64, now: i64) -> Result<usize, StoreError> {
+        self.atomically(|db| {
+            db.prepare_cached("INSERT OR REPLACE INTO instances VALUES (?, ?)")?
+                .execute(params![sql(instance), now])?;
+            db.prepare_cached("DELETE FROM instances WHERE heartbeat < ?")?.execute([now - DEAD_AFTER_MS])?;
+            db.prepare_cached("DELETE FROM sessions WHERE instance NOT IN (SELECT id FROM instances)")?
+                .execute([])?;
+            db.prepare_cached(
+                "UPDATE approvals SET state = 'withdrawn', decided_by = 'gateway', ended = ?,
+                   reason = 'the gateway that held it has stopped'
+                 WHERE state = 'pending' AND instance NOT IN (SELECT id FROM instances)",
+            )?
+            .execute([now])
+        })
+    }
+
+    fn farewell(&mut self, instance: u64) -> Result<(), StoreError> {
+        self.atomically(|db| {
+            db.execute("DELETE FROM instances WHERE id = ?", [sql(instance)])?;
+            db.execute("DELETE FROM sessions WHERE instance = ?", [sql(instance)])?;
+            db.execute(
+                "UPDATE approvals SET state = 'withdrawn', decided_by = 'gateway',
+                   reason = 'the gateway that held it has stopped'
+                 WHERE state = 'pending' AND instance = ?",
+                [sql(instance)],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn open_session(&mut self, session: &SessionRow) -> Result<(), StoreError> {
+        self.with(|db| {
+            db.prepare_cached("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+                sql(session.id.0),
+                sql(session.instance),
+                session.principal,
+                session.target,
+                session.source,
+                session.client,
+                session.opened
+            ])?;
+            Ok(())
+        })
+    }
+
+    fn close_session(&mut self, id: SessionId) -> Result<(), StoreError> {
+        self.with(|db| db.prepare_cached("DELETE FROM sessions WHERE id = ?")?.execute([sql(id.0)]).map(drop))
+    }
+
+    fn sessions(&mut self) -> Result<Vec<SessionRow>, StoreError> {
+        self.with(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT id, instance, principal, target, source, client, opened FROM sessions ORDER BY opened, id",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok(SessionRow {
+                    id: SessionId(unsigned(row, 0)?),
+                    instance: unsigned(row, 1)?,
+                    principal: row.get(2)?,
+                    target: row.get(3)?,
+                    source: row.get(4)?,
+                    client: row.get(5)?,
+                    opened: row.get(6)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    fn request(&mut self, new: &NewApproval) -> Result<Number, StoreError> {
+        let (actions, holds) = (json(&new.actions)?, json(&new.holds)?);
+        self.with(|db| {
+            db.prepare_cached(
+                "INSERT INTO approvals (instance, session, principal, kind, person, owner, target, binding, shown,
+                   revealed, actions, holds, justification, in_transaction, created, deadline)
+                 VALUES (:instance, :session, :principal, :kind, :person, :owner, :target, :binding, :shown,
+                   :revealed, :actions, :holds, :justification, :in_transaction, :created, :deadline)",
+            )?
+            .execute(named_params! {
+                ":instance": sql(new.instance),
+                ":session": sql(new.session.0),
+                ":principal": new.principal,
+                ":kind": new.kind.as_str(),
+                ":person": new.person,
+                ":owner": new.owner,
+                ":target": new.target,
+                ":binding": new.binding.0,
+                ":shown": new.shown,
+                ":revealed": new.revealed,
+                ":actions": actions,
+                ":holds": holds,
+                ":justification": new.justification,
+                ":in_transaction": new.in_transaction,
+                ":created": new.created,
+                ":deadline": new.deadline,
+            })?;
+            Ok(db.last_insert_rowid().cast_unsigned())
+        })
+    }
+
+    fn approval(&mut self, number: Number) -> Result<Option<Approval>, StoreError> {
+        self.with(|db| {
+            let sql_text = format!("{APPROVAL} WHERE number = ?");
+            let found = db.prepare_cached(&sql_text)?.query_row([sql(number)], approval).optional()?;
+            found.map(|approval| with_votes(db, approval)).transpose()
+        })
+    }
+
+    fn approvals(&mut self, pending: bool) -> Result<Vec<Approval>, StoreError> {
+        let which = if pending { "WHERE state = 'pending'" } else { "" };
+        self.with(|db| {
+            let mut statement =
+                db.prepare_cached(&format!("{APPROVAL} {which} ORDER BY number DESC LIMIT 1000"))?;
+            let found: Vec<_> = statement.query_map([], approval)?.collect::<Result<_, _>>()?;
+            drop(statement);
+            found.into_iter().map(|approval| with_votes(db, approval)).collect()
+        })
+    }
+
+    fn vote(&mut self, number: Number, vote: &Vote) -> Result<bool, StoreError> {
+        let holds = json(&vote.holds)?;
+        self.with(|db| {
+            let added = db
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO votes (approval, voter, at, reason, binding, holds)
+                     SELECT number, ?2, ?3, ?4, ?5, ?6 FROM approvals
+                     WHERE number = ?1 AND state = 'pending' AND binding = ?5",
+                )?
+                .execute(params![sql(number), vote.voter, vote.at, vote.reason, vote.binding.0, holds])?;
+            Ok(added == 1)
+        })
+    }
+
+    fn amend(&mut self, number: Number, holds: &[HeldRule], deadline: i64) -> Result<bool, StoreError> {
+        let holds = json(holds)?;
+        self.with(|db| {
+            let changed = db.execute(
+                "UPDATE approvals SET holds = ?, deadline = ? WHERE number = ? AND state = 'pending'",
+                params![holds, deadline, sql(number)],
+            )?;
+            Ok(changed == 1)
+        })
+    }
+
+    fn consume(&mut self, number: Number, votes: usize, now: i64) -> Result<bool, StoreError> {
+        let votes = i64::try_from(votes).unwrap_or(i64::MAX);
+        self.with(|db| {
+            let changed = db.execute(
+                "UPDATE approvals SET state = 'consumed', decided_by = 'reviewers', ended = ?3
+                 WHERE number = ?1 AND state = 'pending' AND deadline > ?3
+                   AND (SELECT count(*) FROM votes WHERE approval = ?1) = ?2",
+                params![sql(number), votes, now],
+            )?;
+            Ok(changed == 1)
+        })
+    }
+
+    fn settle(
+        &mut self,
+        number: Number,
+        state: ApprovalState,
+        by: &str,
+        reason: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.with(|db| {
+            let changed = db.execute(
+                "UPDATE approvals SET state = ?, decided_by = ?, reason = ?, ended = ?
+                 WHERE number = ? AND state = 'pending'",
+                params![state.as_str(), by, reason, now, sql(number)],
+            )?;
+            Ok(changed == 1)
+        })
+    }
+
+    fn revoke(&mut self, revocation: &Revocation) -> Result<u64, StoreError> {
+        let (session, principal) = match &revocation.subject {
+            RevocationSubject::Session(id) => (Some(sql(id.0)), None),
+            RevocationSubject::User(name) => (None, Some(name)),
+        };
+        self.with(|db| {
+            db.execute(
+                "INSERT INTO revocations (session, principal, by, reason, at) VALUES (?, ?, ?, ?, ?)",
+                params![session, principal, revocation.by, revocation.reason, revocation.at],
+            )?;
+            Ok(db.last_insert_rowid().cast_unsigned())
+        })
+    }
+
+    fn revocations(&mut self, after: u64) -> Result<Vec<(u64, Revocation)>, StoreError> {
+        self.with(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT sequence, session, principal, by, reason, at FROM revocations WHERE sequence > ? ORDER BY sequence",
+            )?;
+            let rows = statement.query_map([sql(after)], |row| {
+                let session: Option<i64> = row.get(1)?;
+                let subject = match session {
+                    Some(id) => RevocationSubject::Session(SessionId(id.cast_unsigned())),
+                    None => RevocationSubject::User(row.get(2)?),
+                };
+                let revocation = Revocation { subject, by: row.get(3)?, reason: row.get(4)?, at: row.get(5)? };
+                Ok((unsigned(row, 0)?, revocation))
+            })?;
+            rows.collect()
+        })
+    }
+
+    fn version(&mut self) -> Result<u64, StoreError> {
+        self.with(|db| {
+            db.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+        })
+    }
+
+    fn reserve(&mut self, counter: &str, window: i64, want: u64, bound: u64) -> Result<u64, StoreError> {
+        self.atomically(|db| {
+            let found: Option<(i64, i64)> = db
+                .prepare_cached("SELECT window, used FROM counters WHERE counter = ?")?
+                .query_row([counter], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let used = match found {
+                // A clock that runs behind another instance's must not reopen a window that has passed.
+                Some((newer, _)) if newer > window => return Ok(0),
+                Some((same, used)) if same == window => used.max(0).cast_unsigned(),
+                _ => 0,
+            };
+            let taken = want.min(bound.saturating_sub(used));
+            if taken > 0 {
+                let used = i64::try_from(used.saturating_add(taken)).unwrap_or(i64::MAX);
+                db.prepare_cached("INSERT OR REPLACE INTO counters VALUES (?, ?, ?)")?
+                    .execute(params![counter, window, used])?;
+            }
+            Ok(taken)
+        })
+    }
+
+    fn give_back(&mut self, counter: &str, window: i64, units: u64) -> Result<(), StoreError> {
+        let units = i64::try_from(units).unwrap_or(i64::MAX);
+        self.with(|db| {
+            db.execute(
+                "UPDATE counters SET used = max(0, used - ?) WHERE counter = ? AND window = ?",
+                params![units, counter, window],
+            )
+            .map(drop)
+        })
+    }
+
+    fn user(&mut self, name: &str) -> Result<Option<User>, StoreError> {
+        self.with(|db| {
+            db.prepare_cached(&format!("{USER} WHERE name = ?"))?.query_row([name], user).optional()
+        })
+    }
+
+    fn users(&mut self) -> Result<Vec<User>, StoreError> {
+        self.with(|db| db.prepare_cached(&format!("{USER} ORDER BY name"))?.query_map([], user)?.collect())
+    }
+
+    fn put_user(&mut self, user: &User) -> Result<(), StoreError> {
+        let groups = json(&user.groups)?;
+        self.with(|db| {
+            db.execute(
+                "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    user.name,
+                    user.verifier,
+                    user.kind.as_str(),
+                    groups,
+                    user.person,
+                    user.owner,
+                    user.disabled
+                ],
+            )
+            .map(drop)
+        })
+    }
+
+    fn remove_user(&mut self, name: &str) -> Result<bool, StoreError> {
+        self.with(|db| Ok(db.execute("DELETE FROM users WHERE name = ?", [name])? == 1))
+    }
+
+    fn tag_pins(&mut self, target: &str) -> Result<Vec<TagPin>, StoreError> {
+        self.with(|db| {
+            let mut statement =
+                db.prepare_cached("SELECT pattern, relation, attribute FROM tag_pins WHERE target = ?")?;
+            let rows = statement.query_map([target], |row| {
+                Ok(TagPin { pattern: row.get(0)?, table: row.get(1)?, attribute: row.get(2)? })
+            })?;
+            rows.collect()
+        })
+    }
+
+    fn pin_tags(&mut self, target: &str, pins: &[TagPin]) -> Result<(), StoreError> {
+        self.atomically(|db| {
+            let mut statement = db.prepare_cached("INSERT OR REPLACE INTO tag_pins VALUES (?, ?, ?, ?)")?;
+            for pin in pins {
+                statement.execute(params![target, pin.pattern, pin.table, pin.attribute])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+const USER: &str = "SELECT name, verifier, kind, groups, person, owner, disabled FROM users";
+const APPROVAL: &str =
+    "SELECT number, instance, session, principal, kind, person, owner, target, binding, shown,
+    revealed, actions, holds, justification, in_transaction, created, deadline, state, decided_by, reason
+  FROM approvals";
+
+fn user(row: &Row<'_>) -> Result<User, rusqlite::Error> {
+    Ok(User {
+        name: row.get(0)?,
+        verifier: row.get(1)?,
+        kind: kind(row, 2)?,
+        groups: from_json(row, 3)?,
+        person: row.get(4)?,
+        owner: row.get(5)?,
+        disabled: row.get(6)?,
+    })
+}
+
+fn approval(row: &Row<'_>) -> Result<Approval, rusqlite::Error> {
+    let state: String = row.get(17)?;
+    Ok(Approval {
+        number: unsigned(row, 0)?,
+        asked: NewApproval {
+            instance: unsigned(row, 1)?,
+            session: SessionId(unsigned(row, 2)?),
+            principal: row.get(3)?,
+            kind: kind(row, 4)?,
+            person: row.get(5)?,
+            owner: row.get(6)?,
+            target: row.get(7)?,
+            binding: Digest(row.get(8)?),
+            shown: row.get(9)?,
+            revealed: row.get(10)?,
+            actions: from_json(row, 11)?,
+            holds: from_json(row, 12)?,
+            justification: row.get(13)?,
+            in_transaction: row.get(14)?,
+            created: row.get(15)?,
+            deadline: row.get(16)?,
+        },
+        state: ApprovalState::parse(&state).ok_or_else(|| senseless(17, format!("the state `{state}`")))?,
+        decided_by: row.get(18)?,
+        reason: row.get(19)?,
+        votes: Vec::new(),
+    })
+}
+
+fn with_votes(db: &Connection, mut approval: Approval) -> Result<Approval, rusqlite::Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT voter, at, reason, binding, holds FROM votes WHERE approval = ? ORDER BY at, voter",
+    )?;
+    let votes = statement.query_map([sql(approval.number)], |row| {
+        Ok(Vote {
+            voter: row.get(0)?,
+            at: row.get(1)?,
+            reason: row.get(2)?,
+            binding: Digest(row.get(3)?),
+            holds: from_json(row, 4)?,
+        })
+    })?;
+    approval.votes = votes.collect::<Result<_, _>>()?;
+    Ok(approval)
+}
+
+/// SQLite has signed integers only; the bits are kept.
+const fn sql(value: u64) -> i64 {
+    value.cast_signed()
+}
+
+fn unsigned(row: &Row<'_>, index: usize) -> Result<u64, rusqlite::Error> {
+    row.get::<_, i64>(index).map(i64::cast_unsigned)
+}
+
+fn kind(row: &Row<'_>, index: usize) -> Result<PrincipalKind, rusqlite::Error> {
+    let text: String = row.get(index)?;
+    [PrincipalKind::Human, PrincipalKind::Service, PrincipalKind::Agent]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| senseless(index, format!("the kind `{text}`")))
+}
+
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<T, rusqlite::Error> {
+    let text: String = row.get(index)?;
+    serde_json::from_str(&text).map_err(|error| senseless(index, error.to_string()))
+}
+
+fn senseless(index: usize, message: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(index, Type::Text, StoreError::Corrupt(message).into())
+}

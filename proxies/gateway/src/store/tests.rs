@@ -1,0 +1,156 @@
+use policy_core::{Digest, PrincipalKind};
+
+use super::*;
+
+fn open() -> (tempfile::TempDir, Sqlite, Sqlite) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store.db");
+    let one = Sqlite::open(&path).expect("a new store");
+    let two = Sqlite::open(&path).expect("the same store, again");
+    (directory, one, two)
+}
+
+fn held(instance: u64, deadline: i64) -> NewApproval {
+    NewApproval {
+        instance,
+        session: SessionId(u64::MAX - 3),
+        principal: "ana".into(),
+        kind: PrincipalKind::Human,
+        person: Some("ana@example.org".into()),
+        owner: None,
+        target: "shop".into(),
+        binding: Digest([7; 32]),
+        shown: "alter table t add x int".into(),
+        revealed: None,
+        actions: vec!["alter public.t".into()],
+        holds: vec![HeldRule { rule: "schema change".into(), requirement: "00".repeat(32), quorum: 2 }],
+        justification: None,
+        in_transaction: false,
+        created: 1_000,
+        deadline,
+    }
+}
+
+fn vote(voter: &str) -> Vote {
+    Vote {
+        voter: voter.into(),
+        at: 2_000,
+        reason: String::new(),
+        binding: Digest([7; 32]),
+        holds: held(1, 0).holds,
+    }
+}
+
+#[test]
+fn an_approval_reads_back_as_it_was_asked() {
+    let (_directory, mut one, mut two) = open();
+    let number = one.request(&held(u64::MAX, 9_000)).expect("stored");
+    assert!(two.vote(number, &vote("bob")).expect("counted"));
+    let read = two.approval(number).expect("read").expect("there");
+    assert_eq!(read.asked, held(u64::MAX, 9_000));
+    assert_eq!((read.state, read.votes), (ApprovalState::Pending, vec![vote("bob")]));
+    assert_eq!(one.approvals(true).expect("read").len(), 1);
+}
+
+#[test]
+fn a_grant_is_consumed_once() {
+    let (_directory, mut one, mut two) = open();
+    let number = one.request(&held(1, 9_000)).expect("stored");
+    assert!(one.vote(number, &vote("bob")).expect("counted"));
+    assert!(!one.vote(number, &vote("bob")).expect("a second vote of the same person is none"));
+    assert!(!one.consume(number, 0, 3_000).expect("asked"), "the votes have changed since they were counted");
+    assert!(two.consume(number, 1, 3_000).expect("asked"));
+    assert!(!one.consume(number, 1, 3_000).expect("asked"), "consumed twice");
+    assert!(!one.vote(number, &vote("cat")).expect("asked"), "a vote after the end");
+    assert!(!one.settle(number, ApprovalState::Refused, "cat", "", 3_000).expect("asked"));
+}
+
+#[test]
+fn a_grant_is_gone_at_its_deadline() {
+    let (_directory, mut one, _two) = open();
+    let number = one.request(&held(1, 9_000)).expect("stored");
+    assert!(!one.consume(number, 0, 9_000).expect("asked"));
+}
+
+#[test]
+fn a_vote_for_another_binding_is_none() {
+    let (_directory, mut one, _two) = open();
+    let number = one.request(&held(1, 9_000)).expect("stored");
+    let other = Vote { binding: Digest([8; 32]), ..vote("bob") };
+    assert!(!one.vote(number, &other).expect("asked"));
+}
+
+#[test]
+fn what_a_dead_instance_held_is_withdrawn() {
+    let (_directory, mut one, mut two) = open();
+    one.heartbeat(1, 0).expect("alive");
+    let number = one.request(&held(1, 99_000)).expect("stored");
+    assert_eq!(two.heartbeat(2, 5_000).expect("alive"), 0, "one was heard of five seconds ago");
+    assert_eq!(two.heartbeat(2, 20_000).expect("alive"), 1);
+    let read = two.approval(number).expect("read").expect("there");
+    assert_eq!(read.state, ApprovalState::Withdrawn);
+    assert!(!one.consume(number, 0, 20_000).expect("asked"), "a grant came back from the dead");
+}
+
+#[test]
+fn a_bound_holds_across_instances() {
+    let (_directory, mut one, mut two) = open();
+    assert_eq!(one.reserve("rows/ana", 3_600, 60, 100).expect("asked"), 60);
+    assert_eq!(two.reserve("rows/ana", 3_600, 60, 100).expect("asked"), 40);
+    assert_eq!(one.reserve("rows/ana", 3_600, 1, 100).expect("asked"), 0);
+    two.give_back("rows/ana", 3_600, 10).expect("returned");
+    assert_eq!(one.reserve("rows/ana", 3_600, 60, 100).expect("asked"), 10);
+    assert_eq!(one.reserve("rows/ana", 7_200, 60, 100).expect("asked"), 60, "a new window");
+    assert_eq!(two.reserve("rows/ana", 3_600, 60, 100).expect("asked"), 0, "a window that has passed");
+}
+
+#[test]
+fn revocations_are_seen_in_order_by_others() {
+    let (_directory, mut one, mut two) = open();
+    let before = two.version().expect("asked");
+    let revocation = |subject| Revocation { subject, by: "root".into(), reason: "lost laptop".into(), at: 5 };
+    let first = revocation(RevocationSubject::Session(SessionId(u64::MAX)));
+    let second = revocation(RevocationSubject::User("ana".into()));
+    let sequence = one.revoke(&first).expect("stored");
+    one.revoke(&second).expect("stored");
+    assert_ne!(two.version().expect("asked"), before);
+    assert_eq!(
+        two.revocations(0).expect("read").into_iter().map(|(_, it)| it).collect::<Vec<_>>(),
+        [first, second.clone()]
+    );
+    assert_eq!(two.revocations(sequence).expect("read").len(), 1);
+}
+
+#[test]
+fn users_and_pins_read_back() {
+    let (_directory, mut one, mut two) = open();
+    let user = User {
+        name: "ana".into(),
+        verifier: "SCRAM-SHA-256$4096:c2FsdA==$a:b".into(),
+        kind: PrincipalKind::Agent,
+        groups: vec!["eng".into()],
+        person: None,
+        owner: Some("bob".into()),
+        disabled: false,
+    };
+    one.put_user(&user).expect("stored");
+    assert_eq!(two.user("ana").expect("read"), Some(user.clone()));
+    assert_eq!(two.users().expect("read"), [user]);
+    assert!(two.remove_user("ana").expect("asked"));
+    assert_eq!(one.user("ana").expect("read"), None);
+    let pin = TagPin { pattern: "public.users.email".into(), table: u32::MAX, attribute: 3 };
+    one.pin_tags("shop", std::slice::from_ref(&pin)).expect("stored");
+    assert_eq!(two.tag_pins("shop").expect("read"), [pin]);
+    assert!(two.tag_pins("other").expect("read").is_empty());
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_left_alone() {
+    let (directory, one, two) = open();
+    drop((one, two));
+    let path = directory.path().join("store.db");
+    let raw = rusqlite::Connection::open(&path).expect("opened");
+    raw.pragma_update(None, "user_version", 99).expect("set");
+    drop(raw);
+    assert!(matches!(Sqlite::open(&path), Err(StoreError::TooNew { found: 99, .. })));
+}
