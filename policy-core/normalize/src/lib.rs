@@ -1,1 +1,10 @@
-//! Turns what clients say (SQL, shell, HTTP) into the actions that policy-core judges.
+//! Turns what clients say into the actions that `policy-core` judges.
+//!
+//! Pure: no I/O, no clock, no network. What it can't understand it calls `unknown`, which no policy
+//! covers by accident. Each language is a module behind a feature:
+//!
+//! - [`sql`]: PostgreSQL statements, by PostgreSQL's own grammar (feature `sql`, the default) or by the pure-Rust
+//!   crate `sqlparser` (feature `sqlparser`), with the lineage of every output column.
+
+#[cfg(any(feature = "sql", feature = "sqlparser"))]
+pub mod sql;

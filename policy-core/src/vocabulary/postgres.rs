@@ -11,6 +11,7 @@
 //! | `set`, `show` | setting | a session setting is changed or read |
 //! | `set_role` | role | SET ROLE, SET SESSION AUTHORIZATION |
 //! | `begin`, `commit`, `rollback`, `savepoint` | – | transaction control |
+//! | `prepare_transaction`, `commit_prepared`, `rollback_prepared` | transaction id | two-phase commit |
 //! | `prepare`, `deallocate`, `declare`, `fetch`, `close` | statement or cursor | SQL-level PREPARE and cursors |
 //! | `explain`, `discard`, `checkpoint`, `load` | – | as named |
 //! | `listen`, `unlisten`, `notify` | channel | asynchronous notifications |
@@ -47,6 +48,7 @@ const VERBS: &[(&str, &str, bool, Attributes)] = &[
     ("cluster", "rewrite a table in index order", true, NONE),
     ("comment", "change an object's comment", true, DEFINITION),
     ("commit", "end a transaction", false, NONE),
+    ("commit_prepared", "end a prepared transaction", true, NONE),
     ("copy_file", "COPY from or to a file of the server", false, NONE),
     ("copy_program", "COPY from or to a program on the server", false, NONE),
     ("create", "make a new object", true, DEFINITION),
@@ -55,19 +57,21 @@ const VERBS: &[(&str, &str, bool, Attributes)] = &[
     ("delete", "delete rows", true, CHANGE),
     ("discard", "reset the session", false, NONE),
     ("drop", "remove an object", true, DEFINITION),
-    ("explain", "show a plan", false, NONE),
+    ("explain", "show a plan", false, &[("analyze", Type::Bool)]),
     ("fetch", "read from or move a cursor", true, NONE),
     ("grant", "give privileges", true, PRIVILEGE),
     ("insert", "insert rows", true, INSERT),
     ("listen", "subscribe to a channel", true, NONE),
     ("load", "load a library into the server", true, NONE),
-    ("lock", "lock a table", true, NONE),
+    ("lock", "lock a table, or rows of it (SELECT FOR UPDATE)", true, &[("mode", Type::Text)]),
     ("notify", "publish to a channel", true, NONE),
     ("prepare", "name a statement", true, NONE),
+    ("prepare_transaction", "leave a transaction for two-phase commit", true, NONE),
     ("refresh", "recompute a materialised view", true, NONE),
     ("reindex", "rebuild indexes", true, NONE),
     ("revoke", "take privileges", true, PRIVILEGE),
     ("rollback", "abandon a transaction", false, NONE),
+    ("rollback_prepared", "abandon a prepared transaction", true, NONE),
     ("savepoint", "mark a point to roll back to", false, NONE),
     ("select", "read rows", true, READ),
     ("set", "change a session setting", true, SETTING),
