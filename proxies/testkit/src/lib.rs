@@ -1,1 +1,18 @@
 //! Ephemeral real servers and scripted hostile peers for Portcullis's tests.
+//!
+//! - [`Postgres`]: one real PostgreSQL for the whole test run, whichever runner starts the tests;
+//! - [`Database`]: a database of a test's own on it, dropped with the value;
+//! - [`Authority`]: a throw-away certificate authority for TLS on either leg;
+//! - [`peer`]: bytes as a test wants them, from a client or from a target that keeps no rule.
+//!
+//! A development dependency only: nothing here is fit for anything but tests, and it panics rather
+//! than returning errors, because a fixture that does not come up is a failed test.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a fixture that does not come up is a failed test")]
+
+mod authority;
+pub mod peer;
+mod postgres;
+
+pub use authority::{Authority, Issued};
+pub use postgres::{Database, Postgres};
