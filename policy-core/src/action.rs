@@ -11,11 +11,15 @@ pub struct Verb(Cow<'static, str>);
 
 impl Verb {
     /// An effect that could not be determined. Covered only by a rule that names it.
-    pub const UNKNOWN: Self = Self(Cow::Borrowed("unknown"));
+    pub const UNKNOWN: Self = Self::new(Self::UNKNOWN_NAME);
     /// An empty statement: no effect at all.
-    pub const NOOP: Self = Self(Cow::Borrowed("noop"));
+    pub const NOOP: Self = Self::new(Self::NOOP_NAME);
     /// Opening a session. Covered by any allow or hold that matches principal and target.
-    pub const CONNECT: Self = Self(Cow::Borrowed("connect"));
+    pub const CONNECT: Self = Self::new(Self::CONNECT_NAME);
+
+    pub(crate) const UNKNOWN_NAME: &'static str = "unknown";
+    pub(crate) const NOOP_NAME: &'static str = "noop";
+    pub(crate) const CONNECT_NAME: &'static str = "connect";
 
     /// A verb known at compile time; costs nothing.
     pub const fn new(name: &'static str) -> Self {

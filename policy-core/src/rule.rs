@@ -4,6 +4,7 @@
 //! checked; compiling a [`RuleSet`] checks all of it against the protocols' vocabularies.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,16 @@ impl PartialEq for Place {
 
 impl Eq for Place {}
 
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
 /// All rules of a policy. Their order never matters.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RuleSet {
@@ -53,7 +64,7 @@ pub struct RuleSet {
 }
 
 /// The verdict on actions that no rule matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Fallback {
     /// Denied.
     #[default]
@@ -63,7 +74,7 @@ pub enum Fallback {
 }
 
 /// One clause of a policy: who, where, what, under which condition, and what follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
     /// Its name.
     pub id: RuleId,
@@ -80,7 +91,7 @@ pub struct Rule {
 }
 
 /// Whether a rule is enforced or only watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
     /// Part of the enforced decision.
     #[default]
@@ -90,7 +101,7 @@ pub enum Mode {
 }
 
 /// What a rule matches. Every part must hold for the same action and request.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Scope {
     /// Who asks; `None` is anyone.
     pub by: Option<Expr>,
@@ -105,7 +116,7 @@ pub struct Scope {
 }
 
 /// Targets: a protocol, optionally by name, optionally by label.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Selector {
     /// The protocol.
     pub protocol: Protocol,
@@ -116,7 +127,7 @@ pub struct Selector {
 }
 
 /// Verbs, and the resources they are done to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Do {
     /// One of these; never empty.
     pub verbs: Vec<Verb>,
@@ -135,7 +146,7 @@ pub struct Pattern {
 }
 
 /// A condition. Three-valued: true, false or undetermined.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Expr {
     /// All of these; the empty list is true.
     All(Vec<Expr>),
@@ -180,6 +191,19 @@ pub enum Fact {
     Source,
 }
 
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attribute(name) => f.write_str(name),
+            Self::Label(name) => write!(f, "label `{name}`"),
+            Self::Claim(name) => write!(f, "claim `{name}`"),
+            Self::Hour => f.write_str("hour"),
+            Self::Weekday => f.write_str("weekday"),
+            Self::Source => f.write_str("source"),
+        }
+    }
+}
+
 /// How a fact is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Comparison {
@@ -208,6 +232,16 @@ pub enum Literal {
     Text(Box<str>),
 }
 
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+        }
+    }
+}
+
 /// One element of a list's shape.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Element {
@@ -220,7 +254,7 @@ pub enum Element {
 }
 
 /// What follows when a rule matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// The matched actions are covered.
     Allow,
@@ -237,7 +271,7 @@ pub enum Effect {
 }
 
 /// What reviewers must do before a held command continues.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Requirement {
     /// How many distinct reviewers must approve; at least one.
     pub quorum: std::num::NonZeroU16,
@@ -264,7 +298,7 @@ pub struct HoldKey {
 }
 
 /// Which values a mask covers, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mask {
     /// What is masked.
     pub what: Masked,
@@ -275,7 +309,7 @@ pub struct Mask {
 }
 
 /// What a mask covers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Masked {
     /// Columns by identity, through aliases, expressions and views.
     Columns {
@@ -296,7 +330,7 @@ pub enum Masked {
 }
 
 /// What becomes of output that can't be traced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Unresolved {
     /// The command is denied.
     #[default]
@@ -306,7 +340,7 @@ pub enum Unresolved {
 }
 
 /// What becomes of masked columns in predicates, which answer questions about values without showing them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Predicates {
     /// Recorded.
     #[default]
@@ -316,7 +350,7 @@ pub enum Predicates {
 }
 
 /// An upper bound on what one principal may do or get.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
     /// What is counted.
     pub unit: LimitUnit,
@@ -338,7 +372,7 @@ pub enum LimitUnit {
 }
 
 /// How evidence of matching commands is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     /// Whether results are recorded (masked) besides the decision.
     pub results: bool,

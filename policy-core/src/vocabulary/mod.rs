@@ -1,10 +1,19 @@
 //! What attributes and verbs a protocol offers, typed. An embedder adds its own protocol here.
 
+pub mod http;
+pub mod kubernetes;
+pub mod mcp;
+mod pattern;
 pub mod postgres;
+pub mod ssh;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
+pub use pattern::PatternError;
+
+use crate::action::Verb;
 use crate::subject::Protocol;
 
 /// The type of an attribute.
@@ -18,6 +27,21 @@ pub enum Type {
     Text,
     /// An ordered list of texts.
     List,
+    /// A list of names such as columns, each in the form of [`crate::Name::as_joined`]. Patterns and
+    /// texts that a policy compares them with are read by [`Vocabulary::parse_pattern`].
+    Names,
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool => "a truth value",
+            Self::Integer => "a whole number",
+            Self::Text => "a text",
+            Self::List => "a list of texts",
+            Self::Names => "a list of names",
+        })
+    }
 }
 
 /// What an obligation asks of the protocol's proxy.
@@ -39,6 +63,20 @@ pub enum Capability {
     RecordResults,
 }
 
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MaskColumns => "mask columns",
+            Self::MaskValues => "mask values by content",
+            Self::LimitRows => "count rows",
+            Self::LimitCommands => "count commands",
+            Self::LimitBytes => "count bytes",
+            Self::Transactions => "hold inside a transaction",
+            Self::RecordResults => "record results",
+        })
+    }
+}
+
 /// One verb of a protocol.
 #[derive(Clone, Debug)]
 pub struct VerbSpec {
@@ -48,6 +86,9 @@ pub struct VerbSpec {
     pub meaning: Cow<'static, str>,
     /// Whether it has a resource that `on` may name.
     pub resource: bool,
+    /// How many segments its resources have, where that is always the same: a pattern that can't
+    /// match so many would never match, and is a load-time error.
+    pub segments: Option<usize>,
     /// The attributes its actions carry, by name. A condition on any other is a load-time error.
     pub attributes: BTreeMap<Cow<'static, str>, Type>,
 }
@@ -65,4 +106,109 @@ pub struct Vocabulary {
     pub verbs: BTreeMap<Cow<'static, str>, VerbSpec>,
     /// What obligations the protocol's proxy can enforce.
     pub capabilities: Vec<Capability>,
+}
+
+impl Vocabulary {
+    /// A vocabulary with the three verbs that every protocol has; names don't fold.
+    pub fn new(protocol: Protocol, separator: char) -> Self {
+        Self::declare(protocol, separator, &[], &[])
+    }
+
+    /// The same vocabulary with one verb more; a verb declared twice keeps the last declaration.
+    #[must_use]
+    pub fn with_verb(mut self, verb: VerbSpec) -> Self {
+        self.verbs.insert(verb.name.clone(), verb);
+        self
+    }
+
+    /// The verb of this name.
+    pub fn verb(&self, name: &str) -> Option<&VerbSpec> {
+        self.verbs.get(name)
+    }
+
+    /// Whether the protocol's proxy can enforce this.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+
+    fn declare(protocol: Protocol, separator: char, rows: &[VerbRow], capabilities: &[Capability]) -> Self {
+        let verbs = COMMON.iter().chain(rows).map(|row| (row.0.into(), VerbSpec::from(row))).collect();
+        Self { protocol, separator, folds: false, verbs, capabilities: capabilities.to_vec() }
+    }
+}
+
+/// The vocabularies of every protocol that ships.
+pub fn shipped() -> Vec<Vocabulary> {
+    vec![
+        postgres::vocabulary(),
+        ssh::vocabulary(),
+        http::vocabulary(),
+        kubernetes::vocabulary(),
+        mcp::vocabulary(),
+    ]
+}
+
+/// Verbs of every protocol.
+const COMMON: &[VerbRow] = &[
+    (Verb::UNKNOWN_NAME, "an effect that could not be determined", Object::None, &[]),
+    (Verb::NOOP_NAME, "nothing at all", Object::None, &[]),
+    (Verb::CONNECT_NAME, "open a session", Object::None, &[]),
+];
+
+/// Name, meaning, object, attributes.
+type VerbRow = (&'static str, &'static str, Object, Attributes);
+
+type Attributes = &'static [(&'static str, Type)];
+
+/// What a verb is done to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Object {
+    /// Nothing that has a name.
+    None,
+    /// A name of any length.
+    Any,
+    /// A name of exactly so many segments.
+    Segments(usize),
+}
+
+impl From<&VerbRow> for VerbSpec {
+    fn from(&(name, meaning, object, attributes): &VerbRow) -> Self {
+        Self {
+            name: name.into(),
+            meaning: meaning.into(),
+            resource: object != Object::None,
+            segments: match object {
+                Object::Segments(count) => Some(count),
+                Object::None | Object::Any => None,
+            },
+            attributes: attributes.iter().map(|&(name, kind)| (name.into(), kind)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_has_the_three_common_verbs() {
+        for vocabulary in shipped() {
+            for verb in [Verb::UNKNOWN, Verb::NOOP, Verb::CONNECT] {
+                assert!(vocabulary.verb(verb.as_str()).is_some(), "{} lacks {verb}", vocabulary.protocol);
+            }
+        }
+    }
+
+    #[test]
+    fn an_embedder_declares_a_protocol_of_its_own() {
+        let queue = Vocabulary::new(Protocol::new("queue"), '/').with_verb(VerbSpec {
+            name: "publish".into(),
+            meaning: "send a message".into(),
+            resource: true,
+            segments: None,
+            attributes: BTreeMap::from([("size".into(), Type::Integer)]),
+        });
+        assert_eq!(queue.verbs.len(), 4);
+        assert!(!queue.can(Capability::MaskColumns));
+    }
 }

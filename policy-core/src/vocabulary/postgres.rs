@@ -17,97 +17,86 @@
 //! | `listen`, `unlisten`, `notify` | channel | asynchronous notifications |
 //! | `copy_program`, `copy_file` | – | COPY from or to a program or file of the server |
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use super::{Capability, Type, VerbSpec, Vocabulary};
+use super::{Attributes, Capability, Object, Type, VerbRow, Vocabulary};
 use crate::subject::Protocol;
 
-type Attributes = &'static [(&'static str, Type)];
-
 /// Relations read: the columns whose values flow out, those in predicates, and a literal LIMIT.
-const READ: Attributes = &[("reads", Type::List), ("predicates", Type::List), ("limit", Type::Integer)];
+const READ: Attributes = &[("reads", Type::Names), ("predicates", Type::Names), ("limit", Type::Integer)];
 /// Relations written: the columns written, those read on the way, and whether a predicate narrows the rows.
 const CHANGE: Attributes =
-    &[("writes", Type::List), ("reads", Type::List), ("predicates", Type::List), ("filtered", Type::Bool)];
-const INSERT: Attributes = &[("writes", Type::List)];
+    &[("writes", Type::Names), ("reads", Type::Names), ("predicates", Type::Names), ("filtered", Type::Bool)];
+const INSERT: Attributes = &[("writes", Type::Names)];
 const DEFINITION: Attributes = &[("object", Type::Text)];
 const PRIVILEGE: Attributes = &[("object", Type::Text), ("privileges", Type::List), ("grantees", Type::List)];
 const SETTING: Attributes = &[("value", Type::Text), ("local", Type::Bool)];
 const CALL: Attributes = &[("arguments", Type::List)];
 const NONE: Attributes = &[];
 
-/// Name, meaning, whether it has a resource, attributes.
-const VERBS: &[(&str, &str, bool, Attributes)] = &[
-    ("alter", "change a definition", true, DEFINITION),
-    ("analyze", "collect statistics", true, NONE),
-    ("begin", "start a transaction", false, NONE),
-    ("call", "run a function or procedure", true, CALL),
-    ("checkpoint", "force a checkpoint", false, NONE),
-    ("close", "close a cursor", true, NONE),
-    ("cluster", "rewrite a table in index order", true, NONE),
-    ("comment", "change an object's comment", true, DEFINITION),
-    ("commit", "end a transaction", false, NONE),
-    ("commit_prepared", "end a prepared transaction", true, NONE),
-    ("copy_file", "COPY from or to a file of the server", false, NONE),
-    ("copy_program", "COPY from or to a program on the server", false, NONE),
-    ("create", "make a new object", true, DEFINITION),
-    ("deallocate", "forget a prepared statement", true, NONE),
-    ("declare", "open a cursor", true, NONE),
-    ("delete", "delete rows", true, CHANGE),
-    ("discard", "reset the session", false, NONE),
-    ("drop", "remove an object", true, DEFINITION),
-    ("explain", "show a plan", false, &[("analyze", Type::Bool)]),
-    ("fetch", "read from or move a cursor", true, NONE),
-    ("grant", "give privileges", true, PRIVILEGE),
-    ("insert", "insert rows", true, INSERT),
-    ("listen", "subscribe to a channel", true, NONE),
-    ("load", "load a library into the server", true, NONE),
-    ("lock", "lock a table, or rows of it (SELECT FOR UPDATE)", true, &[("mode", Type::Text)]),
-    ("notify", "publish to a channel", true, NONE),
-    ("prepare", "name a statement", true, NONE),
-    ("prepare_transaction", "leave a transaction for two-phase commit", true, NONE),
-    ("refresh", "recompute a materialised view", true, NONE),
-    ("reindex", "rebuild indexes", true, NONE),
-    ("revoke", "take privileges", true, PRIVILEGE),
-    ("rollback", "abandon a transaction", false, NONE),
-    ("rollback_prepared", "abandon a prepared transaction", true, NONE),
-    ("savepoint", "mark a point to roll back to", false, NONE),
-    ("select", "read rows", true, READ),
-    ("set", "change a session setting", true, SETTING),
-    ("set_role", "act as another role", true, NONE),
-    ("show", "read a setting", true, NONE),
-    ("truncate", "empty a table", true, NONE),
-    ("unlisten", "leave a channel", true, NONE),
-    ("update", "change rows", true, CHANGE),
-    ("vacuum", "reclaim space", true, NONE),
+/// Relations and functions are always named by `schema.name`.
+const RELATION: Object = Object::Segments(2);
+
+const VERBS: &[VerbRow] = &[
+    ("alter", "change a definition", Object::Any, DEFINITION),
+    ("analyze", "collect statistics", RELATION, NONE),
+    ("begin", "start a transaction", Object::None, NONE),
+    ("call", "run a function or procedure", RELATION, CALL),
+    ("checkpoint", "force a checkpoint", Object::None, NONE),
+    ("close", "close a cursor", Object::Any, NONE),
+    ("cluster", "rewrite a table in index order", RELATION, NONE),
+    ("comment", "change an object's comment", Object::Any, DEFINITION),
+    ("commit", "end a transaction", Object::None, NONE),
+    ("commit_prepared", "end a prepared transaction", Object::Any, NONE),
+    ("copy_file", "COPY from or to a file of the server", Object::None, NONE),
+    ("copy_program", "COPY from or to a program on the server", Object::None, NONE),
+    ("create", "make a new object", Object::Any, DEFINITION),
+    ("deallocate", "forget a prepared statement", Object::Any, NONE),
+    ("declare", "open a cursor", Object::Any, NONE),
+    ("delete", "delete rows", RELATION, CHANGE),
+    ("discard", "reset the session", Object::None, NONE),
+    ("drop", "remove an object", Object::Any, DEFINITION),
+    ("explain", "show a plan", Object::None, &[("analyze", Type::Bool)]),
+    ("fetch", "read from or move a cursor", Object::Any, NONE),
+    ("grant", "give privileges", Object::Any, PRIVILEGE),
+    ("insert", "insert rows", RELATION, INSERT),
+    ("listen", "subscribe to a channel", Object::Any, NONE),
+    ("load", "load a library into the server", Object::Any, NONE),
+    ("lock", "lock a table, or rows of it (SELECT FOR UPDATE)", RELATION, &[("mode", Type::Text)]),
+    ("notify", "publish to a channel", Object::Any, NONE),
+    ("prepare", "name a statement", Object::Any, NONE),
+    ("prepare_transaction", "leave a transaction for two-phase commit", Object::Any, NONE),
+    ("refresh", "recompute a materialised view", RELATION, NONE),
+    ("reindex", "rebuild indexes", Object::Any, NONE),
+    ("revoke", "take privileges", Object::Any, PRIVILEGE),
+    ("rollback", "abandon a transaction", Object::None, NONE),
+    ("rollback_prepared", "abandon a prepared transaction", Object::Any, NONE),
+    ("savepoint", "mark a point to roll back to", Object::None, NONE),
+    ("select", "read rows", RELATION, READ),
+    ("set", "change a session setting", Object::Any, SETTING),
+    ("set_role", "act as another role", Object::Any, NONE),
+    ("show", "read a setting", Object::Any, NONE),
+    ("truncate", "empty a table", RELATION, NONE),
+    ("unlisten", "leave a channel", Object::Any, NONE),
+    ("update", "change rows", RELATION, CHANGE),
+    ("vacuum", "reclaim space", RELATION, NONE),
 ];
 
 /// PostgreSQL's vocabulary.
 pub fn vocabulary() -> Vocabulary {
-    let verbs: BTreeMap<Cow<'static, str>, VerbSpec> = VERBS
-        .iter()
-        .map(|&(name, meaning, resource, attributes)| {
-            let attributes = attributes.iter().map(|&(name, kind)| (Cow::Borrowed(name), kind)).collect();
-            (
-                Cow::Borrowed(name),
-                VerbSpec { name: name.into(), meaning: meaning.into(), resource, attributes },
-            )
-        })
-        .collect();
     Vocabulary {
-        protocol: Protocol::POSTGRES,
-        separator: '.',
         folds: true,
-        verbs,
-        capabilities: vec![
-            Capability::MaskColumns,
-            Capability::MaskValues,
-            Capability::LimitRows,
-            Capability::LimitCommands,
-            Capability::LimitBytes,
-            Capability::Transactions,
-            Capability::RecordResults,
-        ],
+        ..Vocabulary::declare(
+            Protocol::POSTGRES,
+            '.',
+            VERBS,
+            &[
+                Capability::MaskColumns,
+                Capability::MaskValues,
+                Capability::LimitRows,
+                Capability::LimitCommands,
+                Capability::LimitBytes,
+                Capability::Transactions,
+                Capability::RecordResults,
+            ],
+        )
     }
 }
