@@ -49,10 +49,8 @@ pub(super) fn compile_rule(
     if scope.does.as_ref().is_some_and(Vec::is_empty) {
         checker.report(Problem::Missing { what: "a verb", reason: "a rule that does nothing never matches" });
     }
-    let does = scope
-        .does
-        .as_ref()
-        .map(|does| does.iter().map(|does| checker.does(does, &protocols)).collect());
+    let does =
+        scope.does.as_ref().map(|does| does.iter().map(|does| checker.does(does, &protocols)).collect());
     let by = checker.optional(Clause::By, scope.by.as_ref());
     let when = checker.optional(Clause::When, scope.when.as_ref());
     let unless = checker.optional(Clause::Unless, scope.unless.as_ref());
@@ -74,7 +72,10 @@ fn reach<'v>(rule: &Rule, protocols: &[&'v Vocabulary]) -> Vec<(&'v Vocabulary, 
         None => true,
         Some(does) => does.iter().flat_map(|does| &does.verbs).any(|verb| verb.as_str() == spec.name),
     };
-    protocols.iter().flat_map(|&protocol| protocol.verbs.values().filter(named).map(move |spec| (protocol, spec))).collect()
+    protocols
+        .iter()
+        .flat_map(|&protocol| protocol.verbs.values().filter(named).map(move |spec| (protocol, spec)))
+        .collect()
 }
 
 struct Checker<'c> {
@@ -109,7 +110,10 @@ impl Checker<'_> {
 
     fn does(&mut self, does: &Do, protocols: &[&Vocabulary]) -> Does {
         if does.verbs.is_empty() {
-            self.report(Problem::Missing { what: "a verb", reason: "resources alone say nothing about what is done" });
+            self.report(Problem::Missing {
+                what: "a verb",
+                reason: "resources alone say nothing about what is done",
+            });
         }
         for verb in &does.verbs {
             let specs: Vec<(&Vocabulary, &VerbSpec)> = protocols
@@ -119,8 +123,10 @@ impl Checker<'_> {
             if specs.is_empty() {
                 // Without a known protocol there is nothing to hold the verb against.
                 if !protocols.is_empty() {
-                    let candidates: BTreeSet<String> =
-                        protocols.iter().flat_map(|protocol| protocol.verbs.keys().map(ToString::to_string)).collect();
+                    let candidates: BTreeSet<String> = protocols
+                        .iter()
+                        .flat_map(|protocol| protocol.verbs.keys().map(ToString::to_string))
+                        .collect();
                     self.report(Problem::UnknownVerb {
                         verb: verb.to_string(),
                         protocols: protocols.iter().map(|protocol| protocol.protocol.clone()).collect(),
@@ -140,10 +146,7 @@ impl Checker<'_> {
         if does.resources.iter().any(|pattern| pattern.segments.is_empty()) {
             self.report(Problem::Segments { subject: "a resource", segments: 0 });
         }
-        Does {
-            verbs: does.verbs.clone().into(),
-            resources: does.resources.iter().map(Glob::new).collect(),
-        }
+        Does { verbs: does.verbs.clone().into(), resources: does.resources.iter().map(Glob::new).collect() }
     }
 
     /// A pattern that no name of the verb's length matches is a rule that would silently never apply.
@@ -154,7 +157,9 @@ impl Checker<'_> {
         if let Some((protocol, spec, wanted)) = specs
             .iter()
             .filter(|(_, spec)| spec.resource)
-            .map(|&(protocol, spec)| Some((protocol, spec, spec.segments?)).filter(|&(.., wanted)| !fits(wanted)))
+            .map(|&(protocol, spec)| {
+                Some((protocol, spec, spec.segments?)).filter(|&(.., wanted)| !fits(wanted))
+            })
             .reduce(|all, next| all.and(next))
             .flatten()
         {
@@ -176,8 +181,12 @@ impl Checker<'_> {
         }
         self.well_placed(expr);
         match expr {
-            Expr::All(parts) => Condition::All(parts.iter().map(|part| self.condition(part, depth + 1)).collect()),
-            Expr::Any(parts) => Condition::Any(parts.iter().map(|part| self.condition(part, depth + 1)).collect()),
+            Expr::All(parts) => {
+                Condition::All(parts.iter().map(|part| self.condition(part, depth + 1)).collect())
+            }
+            Expr::Any(parts) => {
+                Condition::Any(parts.iter().map(|part| self.condition(part, depth + 1)).collect())
+            }
             Expr::Not(part) => Condition::Not(Box::new(self.condition(part, depth + 1))),
             Expr::User(pattern) => Condition::User(self.single(pattern, "a user's name")),
             Expr::Group(group) => Condition::Group(group.clone()),
@@ -308,7 +317,9 @@ impl Checker<'_> {
         };
         let condition = Condition::Fact(fact.clone(), test);
         match (comparison, literal) {
-            (Comparison::NotEqual, Literal::Bool(_) | Literal::Text(_)) => Condition::Not(Box::new(condition)),
+            (Comparison::NotEqual, Literal::Bool(_) | Literal::Text(_)) => {
+                Condition::Not(Box::new(condition))
+            }
             _ => condition,
         }
     }
@@ -357,7 +368,11 @@ impl Checker<'_> {
                 _ => false,
             };
             if !good {
-                self.report(Problem::BadLiteral { fact: fact.to_string(), literal: literal.to_string(), wanted });
+                self.report(Problem::BadLiteral {
+                    fact: fact.to_string(),
+                    literal: literal.to_string(),
+                    wanted,
+                });
             }
         }
         match (fact, found) {
@@ -410,7 +425,10 @@ impl Checker<'_> {
             Effect::Hold(requirement) => {
                 self.clause = Clause::Until;
                 if requirement.within.is_zero() {
-                    self.report(Problem::Missing { what: "`within`", reason: "the hold would expire at once" });
+                    self.report(Problem::Missing {
+                        what: "`within`",
+                        reason: "the hold would expire at once",
+                    });
                 }
                 if requirement.in_transaction {
                     self.needs(protocols, Capability::Transactions);
@@ -421,9 +439,16 @@ impl Checker<'_> {
                 Masked::Columns { columns, with, .. } => {
                     self.needs(protocols, Capability::MaskColumns);
                     if columns.is_empty() {
-                        self.report(Problem::Missing { what: "a column", reason: "the mask would cover nothing" });
+                        self.report(Problem::Missing {
+                            what: "a column",
+                            reason: "the mask would cover nothing",
+                        });
                     }
-                    if columns.iter().chain(with.iter().map(|(pattern, _)| pattern)).any(|pattern| pattern.segments.is_empty()) {
+                    if columns
+                        .iter()
+                        .chain(with.iter().map(|(pattern, _)| pattern))
+                        .any(|pattern| pattern.segments.is_empty())
+                    {
                         self.report(Problem::Segments { subject: "a column", segments: 0 });
                     }
                     Duty::Columns {
@@ -434,19 +459,28 @@ impl Checker<'_> {
                 Masked::Values { detectors, .. } => {
                     self.needs(protocols, Capability::MaskValues);
                     if detectors.is_empty() {
-                        self.report(Problem::Missing { what: "a detector", reason: "the mask would cover nothing" });
+                        self.report(Problem::Missing {
+                            what: "a detector",
+                            reason: "the mask would cover nothing",
+                        });
                     }
                     Duty::None
                 }
             },
             Effect::Limit(limit) => {
-                self.needs(protocols, match limit.unit {
-                    LimitUnit::Rows => Capability::LimitRows,
-                    LimitUnit::Commands => Capability::LimitCommands,
-                    LimitUnit::Bytes => Capability::LimitBytes,
-                });
+                self.needs(
+                    protocols,
+                    match limit.unit {
+                        LimitUnit::Rows => Capability::LimitRows,
+                        LimitUnit::Commands => Capability::LimitCommands,
+                        LimitUnit::Bytes => Capability::LimitBytes,
+                    },
+                );
                 if limit.window.is_some_and(|window| window.is_zero()) {
-                    self.report(Problem::Missing { what: "the limit's time", reason: "nothing can be counted in no time" });
+                    self.report(Problem::Missing {
+                        what: "the limit's time",
+                        reason: "nothing can be counted in no time",
+                    });
                 }
                 Duty::None
             }
@@ -461,7 +495,8 @@ impl Checker<'_> {
 
     /// Every protocol on which the rule can match must be able to do this.
     fn needs(&mut self, protocols: &[&Vocabulary], capability: Capability) {
-        let reached: BTreeSet<&Protocol> = self.reach.iter().map(|(protocol, _)| &protocol.protocol).collect();
+        let reached: BTreeSet<&Protocol> =
+            self.reach.iter().map(|(protocol, _)| &protocol.protocol).collect();
         for vocabulary in protocols {
             if reached.contains(&vocabulary.protocol) && !vocabulary.can(capability) {
                 self.report(Problem::Incapable { protocol: vocabulary.protocol.clone(), capability });

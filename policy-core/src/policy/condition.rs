@@ -10,6 +10,7 @@ use regex_automata::dfa::dense::DFA;
 use super::glob::Glob;
 use crate::action::{Action, Value};
 use crate::decision::Dependence;
+use crate::request::Request;
 use crate::rule::{Comparison, Fact, Literal};
 use crate::subject::{Principal, PrincipalKind, Target};
 use crate::truth::Prospect;
@@ -118,6 +119,23 @@ enum Seen<'a> {
 }
 
 impl<'a> Facts<'a> {
+    /// The facts of a request; of which action is for the caller to say.
+    pub(crate) fn of(request: &Request<'a>) -> Self {
+        Self {
+            principal: request.principal,
+            target: Some(request.target),
+            action: None,
+            source: request.source,
+            now: request.now,
+            read: Dependence::default(),
+        }
+    }
+
+    /// What is known of a reviewer, apart from any command.
+    pub(crate) fn of_reviewer(principal: &'a Principal) -> Self {
+        Self { principal, target: None, action: None, source: None, now: None, read: Dependence::default() }
+    }
+
     fn look(&mut self, fact: &Fact) -> Seen<'a> {
         let text = |text: Option<&'a Box<str>>| text.map_or(Seen::Undetermined, |text| Seen::Text(text));
         match fact {
@@ -164,30 +182,22 @@ impl Seen<'_> {
             (Self::Pending, _) => Prospect::PENDING,
             (Self::Undetermined, _) => Prospect::UNDETERMINED,
             (Self::Bool(value), Test::Holds) => (*value).into(),
-            (Self::Bool(value), Test::OneOf(literals)) => {
-                one_of(literals, |literal| match literal {
-                    Literal::Bool(literal) => Some(literal == value),
-                    _ => None,
-                })
-            }
-            (Self::Integer(value), Test::OneOf(literals)) => {
-                one_of(literals, |literal| match literal {
-                    Literal::Integer(literal) => Some(literal == value),
-                    _ => None,
-                })
-            }
-            (Self::Text(value), Test::OneOf(literals)) => {
-                one_of(literals, |literal| match literal {
-                    Literal::Text(literal) => Some(**literal == **value),
-                    _ => None,
-                })
-            }
-            (Self::List(values), Test::OneOf(literals)) => {
-                one_of(literals, |literal| match literal {
-                    Literal::Text(literal) => Some(values.contains(literal)),
-                    _ => None,
-                })
-            }
+            (Self::Bool(value), Test::OneOf(literals)) => one_of(literals, |literal| match literal {
+                Literal::Bool(literal) => Some(literal == value),
+                _ => None,
+            }),
+            (Self::Integer(value), Test::OneOf(literals)) => one_of(literals, |literal| match literal {
+                Literal::Integer(literal) => Some(literal == value),
+                _ => None,
+            }),
+            (Self::Text(value), Test::OneOf(literals)) => one_of(literals, |literal| match literal {
+                Literal::Text(literal) => Some(**literal == **value),
+                _ => None,
+            }),
+            (Self::List(values), Test::OneOf(literals)) => one_of(literals, |literal| match literal {
+                Literal::Text(literal) => Some(values.contains(literal)),
+                _ => None,
+            }),
             (Self::Integer(value), Test::Order(comparison, bound)) => match comparison {
                 Comparison::Equal => value == bound,
                 Comparison::NotEqual => value != bound,

@@ -146,7 +146,9 @@ pub enum Problem {
         reason: &'static str,
     },
     /// The protocol's proxy can't do what the rule asks for.
-    #[error("{protocol} can't {capability}, so this rule would not be enforced there; name protocols that can")]
+    #[error(
+        "{protocol} can't {capability}, so this rule would not be enforced there; name protocols that can"
+    )]
     Incapable {
         /// The protocol.
         protocol: Protocol,

@@ -70,15 +70,17 @@ struct Globs {
 
 impl Index {
     pub(crate) fn new(rules: &[(&Effect, &Matcher)], vocabularies: &[Vocabulary]) -> Self {
-        let protocols = vocabularies.iter().map(|vocabulary| {
-            (vocabulary.protocol.clone(), ProtocolIndex::new(rules, vocabulary))
-        });
+        let protocols = vocabularies
+            .iter()
+            .map(|vocabulary| (vocabulary.protocol.clone(), ProtocolIndex::new(rules, vocabulary)));
         Self { protocols: protocols.collect() }
     }
 
     pub(crate) fn propose(&self, protocol: &Protocol, verb: &Verb) -> Proposals<'_> {
         let unknown = Proposals { buckets: [None, None], verb: Verb::UNKNOWN_NAME };
-        let Some((_, index)) = self.protocols.iter().find(|(name, _)| name == protocol) else { return unknown };
+        let Some((_, index)) = self.protocols.iter().find(|(name, _)| name == protocol) else {
+            return unknown;
+        };
         let found = index
             .verbs
             .get_key_value(verb.as_str())
@@ -95,9 +97,7 @@ impl ProtocolIndex {
         let here = |matcher: &Matcher| {
             matcher.on.is_empty() || matcher.on.iter().any(|on| on.protocol == vocabulary.protocol)
         };
-        let numbered = || {
-            (0u32..).map(RuleIndex).zip(rules).filter(|(_, (_, matcher))| here(matcher))
-        };
+        let numbered = || (0u32..).map(RuleIndex).zip(rules).filter(|(_, (_, matcher))| here(matcher));
         let every_verb = numbered()
             .filter(|(_, (_, matcher))| matcher.does.is_none())
             .map(|(index, (_, matcher))| Entry::every_verb(index, matcher, &vocabulary.protocol));
@@ -107,7 +107,8 @@ impl ProtocolIndex {
                     return Some(Entry::of_verb(index, matcher, &vocabulary.protocol, verb));
                 }
                 // Whoever may do anything at all may open a session.
-                let admits = **verb == *Verb::CONNECT_NAME && matches!(effect, Effect::Allow | Effect::Hold(_));
+                let admits =
+                    **verb == *Verb::CONNECT_NAME && matches!(effect, Effect::Allow | Effect::Hold(_));
                 (admits && matcher.does.is_some())
                     .then(|| Entry::every_verb(index, matcher, &vocabulary.protocol))
             });

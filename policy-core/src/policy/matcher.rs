@@ -127,9 +127,7 @@ impl Does {
         }
         match &action.resource {
             Resource::None => Prospect::FALSE,
-            Resource::Named(name) => {
-                self.resources.iter().any(|glob| glob.matches(name.as_joined())).into()
-            }
+            Resource::Named(name) => self.resources.iter().any(|glob| glob.matches(name.as_joined())).into(),
             Resource::Pending => {
                 facts.read.parameters = true;
                 Prospect::PENDING

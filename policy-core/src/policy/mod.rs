@@ -12,10 +12,11 @@ mod obligations;
 use std::collections::BTreeMap;
 
 pub use error::{Clause, CompileError, MAX_DEPTH, Problem};
+pub use obligations::Untraced;
 
 use crate::command::Digest;
 use crate::decision::RuleIndex;
-use crate::rule::{Effect, Fallback, HoldKey, Mode, Place, Rule, RuleId, RuleSet};
+use crate::rule::{Effect, Fallback, HoldKey, Mode, Rule, RuleId, RuleSet};
 use crate::subject::Protocol;
 use crate::vocabulary::Vocabulary;
 use compile::{Compiled, Duty, compile_rule};

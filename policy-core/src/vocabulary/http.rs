@@ -32,6 +32,11 @@ pub fn vocabulary() -> Vocabulary {
         Protocol::HTTP,
         '/',
         VERBS,
-        &[Capability::MaskValues, Capability::LimitCommands, Capability::LimitBytes, Capability::RecordResults],
+        &[
+            Capability::MaskValues,
+            Capability::LimitCommands,
+            Capability::LimitBytes,
+            Capability::RecordResults,
+        ],
     )
 }

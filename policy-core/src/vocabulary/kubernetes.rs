@@ -38,6 +38,11 @@ pub fn vocabulary() -> Vocabulary {
         Protocol::KUBERNETES,
         '/',
         VERBS,
-        &[Capability::MaskValues, Capability::LimitCommands, Capability::LimitBytes, Capability::RecordResults],
+        &[
+            Capability::MaskValues,
+            Capability::LimitCommands,
+            Capability::LimitBytes,
+            Capability::RecordResults,
+        ],
     )
 }

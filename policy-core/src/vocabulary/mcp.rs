@@ -27,6 +27,11 @@ pub fn vocabulary() -> Vocabulary {
         Protocol::MCP,
         '/',
         VERBS,
-        &[Capability::MaskValues, Capability::LimitCommands, Capability::LimitBytes, Capability::RecordResults],
+        &[
+            Capability::MaskValues,
+            Capability::LimitCommands,
+            Capability::LimitBytes,
+            Capability::RecordResults,
+        ],
     )
 }

@@ -37,7 +37,9 @@ pub enum PatternError {
         pattern: String,
     },
     /// `**` next to other characters of its segment.
-    #[error("`{pattern}` has `**` beside other characters; `**` crosses segments and stands alone in its own")]
+    #[error(
+        "`{pattern}` has `**` beside other characters; `**` crosses segments and stands alone in its own"
+    )]
     DoubleStar {
         /// The text.
         pattern: String,
@@ -72,13 +74,12 @@ impl Vocabulary {
             return Err(PatternError::Separator { pattern: pattern() });
         }
         let mut segments: Vec<Box<str>> = Vec::new();
-        let mut rest =
-            if self.folds { text } else { text.strip_prefix(self.separator).unwrap_or(text) };
+        let mut rest = if self.folds { text } else { text.strip_prefix(self.separator).unwrap_or(text) };
         loop {
             let (segment, after) = match rest.strip_prefix('"') {
                 Some(quoted) if self.folds => {
-                    let (name, after) = unquote(quoted)
-                        .ok_or_else(|| PatternError::UnclosedQuote { pattern: pattern() })?;
+                    let (name, after) =
+                        unquote(quoted).ok_or_else(|| PatternError::UnclosedQuote { pattern: pattern() })?;
                     if name.contains('*') {
                         return Err(PatternError::QuotedStar { pattern: pattern() });
                     }
@@ -91,8 +92,7 @@ impl Vocabulary {
                     (name, after)
                 }
                 _ => {
-                    let (name, after) =
-                        rest.split_at(rest.find(self.separator).unwrap_or(rest.len()));
+                    let (name, after) = rest.split_at(rest.find(self.separator).unwrap_or(rest.len()));
                     if name.contains("**") && name != "**" {
                         return Err(PatternError::DoubleStar { pattern: pattern() });
                     }

@@ -14,12 +14,8 @@ use super::{Attributes, Capability, Object, Type, VerbRow, Vocabulary};
 use crate::subject::Protocol;
 
 const EXEC: Attributes = &[("argv", Type::List), ("text", Type::Text)];
-const FORWARD: Attributes = &[
-    ("direction", Type::Text),
-    ("host", Type::Text),
-    ("port", Type::Integer),
-    ("socket", Type::Text),
-];
+const FORWARD: Attributes =
+    &[("direction", Type::Text), ("host", Type::Text), ("port", Type::Integer), ("socket", Type::Text)];
 const VARIABLE: Attributes = &[("value", Type::Text)];
 const MOVE: Attributes = &[("to", Type::Text)];
 const NONE: Attributes = &[];
@@ -51,6 +47,11 @@ pub fn vocabulary() -> Vocabulary {
         Protocol::SSH,
         '/',
         VERBS,
-        &[Capability::MaskValues, Capability::LimitCommands, Capability::LimitBytes, Capability::RecordResults],
+        &[
+            Capability::MaskValues,
+            Capability::LimitCommands,
+            Capability::LimitBytes,
+            Capability::RecordResults,
+        ],
     )
 }

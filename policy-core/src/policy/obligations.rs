@@ -1,0 +1,155 @@
+//! What a decision's obligations come to, for those who enforce them.
+//!
+//! Obligations belong to the policy that decided. A number that names no rule of the right kind can only come from
+//! another policy; where masks are concerned it then counts as the strongest mask there is.
+
+use std::collections::BTreeMap;
+
+use super::{Duty, Policy};
+use crate::action::Name;
+use crate::decision::{Obligations, RuleIndex};
+use crate::mask::{Detector, Joined, Transform};
+use crate::rule::{Effect, Limit, Mask, Masked, Predicates, Record, Unresolved};
+
+/// What becomes of output that can't be traced to its source columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untraced {
+    /// The command is denied, by this rule.
+    Deny(RuleIndex),
+    /// Every column that can't be traced is masked so.
+    Mask(Transform),
+}
+
+impl Policy {
+    /// How the values of a column are masked, or `None` if they are not. All matching masks combine to
+    /// the strongest; their order never matters.
+    pub fn column_mask(&self, obligations: &Obligations, column: &Name) -> Option<Transform> {
+        let mut joined = Joined::default();
+        for (_, mask) in self.column_masks(obligations) {
+            match mask {
+                Some(mask) => mask.demand(column.as_joined(), &mut joined),
+                None => joined.add(Transform::Null),
+            }
+        }
+        joined.transform()
+    }
+
+    /// Whether any column is masked, so that output must be traced to its columns.
+    pub fn masks_columns(&self, obligations: &Obligations) -> bool {
+        self.column_masks(obligations).next().is_some()
+    }
+
+    /// What becomes of output that can't be traced, or `None` if no column is masked.
+    pub fn untraced(&self, obligations: &Obligations) -> Option<Untraced> {
+        let mut joined = Joined::default();
+        for (rule, mask) in self.column_masks(obligations) {
+            match mask {
+                Some(mask) if mask.mask.unresolved == Unresolved::Mask => mask.demand_all(&mut joined),
+                _ => return Some(Untraced::Deny(rule)),
+            }
+        }
+        joined.transform().map(Untraced::Mask)
+    }
+
+    /// The rule that forbids using this column in a predicate, if one does.
+    pub fn predicate_denied(&self, obligations: &Obligations, column: &Name) -> Option<RuleIndex> {
+        self.column_masks(obligations).find_map(|(rule, mask)| match mask {
+            Some(mask) => {
+                (mask.mask.predicates == Predicates::Deny && mask.covers(column.as_joined())).then_some(rule)
+            }
+            None => Some(rule),
+        })
+    }
+
+    /// Which kinds of values are masked wherever they appear, and how.
+    pub fn value_masks(&self, obligations: &Obligations) -> Vec<(Detector, Transform)> {
+        let mut demands: BTreeMap<Detector, Joined> = BTreeMap::new();
+        for rule in &obligations.masks {
+            if let Some(Effect::Mask(Mask { what: Masked::Values { detectors, with }, .. })) =
+                self.rule(*rule).map(|rule| &rule.effect)
+            {
+                for detector in detectors {
+                    demands.entry(*detector).or_default().add(*with);
+                }
+            }
+        }
+        demands.into_iter().filter_map(|(detector, joined)| Some((detector, joined.transform()?))).collect()
+    }
+
+    /// All limits that apply, by rule.
+    pub fn limits<'p>(
+        &'p self,
+        obligations: &'p Obligations,
+    ) -> impl Iterator<Item = (RuleIndex, &'p Limit)> {
+        obligations.limits.iter().filter_map(|rule| match &self.rule(*rule)?.effect {
+            Effect::Limit(limit) => Some((*rule, limit)),
+            _ => None,
+        })
+    }
+
+    /// What evidence must be kept beyond the decision itself: whatever any matching rule asks for.
+    pub fn record(&self, obligations: &Obligations) -> Option<Record> {
+        obligations
+            .records
+            .iter()
+            .filter_map(|rule| match &self.rule(*rule)?.effect {
+                Effect::Record(record) => Some(*record),
+                _ => None,
+            })
+            .reduce(|a, b| Record { results: a.results || b.results, strict: a.strict || b.strict })
+    }
+
+    fn column_masks(
+        &self,
+        obligations: &Obligations,
+    ) -> impl Iterator<Item = (RuleIndex, Option<ColumnMask<'_>>)> {
+        obligations.masks.iter().filter_map(|index| {
+            let Some(entry) = self.entry(*index) else { return Some((*index, None)) };
+            match (&entry.rule.effect, &entry.duty) {
+                (Effect::Mask(Mask { what: Masked::Values { .. }, .. }), _) => None,
+                (Effect::Mask(mask), Duty::Columns { columns, with }) => {
+                    Some((*index, Some(ColumnMask { mask, columns, with })))
+                }
+                _ => Some((*index, None)),
+            }
+        })
+    }
+}
+
+/// A column mask as written, and its patterns as compiled.
+struct ColumnMask<'p> {
+    mask: &'p Mask,
+    columns: &'p [super::glob::Glob],
+    with: &'p [super::glob::Glob],
+}
+
+impl ColumnMask<'_> {
+    fn covers(&self, column: &str) -> bool {
+        self.columns.iter().any(|glob| glob.matches(column))
+    }
+
+    /// Adds what the rule demands for this column.
+    fn demand(&self, column: &str, joined: &mut Joined) {
+        let Masked::Columns { with, otherwise, .. } = &self.mask.what else { return };
+        if !self.covers(column) {
+            return;
+        }
+        let mut named = false;
+        for (glob, (_, transform)) in self.with.iter().zip(with) {
+            if glob.matches(column) {
+                joined.add(*transform);
+                named = true;
+            }
+        }
+        if !named {
+            joined.add(*otherwise);
+        }
+    }
+
+    /// Adds the strongest that the rule can demand.
+    fn demand_all(&self, joined: &mut Joined) {
+        let Masked::Columns { with, otherwise, .. } = &self.mask.what else { return };
+        joined.add(*otherwise);
+        with.iter().for_each(|(_, transform)| joined.add(*transform));
+    }
+}
