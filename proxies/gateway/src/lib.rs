@@ -8,8 +8,11 @@
 //! 1. [`config`]: one TOML file, checked.
 //! 2. [`enforce`]: judge, admit, hold, record: what a proxy calls.
 //! 3. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared.
+//! 4. [`identity`]: who a client is. [`credential`]: what a target is shown instead.
 
 pub mod config;
+pub mod credential;
 pub mod enforce;
+pub mod identity;
 pub mod session;
 pub mod store;

@@ -1,0 +1,200 @@
+//! Local users, kept in the store.
+
+use std::pin::Pin;
+
+use policy_core::Principal;
+use ring::hmac;
+
+use super::scram::{NotAVerifier, SALT_BYTES, Verifier};
+use crate::store::{Keeper, StoreError, User};
+
+/// Where accounts come from.
+pub trait IdentitySource: Send + Sync {
+    /// The claim to a name. Given for every name, so that whether it exists can't be told.
+    fn claim<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Claim, IdentityError>> + Send + 'a>>;
+
+    /// The account of this name as it is now: its groups, and whether it may still act.
+    fn current<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Principal>, IdentityError>> + Send + 'a>>;
+}
+
+/// Why an account could not be looked up. Nobody is let in.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored verifier is damaged.
+    #[error("the verifier of `{0}` in the store is damaged: set its password again")]
+    Verifier(String, #[source] NotAVerifier),
+}
+
+/// Somebody says that they are this account; not proven yet.
+#[derive(Debug)]
+pub struct Claim {
+    verifier: Verifier,
+    principal: Option<Principal>,
+}
+
+/// A proven account.
+#[derive(Debug)]
+pub struct Proven {
+    /// Who it is.
+    pub principal: Principal,
+    /// Proves the server to the client: the `v=` of SCRAM's last message.
+    pub server_signature: [u8; 32],
+}
+
+impl Claim {
+    /// What the exchange is made with.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Checks the client's proof over the exchange's AuthMessage. `None` if it is wrong, or right for an account that
+    /// doesn't exist or is disabled: the client learns nothing else.
+    pub fn prove(self, auth_message: &[u8], proof: &[u8]) -> Option<Proven> {
+        let server_signature = self.verifier.check(auth_message, proof)?;
+        Some(Proven { principal: self.principal?, server_signature })
+    }
+
+    /// Checks a password, as [`Claim::prove`] checks a proof. Takes milliseconds.
+    pub fn prove_by_password(self, password: &str) -> Option<Principal> {
+        if self.verifier.fits(password) { self.principal } else { None }
+    }
+}
+
+/// The accounts in the store.
+#[derive(Clone)]
+pub struct LocalUsers {
+    store: Keeper,
+    mock: hmac::Key,
+}
+
+impl LocalUsers {
+    /// `secret` makes the salts of users that don't exist: it stays the same for an installation.
+    pub fn new(store: Keeper, secret: &[u8]) -> Self {
+        Self { store, mock: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<User>, IdentityError> {
+        let name = name.to_owned();
+        Ok(self.store.ask(move |store| store.user(&name)).await?)
+    }
+
+    fn mock(&self, name: &str) -> Verifier {
+        let part = |what: &[u8]| {
+            let mut context = hmac::Context::with_key(&self.mock);
+            context.update(what);
+            context.update(name.as_bytes());
+            let mut part = [0; 32];
+            part.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
+            part
+        };
+        let mut salt = [0; SALT_BYTES];
+        salt.iter_mut().zip(part(b"salt\0")).for_each(|(to, from)| *to = from);
+        Verifier::mock(salt, part(b"stored\0"), part(b"server\0"))
+    }
+}
+
+impl std::fmt::Debug for LocalUsers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalUsers")
+    }
+}
+
+impl IdentitySource for LocalUsers {
+    fn claim<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Claim, IdentityError>> + Send + 'a>> {
+        Box::pin(async move {
+            let Some(user) = self.find(name).await? else {
+                return Ok(Claim { verifier: self.mock(name), principal: None });
+            };
+            let verifier =
+                user.verifier.parse().map_err(|error| IdentityError::Verifier(name.to_owned(), error))?;
+            Ok(Claim { verifier, principal: active(user) })
+        })
+    }
+
+    fn current<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Principal>, IdentityError>> + Send + 'a>> {
+        Box::pin(async move { Ok(self.find(name).await?.and_then(active)) })
+    }
+}
+
+fn active(user: User) -> Option<Principal> {
+    if user.disabled {
+        return None;
+    }
+    let mut principal = Principal::human(user.name, user.groups);
+    principal.kind = user.kind;
+    principal.person = user.person.map(Into::into);
+    principal.owner = user.owner.map(Into::into);
+    Some(principal)
+}
+
+#[cfg(test)]
+mod tests {
+    use policy_core::PrincipalKind;
+
+    use super::*;
+    use crate::store::Sqlite;
+
+    async fn users() -> (tempfile::TempDir, LocalUsers) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Sqlite::open(&directory.path().join("store.db")).expect("a store");
+        let keeper = Keeper::start(Box::new(store)).expect("a thread");
+        for (name, disabled) in [("ana", false), ("gone", true)] {
+            let verifier = Verifier::new(name, "correct horse").expect("taken").to_string();
+            let user = User {
+                name: name.into(),
+                verifier,
+                kind: PrincipalKind::Human,
+                groups: vec!["eng".into()],
+                person: None,
+                owner: None,
+                disabled,
+            };
+            keeper.ask(move |store| store.put_user(&user)).await.expect("stored");
+        }
+        (directory, LocalUsers::new(keeper, b"secret"))
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_an_active_user_proves() {
+        let (_directory, users) = users().await;
+        for (name, password, proven) in [
+            ("ana", "correct horse", true),
+            ("ana", "wrong horse", false),
+            ("gone", "correct horse", false),
+            ("nobody", "correct horse", false),
+        ] {
+            let claim = users.claim(name).await.expect("looked up");
+            assert_eq!(claim.prove_by_password(password).is_some(), proven, "{name} {password}");
+        }
+        assert!(users.current("ana").await.expect("looked up").is_some());
+        assert!(users.current("gone").await.expect("looked up").is_none());
+    }
+
+    #[tokio::test]
+    async fn unknown_users_look_like_known_ones() {
+        let (_directory, users) = users().await;
+        let known = users.claim("ana").await.expect("looked up");
+        let unknown = users.claim("nobody").await.expect("looked up");
+        let again = users.claim("nobody").await.expect("looked up");
+        let other = users.claim("somebody").await.expect("looked up");
+        assert_eq!(unknown.verifier().iterations(), known.verifier().iterations());
+        assert_eq!(unknown.verifier().salt().len(), known.verifier().salt().len());
+        assert_eq!(unknown.verifier().salt(), again.verifier().salt());
+        assert_ne!(unknown.verifier().salt(), other.verifier().salt());
+    }
+}
