@@ -1,1 +1,3 @@
 //! A PostgreSQL proxy that judges, holds, masks and records every command.
+
+pub mod mask;

@@ -1,0 +1,30 @@
+//! Masks every message of the target that can carry data, in its own format and type.
+//!
+//! Pure: bytes in, bytes out. A column that is masked becomes text, NULL or a shorter text, but never
+//! something that its declared type can't be; a message that can't be masked ends the session.
+//!
+//! # Reading order
+//!
+//! 1. [`plan`]: what becomes of each column of a result; [`description`]: what the target says about them.
+//! 2. [`row`]: DataRow frames rewritten by a plan.
+//! 3. [`value`], with [`array`] and [`json`]: one value, its type kept ([`types`]).
+//! 4. [`finder`]: values recognised by their content, whichever column they are in.
+
+mod array;
+pub mod description;
+pub mod finder;
+mod json;
+pub mod plan;
+pub mod row;
+pub mod types;
+pub mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use description::{Field, parse_row_description};
+pub use finder::{Finder, Found, ValueMasks};
+pub use plan::ResultPlan;
+pub use row::{MAX_MASKED_ROW, MaskError, Rewritten, RowMasker};
+pub use types::{BuiltinTypes, Type, Types};
+pub use value::{Cell, Format, Treatment};
