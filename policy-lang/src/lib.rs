@@ -1,1 +1,36 @@
 //! The policy language: text to policy-core's rules, with diagnostics that teach.
+//!
+//! It opens no file and decides nothing: the caller brings the texts, and policy-core judges. The language
+//! itself is told in `docs/LANGUAGE.md`.
+//!
+//! # Reading order
+//!
+//! [`load`] is the door. Behind it: `scan` (tokens, caps) → `syntax` (the only file that knows the parser) →
+//! [`ast`] → `check` (names) → `lower` (types; rules come out) → [`analyze`](mod@analyze). Beside it:
+//! [`diagnostic`], [`format`](mod@format), [`suite`].
+//!
+//! # Input safety
+//!
+//! Policies may come from anywhere. Size ([`MAX_FILE_BYTES`], [`MAX_TOTAL_BYTES`]), tokens ([`MAX_TOKENS`])
+//! and nesting ([`MAX_NESTING`]) are bounded before anything recursive runs; sets inside sets are counted as
+//! they open; regular expressions are compiled under a size limit. No input panics.
+
+pub mod analyze;
+pub mod ast;
+mod check;
+pub mod diagnostic;
+mod load;
+mod lower;
+mod parse;
+mod scan;
+pub mod shipped;
+mod span;
+pub mod suite;
+mod syntax;
+mod words;
+
+pub use check::Environment;
+pub use diagnostic::{Diagnostic, Diagnostics, Report, Severity, Style};
+pub use load::{Loaded, MAX_TOTAL_BYTES, load};
+pub use scan::{MAX_FILE_BYTES, MAX_NESTING, MAX_TOKENS};
+pub use span::{Source, Span, Spanned};

@@ -1,0 +1,73 @@
+//! Inline tests: `test "…" { … }` blocks, run against the policy they stand in.
+
+use std::net::IpAddr;
+
+use policy_core::rule::{Place, RuleId};
+use policy_core::{ActionSet, Principal, Target};
+
+/// One test: one command, and what should become of it.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// What it shows.
+    pub name: Box<str>,
+    /// Who asks.
+    pub principal: Principal,
+    /// What is reached.
+    pub target: Target,
+    /// Where the client connects from, if the test says so.
+    pub source: Option<IpAddr>,
+    /// When, if the test says so; conditions on time are undetermined otherwise.
+    pub now: Option<i64>,
+    /// What is asked.
+    pub command: Command,
+    /// The holds that count as approved.
+    pub granted: Vec<RuleId>,
+    /// What should become of it; at least one.
+    pub expectations: Vec<Expectation>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a test asks.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A text that the caller's normaliser turns into actions.
+    Text(Box<str>),
+    /// The actions themselves.
+    Actions(ActionSet),
+}
+
+/// One `expect`.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// What.
+    pub outcome: Outcome,
+    /// From what, if the test says so.
+    pub by: Option<Cause>,
+}
+
+/// What can be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The command goes through.
+    Allow,
+    /// It is refused.
+    Deny,
+    /// It waits for reviewers.
+    Hold,
+    /// Something is masked.
+    Mask,
+    /// Something is limited.
+    Limit,
+    /// Something is recorded.
+    Record,
+}
+
+/// Where an outcome comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A rule.
+    Rule(RuleId),
+    /// Nothing permitted it.
+    Default,
+}
