@@ -198,7 +198,9 @@ impl Structure {
                 after_item || (opens && line_start)
             } else {
                 // An item can't stand inside another: the brace before it was never closed.
-                opens && line_start && has_a_head(text, word, &scan.tokens[index + 1..])
+                opens
+                    && line_start
+                    && has_a_head(text, word, scan.tokens.get(index + 1..).unwrap_or_default())
             };
             if begins {
                 for (_, range) in self.open.drain(..) {

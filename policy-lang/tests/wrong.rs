@@ -3,6 +3,8 @@
 //! `BLESS=1 cargo test -p policy-lang --test wrong` writes the `.txt` files anew; read each change as the
 //! author of that policy would.
 
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by failing")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

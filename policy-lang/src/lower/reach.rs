@@ -107,20 +107,23 @@ impl<'a> Lowering<'a> {
             .filter(|with| with.verb(&verb.value).is_some())
             .map(|with| with.protocol.as_str())
             .collect();
-        let help = match (elsewhere.is_empty(), vocabularies) {
-            (false, _) => format!("`{}` is a verb of {}", verb.value, words::listed(elsewhere)),
-            (true, [only]) => {
-                format!(
-                    "verbs of {protocols}: {}",
-                    only.verbs.keys().map(|name| &**name).collect::<Vec<_>>().join(", ")
-                )
+        let help = match vocabularies {
+            _ if !elsewhere.is_empty() => {
+                Some(format!("`{}` is a verb of {}", verb.value, words::listed(elsewhere)))
             }
-            (true, _) => "add `on` and a protocol, so that its verbs are known".to_owned(),
+            _ if !label.is_empty() => None,
+            [only] => {
+                let verbs: Vec<&str> = only.verbs.keys().map(|name| &**name).collect();
+                Some(format!("verbs of {protocols}: {}", verbs.join(", ")))
+            }
+            _ => Some("add `on` and a protocol, so that its verbs are known".to_owned()),
         };
         if label.is_empty() {
             label = "unknown verb".to_owned();
         }
-        Diagnostic::error(verb.span, message, label).help(help)
+        let mut diagnostic = Diagnostic::error(verb.span, message, label);
+        diagnostic.help.extend(help);
+        diagnostic
     }
 
     pub(super) fn does(&mut self, clauses: &Clauses<'a>, reach: &Reach<'a>) -> Option<Vec<Do>> {
