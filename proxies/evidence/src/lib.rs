@@ -8,16 +8,22 @@
 //! 1. [`record`]: what a line of the audit log says.
 //! 2. [`AuditLog`]: appending lines, bringing them to disk, rotating segments.
 //! 3. [`checkpoint`] and [`key`]: the signatures that make a rewritten log visible.
+//! 4. [`recording`]: what was said, session by session, written off the path and played back.
+//! 5. [`verify`]: whether all of it is as it was written, and what can't be known.
+//! 6. [`inert`]: showing any of it on a terminal.
 
 pub mod checkpoint;
 mod directory;
 mod hash;
+pub mod inert;
 mod json;
 pub mod key;
 mod line;
 pub mod log;
 pub mod record;
+pub mod recording;
 mod time;
+pub mod verify;
 
 pub use checkpoint::Checkpoint;
 pub use hash::{Hash, NotHex};
@@ -28,3 +34,4 @@ pub use log::{
 };
 pub use record::{Record, Scope};
 pub use time::{NotATime, Timestamp};
+pub use verify::{Report, VerifyOptions, verify};

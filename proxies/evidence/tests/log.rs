@@ -1,50 +1,20 @@
 //! What the audit log promises: numbers without gaps, one owner, recovery, and errors that stay.
 
+#![allow(clippy::unwrap_used, reason = "tests state what they expect by failing")]
+
+mod common;
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use portcullis_evidence::record::{GatewayStopped, Outcome, Result as Ended};
-use portcullis_evidence::{AuditLog, Batch, LogOptions, OpenError, Record, Scope, SigningKey};
+use common::{lines, open, open_with, outcome, segments};
+use portcullis_evidence::record::GatewayStopped;
+use portcullis_evidence::{Batch, LogOptions, OpenError, Record, Scope};
 use tempfile::TempDir;
 
-fn open(dir: &Path) -> Result<AuditLog, OpenError> {
-    open_with(dir, LogOptions::default())
-}
-
-fn open_with(dir: &Path, options: LogOptions) -> Result<AuditLog, OpenError> {
-    AuditLog::open(&dir.join("evidence"), SigningKey::load_or_create(&dir.join("state")).unwrap(), options)
-}
-
-fn outcome(command: u64) -> Record<'static> {
-    Record::Outcome(Outcome {
-        command,
-        result: Ended::Done,
-        rows: Some(1),
-        bytes: 9,
-        masked: 0,
-        error: None,
-        micros: 3,
-    })
-}
-
-fn lines(dir: &Path) -> Vec<String> {
-    let mut segments: Vec<_> =
-        fs::read_dir(dir.join("evidence")).unwrap().map(|e| e.unwrap().path()).collect();
-    segments.retain(|path| path.extension().is_some_and(|e| e == "ndjson"));
-    segments.sort();
-    segments
-        .iter()
-        .flat_map(|path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
-        .collect()
-}
-
-fn last_segment(dir: &Path) -> std::path::PathBuf {
-    let mut segments: Vec<_> =
-        fs::read_dir(dir.join("evidence")).unwrap().map(|e| e.unwrap().path()).collect();
-    segments.retain(|path| path.extension().is_some_and(|e| e == "ndjson"));
-    segments.sort();
-    segments.pop().unwrap()
+fn last_segment(dir: &Path) -> PathBuf {
+    segments(&dir.join("evidence")).pop().unwrap()
 }
 
 #[test]

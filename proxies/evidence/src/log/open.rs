@@ -103,6 +103,8 @@ fn recover(
             fs::remove_file(&path).map_err(|error| io(&path, error))?;
         }
         let Scan { bytes, seq, chain, signed, began, .. } = scan;
+        // Killed before its first checkpoint was published, the log signs one anew.
+        let signed = if checkpoint.is_some() { signed } else { 0 };
         let end = End { file, path, segment: number, size: bytes, began, seq, chain, signed };
         return Ok(Some((header.log, end, recovered)));
     }
