@@ -1,0 +1,298 @@
+//! The command line, as people type it. What each word means is said here, once, for `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, and the answer is yes
+  1  done, and the answer is no: a policy has errors, a test failed, a command would be denied or
+     held, a log does not verify, doctor found a problem
+  2  the command line could not be understood
+  3  the configuration or a policy file can't be used
+  4  the gateway can't be reached, or refused (wrong password, no such approval)
+  5  reading or writing failed
+
+Colour is used on a terminal only; NO_COLOR turns it off. --json prints for scripts.";
+
+/// Stands in front of your databases; judges, holds, masks and records every command.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// The gateway's configuration [default: ./portcullis.toml, else /etc/portcullis/portcullis.toml]
+    #[arg(long, short, global = true, env = "PORTCULLIS_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Print JSON, one document, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a working configuration, a first policy and the gateway's keys into a folder
+    ///
+    /// Start here. Nothing that exists is overwritten. Then: `user add`, `secret set`, `doctor`, `serve`.
+    Init(Init),
+    /// Run the gateway
+    ///
+    /// SIGHUP reloads the policy, SIGTERM lets sessions finish and then stops.
+    Serve(Serve),
+    /// Read policies and say what is wrong with them
+    Check(Policies),
+    /// Lay policies out in the one canonical way; comments stay
+    Fmt(Fmt),
+    /// Run the `test` blocks of policies, with coverage of rules and clauses
+    Test(Policies),
+    /// Say why a command gets the answer it gets, without running it
+    #[command(after_help = "Example:\n  portcullis explain --as ana --group eng --at shop 'drop table orders'")]
+    Explain(Explain),
+    /// List commands that wait for a decision
+    Approvals(Approvals),
+    /// Let a held command go on
+    Approve(Vote),
+    /// Turn a held command down
+    Refuse(Vote),
+    /// List live sessions
+    Sessions,
+    /// End sessions at once and refuse new ones
+    ///
+    /// Within a second nothing more of them is forwarded, and running work has been cancelled.
+    Revoke(Revoke),
+    /// Show what happened in a session, command by command
+    Replay(Replay),
+    /// Check that the audit log and the recordings are as they were written
+    ///
+    /// Without --checkpoint this finds change, removal and reordering inside the log. Whoever can write
+    /// the whole folder could still cut its end off or replace all of it: keep a copy of checkpoint.json
+    /// elsewhere and name it here to see that too.
+    Verify(Verify),
+    /// Manage local users
+    User {
+        #[command(subcommand)]
+        action: User,
+    },
+    /// Manage the encrypted secrets file that holds targets' credentials
+    Secret {
+        #[command(subcommand)]
+        action: Secret,
+    },
+    /// Look for what is unsafe or will not work, and say how to mend it
+    Doctor,
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  portcullis completions bash > /etc/bash_completion.d/portcullis")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where; made if it does not exist
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
+    /// The first target's address
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5432")]
+    pub target: String,
+    /// The database on the first target, which is also the name clients ask for
+    #[arg(long, value_name = "NAME", default_value = "postgres")]
+    pub database: String,
+    /// The role the gateway uses on the first target
+    #[arg(long, value_name = "ROLE", default_value = "portcullis")]
+    pub role: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Check everything that starting would, then stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Policies {
+    /// Policy files [default: those the configuration names]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// Change nothing; exit with 1 if something would change
+    #[arg(long)]
+    pub check: bool,
+    /// Policy files [default: those the configuration names]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The command, as the client would send it
+    #[arg(value_name = "COMMAND")]
+    pub text: String,
+    /// Who asks
+    #[arg(long = "as", value_name = "USER")]
+    pub user: String,
+    /// A group of theirs; may be given several times [default: what the local user has]
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// The target asked for
+    #[arg(long = "at", value_name = "TARGET")]
+    pub target: String,
+    /// A label of a target that is not configured, such as env=prod; may be given several times
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub labels: Vec<String>,
+    /// The schemas that names without one are looked up in
+    #[arg(long, value_name = "SCHEMAS", default_value = "public")]
+    pub search_path: String,
+    /// Policy files [default: those the configuration names]
+    #[arg(long = "policy", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policies: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Approvals {
+    /// Also those already decided, expired or withdrawn
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Vote {
+    /// The approval's number, as the notice and `portcullis approvals` show it
+    pub number: i64,
+    /// Vote as this local user
+    #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER")]
+    pub user: String,
+    /// Why; recorded, and shown to the one who asked
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub password: Password,
+}
+
+/// How a password reaches the command without standing in a process list.
+#[derive(Debug, Args)]
+pub struct Password {
+    /// Read the password from this file [default: $PORTCULLIS_PASSWORD, else ask on the terminal]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Revoke {
+    /// The session
+    pub session: Option<String>,
+    /// All sessions of this user, and new ones until the user is allowed again
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Let this user connect again
+    #[arg(long, value_name = "USER")]
+    pub restore: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The session, as `portcullis sessions` and the audit log show it
+    pub session: String,
+    /// Also print the recorded (masked) rows
+    #[arg(long)]
+    pub rows: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The evidence folder [default: the configuration's]
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub folder: Option<PathBuf>,
+    /// A checkpoint.json that was kept elsewhere
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub checkpoint: Option<PathBuf>,
+    /// The public key that checkpoints must be signed with [default: the one in the folder]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a local user, or change one; asks for the password and keeps only its SCRAM verifier
+    Add {
+        /// The name clients log in with
+        name: String,
+        /// A group; may be given several times
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// human, service or agent
+        #[arg(long, value_name = "KIND", default_value = "human", value_parser = ["human", "service", "agent"])]
+        kind: String,
+        /// The person behind the account, where one person has several
+        #[arg(long, value_name = "PERSON")]
+        person: Option<String>,
+        /// For an agent: the user it acts for
+        #[arg(long, value_name = "USER")]
+        owner: Option<String>,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// List local users
+    List,
+    /// Remove a local user
+    Remove {
+        /// The name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Put a secret in, or replace it; the value is read from standard input or asked for
+    Set {
+        /// The name that the configuration refers to
+        name: String,
+    },
+    /// List the names of secrets
+    List,
+    /// Remove a secret
+    Remove {
+        /// The name
+        name: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_says_what_it_is() {
+        fn walk(command: &clap::Command) {
+            for argument in command.get_arguments().filter(|a| !a.is_hide_set()) {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+            for sub in command.get_subcommands() {
+                assert!(sub.get_about().is_some(), "{}", sub.get_name());
+                walk(sub);
+            }
+        }
+        walk(&Arguments::command());
+    }
+}
