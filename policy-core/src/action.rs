@@ -5,6 +5,8 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use crate::lineage::Lineage;
+
 /// The verb of an action, such as `select` or `exec`. Lower case; its protocol's vocabulary declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Verb(Cow<'static, str>);
@@ -202,8 +204,13 @@ impl Action {
 }
 
 /// The effects of one command: at least one, duplicates removed, in the order they were found.
+///
+/// Where data flows between them is their [`Lineage`], for protocols that can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ActionSet(Box<[Action]>);
+pub struct ActionSet {
+    actions: Box<[Action]>,
+    lineage: Option<Box<Lineage>>,
+}
 
 impl ActionSet {
     /// Collects actions. Nothing at all becomes `unknown`: there is no command without actions.
@@ -217,7 +224,7 @@ impl ActionSet {
         if set.is_empty() {
             set.push(Action::unknown());
         }
-        Self(set.into())
+        Self { actions: set.into(), lineage: None }
     }
 
     /// The set of a command whose effects could not be determined.
@@ -230,14 +237,25 @@ impl ActionSet {
         Self::new([Action::new(Verb::NOOP, Resource::None)])
     }
 
+    /// The same effects, with where their data flows: masks on columns are judged by it.
+    #[must_use]
+    pub fn with_lineage(self, lineage: Lineage) -> Self {
+        Self { lineage: Some(Box::new(lineage)), ..self }
+    }
+
+    /// Where data flows, where that was said.
+    pub fn lineage(&self) -> Option<&Lineage> {
+        self.lineage.as_deref()
+    }
+
     /// The actions; never empty.
     pub fn iter(&self) -> std::slice::Iter<'_, Action> {
-        self.0.iter()
+        self.actions.iter()
     }
 
     /// The actions as a slice; never empty.
     pub fn as_slice(&self) -> &[Action] {
-        &self.0
+        &self.actions
     }
 }
 

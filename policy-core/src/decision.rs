@@ -55,6 +55,24 @@ pub enum Denial {
         /// The first such action.
         action: ActionIndex,
     },
+    /// A mask can't be kept: see [`crate::lineage`].
+    Masked {
+        /// The mask; the first in the policy's own order if several can't be kept.
+        by: RuleIndex,
+        /// What would break it.
+        breach: Breach,
+    },
+}
+
+/// How a command would break a column mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Breach {
+    /// Masked data, or data that can't be traced, would be written or defined somewhere.
+    Written,
+    /// What is shown can't be traced to its columns, and the mask says `unresolved deny`.
+    Untraced,
+    /// A masked column decides about rows, and the mask says `predicates deny`.
+    Predicate,
 }
 
 /// The mask, limit and record rules that apply.

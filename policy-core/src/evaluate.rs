@@ -3,6 +3,7 @@
 //! - A **deny** refuses the command if it matches **any** action. An action that neither an allow nor a
 //!   hold covers refuses it too. This is decided before anyone is asked.
 //! - A **hold** delays the command until it is satisfied, and covers only the actions that it matched.
+//! - A column **mask** refuses a command whose [`lineage`](crate::lineage) would break it.
 //! - Otherwise the command is allowed. Masks, limits and records accumulate, whatever the verdict.
 //!
 //! Conditions are three-valued, and what is undetermined restricts: deny, hold, mask, limit and record
@@ -15,7 +16,9 @@
 //! covered by any allow or hold whose `by` and `on` match; a hold delays it only if it names it.
 
 use crate::action::{Action, Verb};
-use crate::decision::{ActionIndex, Decision, Denial, Obligations, Observed, RuleIndex, Rules, Verdict};
+use crate::decision::{
+    ActionIndex, Breach, Decision, Denial, Obligations, Observed, RuleIndex, Rules, Verdict,
+};
 use crate::policy::condition::Facts;
 use crate::policy::{Entry, Policy};
 use crate::request::Request;
@@ -72,6 +75,9 @@ impl Policy {
             }
         }
         tally.settle();
+        if let Some(lineage) = request.actions.lineage() {
+            tally.breach = self.breach(&tally.obligations, lineage);
+        }
         tally
     }
 }
@@ -126,6 +132,7 @@ struct Tally {
     open: Rules,
     granted: Rules,
     obligations: Obligations,
+    breach: Option<(RuleIndex, Breach)>,
 }
 
 impl Tally {
@@ -159,11 +166,12 @@ impl Tally {
     }
 
     fn verdict(&self) -> Verdict {
-        match (self.forbidden, self.uncovered) {
-            (Some((by, action)), _) => Verdict::Deny(Denial::Forbidden { by, action }),
-            (None, Some(action)) => Verdict::Deny(Denial::NotPermitted { action }),
-            (None, None) if !self.open.is_empty() => Verdict::Hold(self.open.clone()),
-            (None, None) => Verdict::Allow,
+        match (self.forbidden, self.uncovered, self.breach) {
+            (Some((by, action)), _, _) => Verdict::Deny(Denial::Forbidden { by, action }),
+            (None, Some(action), _) => Verdict::Deny(Denial::NotPermitted { action }),
+            (None, None, Some((by, breach))) => Verdict::Deny(Denial::Masked { by, breach }),
+            (None, None, None) if !self.open.is_empty() => Verdict::Hold(self.open.clone()),
+            (None, None, None) => Verdict::Allow,
         }
     }
 }

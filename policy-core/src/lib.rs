@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //!
-//! 1. The model: [`action`] (one effect), [`command`] (a set of effects), [`subject`] (who asks, and
+//! 1. The model: [`action`] (one effect), [`lineage`] (where data flows), [`command`] (a set of effects), [`subject`] (who asks, and
 //!    what is reached), [`request`] (all of it together), [`vocabulary`] (what a protocol offers).
 //! 2. The engine: [`rule`] (what an author wrote), [`policy`] (indexed and immutable), [`evaluate`]
 //!    (the verdict), [`decision`] (the answer and its reasons), [`approval`] (votes to status).
@@ -62,6 +62,7 @@ pub mod action;
 pub mod command;
 pub mod decision;
 pub mod evaluate;
+pub mod lineage;
 pub mod mask;
 pub mod policy;
 pub mod request;
@@ -72,7 +73,8 @@ pub mod vocabulary;
 
 pub use action::{Action, ActionSet, Attribute, Name, Resource, Value, Verb};
 pub use command::{Command, Digest};
-pub use decision::{Decision, Denial, Obligations, Verdict};
+pub use decision::{Breach, Decision, Denial, Obligations, Verdict};
+pub use lineage::{Lineage, Sources};
 pub use policy::{CompileError, Policy};
 pub use request::Request;
 pub use rule::{Effect, Rule, RuleId, RuleSet};

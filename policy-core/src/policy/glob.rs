@@ -55,6 +55,22 @@ impl Glob {
         }
     }
 
+    /// Whether some name that starts with these segments and has one more may match. Errs on the side of yes
+    /// for patterns with `**`.
+    pub(crate) fn may_match_in(&self, parent: &str) -> bool {
+        match self {
+            Self::Literal(text) => {
+                text.rsplit_once(Name::SEPARATOR).is_some_and(|(before, _)| before == parent)
+            }
+            Self::Everything => true,
+            Self::Segments(segments) if segments.contains(&Segment::Many) => true,
+            Self::Segments(segments) => {
+                let Some((_, before)) = segments.split_last() else { return false };
+                match_segments(before, parent)
+            }
+        }
+    }
+
     /// The longest text that every matching name contains, or `None` if there is none.
     pub(crate) fn fragment(&self) -> Option<Box<str>> {
         match self {
@@ -211,6 +227,21 @@ mod tests {
             ("*a*a*", "aa", true),
         ] {
             assert_eq!(glob(pattern).matches(&joined(name)), expected, "{pattern} on {name}");
+        }
+    }
+
+    #[test]
+    fn a_relation_may_hold_a_column_that_matches() {
+        for (pattern, relation, expected) in [
+            ("public.users.email", "public.users", true),
+            ("public.users.email", "public.orders", false),
+            ("public.users.email", "public", false),
+            ("public.*.email", "public.orders", true),
+            ("public.*.email", "private.orders", false),
+            ("**.email", "private.orders", true),
+            ("**", "private.orders", true),
+        ] {
+            assert_eq!(glob(pattern).may_match_in(&joined(relation)), expected, "{pattern} in {relation}");
         }
     }
 

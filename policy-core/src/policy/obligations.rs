@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::{Duty, Policy};
 use crate::action::Name;
-use crate::decision::{Obligations, RuleIndex};
+use crate::decision::{Breach, Obligations, RuleIndex};
+use crate::lineage::{Lineage, Sources};
 use crate::mask::{Detector, Joined, Transform};
 use crate::rule::{Effect, Limit, Mask, Masked, Predicates, Record, Unresolved};
 
@@ -58,6 +59,17 @@ impl Policy {
                 (mask.mask.predicates == Predicates::Deny && mask.covers(column.as_joined())).then_some(rule)
             }
             None => Some(rule),
+        })
+    }
+
+    /// How these flows would break a column mask, if they do: the first mask in the policy's own order.
+    pub(crate) fn breach(&self, obligations: &Obligations, lineage: &Lineage) -> Option<(RuleIndex, Breach)> {
+        self.column_masks(obligations).find_map(|(rule, mask)| {
+            let breach = match mask {
+                Some(mask) => mask.breach(lineage)?,
+                None => Breach::Untraced,
+            };
+            Some((rule, breach))
         })
     }
 
@@ -124,6 +136,29 @@ struct ColumnMask<'p> {
 }
 
 impl ColumnMask<'_> {
+    /// What can't be traced may be anything, so it counts as covered.
+    fn breach(&self, lineage: &Lineage) -> Option<Breach> {
+        if self.reaches(&lineage.written) {
+            return Some(Breach::Written);
+        }
+        if lineage.shown.unknown && self.mask.unresolved == Unresolved::Deny {
+            return Some(Breach::Untraced);
+        }
+        if self.mask.predicates == Predicates::Deny && self.reaches(&lineage.predicates) {
+            return Some(Breach::Predicate);
+        }
+        None
+    }
+
+    fn reaches(&self, sources: &Sources) -> bool {
+        sources.unknown
+            || sources.columns.iter().any(|column| self.covers(column.as_joined()))
+            || sources
+                .relations
+                .iter()
+                .any(|relation| self.columns.iter().any(|glob| glob.may_match_in(relation.as_joined())))
+    }
+
     fn covers(&self, column: &str) -> bool {
         self.columns.iter().any(|glob| glob.matches(column))
     }

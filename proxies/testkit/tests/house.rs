@@ -1,6 +1,13 @@
 //! The rules of the house, read off `cargo metadata`: who may depend on whom, which licences come
 //! in, which crates stay out, and which compiler the manifest promises.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test states what it expects by failing"
+)]
+
 use std::collections::BTreeMap;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
