@@ -16,7 +16,7 @@ pub type Text = Spanned<Box<str>>;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct File {
     /// Its items, in order.
-    pub items: Vec<Item>,
+    pub items: Vec<Spanned<Item>>,
 }
 
 /// One top-level item.
@@ -438,4 +438,20 @@ pub enum Cause {
     Rule(Text),
     /// Nothing: the action is not covered.
     Default(Spanned<()>),
+}
+
+impl File {
+    /// Reads a file's tree. Nothing is known about its meaning then; see [`crate::load`].
+    ///
+    /// # Errors
+    ///
+    /// The file's syntax errors.
+    pub fn read(source: &crate::Source) -> Result<Self, crate::Diagnostics> {
+        let parsed = crate::parse::parse(0, source);
+        if parsed.found.is_empty() {
+            Ok(parsed.file)
+        } else {
+            Err(crate::Diagnostics::new([source.clone()].into(), parsed.found))
+        }
+    }
 }

@@ -91,7 +91,7 @@ impl<'a> Definitions<'a> {
         for file in files {
             let mut named: Option<Span> = None;
             for item in &file.items {
-                match item {
+                match &item.value {
                     Item::Policy(name) => {
                         if let Some(first) = named.replace(name.span) {
                             found.push(twice(name.span, "a file names its policy once", first));

@@ -19,6 +19,7 @@ pub mod analyze;
 pub mod ast;
 mod check;
 pub mod diagnostic;
+pub mod format;
 mod load;
 mod lower;
 mod parse;
@@ -31,6 +32,7 @@ mod words;
 
 pub use check::Environment;
 pub use diagnostic::{Diagnostic, Diagnostics, Report, Severity, Style};
+pub use format::format;
 pub use load::{Loaded, MAX_TOTAL_BYTES, load};
 pub use scan::{MAX_FILE_BYTES, MAX_NESTING, MAX_TOKENS};
 pub use span::{Source, Span, Spanned};

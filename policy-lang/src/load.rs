@@ -128,7 +128,7 @@ fn lower(
         loaded.rules.rules.extend(rules(file).filter_map(|rule| lowering.rule(rule)));
     }
     for item in files.iter().flat_map(|file| &file.items) {
-        match item {
+        match &item.value {
             Item::Tag(tag) => lowering.check_tag(tag),
             Item::Set(set) => lowering.check_set(set),
             Item::Test(test) => loaded.tests.extend(lowering.test(test, kinds)),
@@ -168,14 +168,14 @@ fn shipped_sources<'a>(files: impl Iterator<Item = &'a File>, found: &mut Vec<Di
 }
 
 fn uses(file: &File) -> impl Iterator<Item = &Text> {
-    file.items.iter().filter_map(|item| match item {
+    file.items.iter().filter_map(|item| match &item.value {
         Item::Use(name) => Some(name),
         _ => None,
     })
 }
 
 fn rules(file: &File) -> impl Iterator<Item = &Rule> {
-    file.items.iter().filter_map(|item| match item {
+    file.items.iter().filter_map(|item| match &item.value {
         Item::Rule(rule) => Some(rule),
         _ => None,
     })

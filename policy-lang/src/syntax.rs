@@ -213,11 +213,12 @@ impl Reader {
         Span::new(self.source, self.offset + span.start(), self.offset + span.start() + trimmed)
     }
 
-    fn item(&self, node: Node<'_, Rule>) -> Option<Item> {
+    fn item(&self, node: Node<'_, Rule>) -> Option<Spanned<Item>> {
+        let span = self.span(&node);
         let node = node.into_inner().next()?;
         let rule = node.as_rule();
         let mut inner = without_keywords(node.into_inner());
-        Some(match rule {
+        let item = match rule {
             Rule::policy => Item::Policy(self.text(inner.next()?)),
             Rule::default => Item::Default(self.word(inner.next()?)),
             Rule::use_decl => Item::Use(self.text(inner.next()?)),
@@ -234,7 +235,8 @@ impl Reader {
                 steps: inner.map(|step| self.step(step)).collect::<Option<_>>()?,
             }),
             _ => Item::Rule(self.rule(inner)?),
-        })
+        };
+        Some(Spanned::new(item, span))
     }
 
     fn rule<'a>(&self, inner: impl Iterator<Item = Node<'a, Rule>>) -> Option<PolicyRule> {

@@ -1,5 +1,7 @@
 //! The sample of the language, whole.
 
+#![allow(clippy::panic, reason = "a test states what it expects by failing")]
+
 use policy_lang::{Environment, Source, load};
 
 const SAMPLE: &str = include_str!("data/production.policy");
