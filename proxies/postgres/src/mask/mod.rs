@@ -7,13 +7,17 @@
 //!
 //! 1. [`plan`]: what becomes of each column of a result; [`description`]: what the target says about them.
 //! 2. [`row`]: DataRow frames rewritten by a plan.
-//! 3. [`value`], with [`array`] and [`json`]: one value, its type kept ([`types`]).
-//! 4. [`finder`]: values recognised by their content, whichever column they are in.
+//! 3. [`copy`]: the same for COPY's streams.
+//! 4. [`message`]: errors, notices, notifications, settings, names of columns.
+//! 5. [`value`], with [`array`] and [`json`]: one value, its type kept ([`types`]).
+//! 6. [`finder`]: values recognised by their content, whichever column they are in.
 
 mod array;
+pub mod copy;
 pub mod description;
 pub mod finder;
 mod json;
+pub mod message;
 pub mod plan;
 pub mod row;
 pub mod types;
@@ -22,9 +26,11 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
+pub use copy::{CopyMasker, CopyRefused};
 pub use description::{Field, parse_row_description};
 pub use finder::{Finder, Found, ValueMasks};
+pub use message::{Exposure, HIDDEN};
 pub use plan::ResultPlan;
-pub use row::{MAX_MASKED_ROW, MaskError, Rewritten, RowMasker};
+pub use row::{MAX_MASKED_ROW, MaskError, Masker, Rewritten};
 pub use types::{BuiltinTypes, Type, Types};
 pub use value::{Cell, Format, Treatment};

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::copy::FieldBuffers;
 use super::finder::ValueMasks;
 use super::plan::ResultPlan;
 use super::value::{Outcome, Scratch, Treatment, take_u16, take_u32};
@@ -45,18 +46,20 @@ pub enum Rewritten {
     Written,
 }
 
-/// Rewrites the rows of a session. Keeps its buffers between rows: once they have grown to a result's widest
+/// Rewrites what a target sends to one session. Keeps its buffers between rows: once they have grown to a result's widest
 /// row, rewriting allocates nothing.
 #[derive(Debug)]
-pub struct RowMasker {
-    masks: ValueMasks,
-    scratch: Scratch,
+pub struct Masker {
+    pub(super) masks: ValueMasks,
+    pub(super) scratch: Scratch,
+    /// Used by COPY.
+    pub(super) field: FieldBuffers,
 }
 
-impl RowMasker {
+impl Masker {
     /// A masker with this session's key and detectors.
     pub fn new(masks: ValueMasks) -> Self {
-        Self { masks, scratch: Scratch::default() }
+        Self { masks, scratch: Scratch::default(), field: FieldBuffers::default() }
     }
 
     /// What values are masked with.

@@ -73,8 +73,7 @@ fn values(frame: &[u8]) -> Vec<Option<Vec<u8>>> {
 fn rewrite(cells: &[Cell], given: &[Option<&[u8]>]) -> Vec<Option<Vec<u8>>> {
     let body = row(given);
     let mut out = Vec::new();
-    match RowMasker::new(masks()).data_row(&ResultPlan::new(cells.iter().copied()), &body, &mut out).unwrap()
-    {
+    match Masker::new(masks()).data_row(&ResultPlan::new(cells.iter().copied()), &body, &mut out).unwrap() {
         Rewritten::Unchanged => {
             assert!(out.is_empty());
             given.iter().map(|value| value.map(<[u8]>::to_vec)).collect()
@@ -246,7 +245,7 @@ fn rows_that_lie_end_the_session() {
         cell(Treatment::Pass, TEXT, Format::Text, None),
     ]);
     let good = row(&[Some(b"ana"), Some(b"b")]);
-    let mut masker = RowMasker::new(masks());
+    let mut masker = Masker::new(masks());
     let mut out = b"before".to_vec();
     for cut in 0..good.len() {
         assert!(masker.data_row(&plan, &good[..cut], &mut out).is_err(), "cut at {cut}");
@@ -269,7 +268,7 @@ fn nulls_and_clean_rows_are_left_alone() {
     ]);
     let mut out = Vec::new();
     let body = row(&[None, Some(b"clean")]);
-    assert_eq!(RowMasker::new(masks()).data_row(&plan, &body, &mut out), Ok(Rewritten::Unchanged));
+    assert_eq!(Masker::new(masks()).data_row(&plan, &body, &mut out), Ok(Rewritten::Unchanged));
     assert!(out.is_empty());
 }
 

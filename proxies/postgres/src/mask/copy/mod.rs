@@ -1,0 +1,232 @@
+//! COPY out, masked field by field.
+//!
+//! PostgreSQL sends one row a CopyData message, and nothing here depends on it: rows are cut out of the
+//! stream wherever they end.
+
+mod binary;
+mod csv;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use policy_normalize::sql::{CopyFormat, Format as CopyKind};
+use thiserror::Error;
+
+use self::binary::Binary;
+use self::csv::Csv;
+use self::text::Text;
+use super::finder::ValueMasks;
+use super::plan::ResultPlan;
+use super::row::{MAX_MASKED_ROW, MaskError, Masker, Rewritten, close_frame};
+use super::value::{Cell, Scratch};
+
+/// Why a COPY can't be masked. Known before it is sent to the target: the command is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CopyRefused {
+    /// An option whose effect on the format is not known.
+    #[error("COPY with the option `{0}` can't be masked; leave the option out")]
+    Option(Box<str>),
+    /// A format that is not known.
+    #[error("this format of COPY can't be masked; use `text`, `csv` or `binary`")]
+    Format,
+}
+
+/// Masks one COPY out. Holds the row that is not complete yet, [`MAX_MASKED_ROW`] at most.
+#[derive(Debug)]
+pub struct CopyMasker {
+    plan: ResultPlan,
+    codec: Codec,
+    /// A row whose end has not come yet.
+    pending: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Codec {
+    Text(Text),
+    Csv(Csv),
+    Binary(Binary),
+}
+
+impl CopyMasker {
+    /// A masker for a COPY with these options.
+    ///
+    /// # Errors
+    /// An option or format that this crate can't follow, unless nothing is masked.
+    pub fn new(plan: ResultPlan, format: &CopyFormat) -> Result<Self, CopyRefused> {
+        if !plan.passes_all()
+            && let Some(option) = format.unfamiliar.first()
+        {
+            return Err(CopyRefused::Option(option.clone()));
+        }
+        let codec = match format.format {
+            CopyKind::Text => Codec::Text(Text::new(format)?),
+            CopyKind::Csv => Codec::Csv(Csv::new(format)?),
+            CopyKind::Binary => Codec::Binary(Binary::default()),
+            CopyKind::Other => return Err(CopyRefused::Format),
+        };
+        Ok(Self { plan, codec, pending: Vec::new() })
+    }
+
+    /// Whether the stream passes as it is.
+    pub fn passes_all(&self) -> bool {
+        self.plan.passes_all()
+    }
+
+    /// Checks the target's CopyOutResponse, given what follows its header, against the statement.
+    ///
+    /// # Errors
+    /// Another format or number of columns than the statement's.
+    pub fn opened(&self, body: &[u8]) -> Result<(), MaskError> {
+        let [format, high, low, formats @ ..] = body else {
+            return Err(MaskError::Short("CopyOutResponse"));
+        };
+        let columns = usize::from(u16::from_be_bytes([*high, *low]));
+        if columns * 2 != formats.len() {
+            return Err(MaskError::Short("CopyOutResponse"));
+        }
+        if self.passes_all() {
+            return Ok(());
+        }
+        if columns != self.plan.cells().len() {
+            return Err(MaskError::Columns { expected: self.plan.cells().len(), got: columns });
+        }
+        if *format != u8::from(matches!(self.codec, Codec::Binary(_))) {
+            return Err(MaskError::Copy("text and binary are confused"));
+        }
+        Ok(())
+    }
+
+    /// Rewrites one CopyData message, given what follows its header, and appends a CopyData frame with the rows
+    /// that are complete; none, if no row is.
+    ///
+    /// # Errors
+    /// A stream that is not in its format, or a row larger than [`MAX_MASKED_ROW`].
+    pub fn data(
+        &mut self,
+        masker: &mut Masker,
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Rewritten, MaskError> {
+        if self.passes_all() {
+            return Ok(Rewritten::Unchanged);
+        }
+        let start = out.len();
+        let result = self.rewrite(masker, body, out);
+        if !matches!(result, Ok(Rewritten::Written)) {
+            out.truncate(start);
+        }
+        result
+    }
+
+    /// Checks that the stream may end here: at CopyDone. (At an ErrorResponse the row that is pending is
+    /// dropped with the masker.)
+    ///
+    /// # Errors
+    /// A row that is not complete.
+    pub fn done(&self) -> Result<(), MaskError> {
+        if self.pending.is_empty() { Ok(()) } else { Err(MaskError::Copy("it ends within a row")) }
+    }
+
+    fn rewrite(
+        &mut self,
+        masker: &mut Masker,
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Rewritten, MaskError> {
+        if self.pending.len() + body.len() > MAX_MASKED_ROW {
+            return Err(MaskError::TooLarge);
+        }
+        let start = out.len();
+        out.extend_from_slice(b"d\0\0\0\0");
+        if self.pending.is_empty() {
+            let (consumed, changed) = self.rows(masker, body, out)?;
+            if !changed && consumed == body.len() {
+                return Ok(Rewritten::Unchanged);
+            }
+            self.pending.extend_from_slice(body.get(consumed..).unwrap_or_default());
+        } else {
+            let mut pending = std::mem::take(&mut self.pending);
+            pending.extend_from_slice(body);
+            let (consumed, _) = self.rows(masker, &pending, out)?;
+            pending.drain(..consumed);
+            self.pending = pending;
+        }
+        if out.len() == start + 5 {
+            out.truncate(start);
+        } else {
+            close_frame(out, start)?;
+        }
+        Ok(Rewritten::Written)
+    }
+
+    /// Appends the rows that are complete; says how many bytes they took, and whether anything changed.
+    fn rows(
+        &mut self,
+        masker: &mut Masker,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(usize, bool), MaskError> {
+        let cells = self.plan.cells();
+        let (mut rest, mut changed) = (bytes, false);
+        while let Some(length) = self.codec.row_end(rest, cells.len())? {
+            let (row, after) = rest.split_at_checked(length).ok_or(MaskError::Short("CopyData"))?;
+            rest = after;
+            let Masker { masks, scratch, field } = masker;
+            changed |= self.codec.rewrite(row, cells, masks, scratch, field, out)?;
+        }
+        Ok((bytes.len() - rest.len(), changed))
+    }
+}
+
+impl Codec {
+    /// Where the first row ends, or `None` if its end has not come yet. Remembers how far it looked: the next
+    /// call must be given the same bytes, and perhaps more.
+    fn row_end(&mut self, text: &[u8], columns: usize) -> Result<Option<usize>, MaskError> {
+        match self {
+            Self::Text(text_format) => Ok(text_format.row_end(text)),
+            Self::Csv(csv) => Ok(csv.row_end(text)),
+            Self::Binary(binary) => binary.row_end(text, columns),
+        }
+    }
+
+    /// Appends one row rewritten; says whether anything in it changed.
+    fn rewrite(
+        &mut self,
+        row: &[u8],
+        cells: &[Cell],
+        masks: &ValueMasks,
+        scratch: &mut Scratch,
+        field: &mut FieldBuffers,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, MaskError> {
+        match self {
+            Self::Text(text) => text.rewrite(row, cells, masks, scratch, field, out),
+            Self::Csv(csv) => csv.rewrite(row, cells, masks, scratch, field, out),
+            Self::Binary(binary) => binary.rewrite(row, cells, masks, scratch, out),
+        }
+    }
+}
+
+/// A field without its escapes, and the same rewritten.
+#[derive(Debug, Default)]
+pub(super) struct FieldBuffers {
+    plain: Vec<u8>,
+    masked: Vec<u8>,
+}
+
+/// The one byte of an option, as the server demands of delimiter, quote and escape.
+fn one_byte(option: Option<&str>, default: u8) -> Result<u8, CopyRefused> {
+    match option.map(str::as_bytes) {
+        None => Ok(default),
+        Some([byte]) if byte.is_ascii() => Ok(*byte),
+        Some(_) => Err(CopyRefused::Format),
+    }
+}
+
+/// A row ends with a newline, before which a server on Windows writes a carriage return.
+fn split_newline(row: &[u8]) -> (&[u8], &[u8]) {
+    let line = row.strip_suffix(b"\n").unwrap_or(row);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    row.split_at_checked(line.len()).unwrap_or((row, &[]))
+}

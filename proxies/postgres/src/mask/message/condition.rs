@@ -1,0 +1,73 @@
+//! What an SQLSTATE means, where its message can't be shown.
+
+/// The meaning of an SQLSTATE: of some common codes, else of its class (PostgreSQL, appendix A).
+pub(super) fn meaning(code: &[u8]) -> &'static str {
+    let codes = CODES.iter().chain(CLASSES);
+    codes.copied().find(|(prefix, _)| code.starts_with(prefix.as_bytes())).map_or("error", |(_, text)| text)
+}
+
+const CODES: &[(&str, &str)] = &[
+    ("21000", "cardinality violation"),
+    ("22001", "the value is too long for its type"),
+    ("22003", "a number is out of range"),
+    ("22007", "invalid date or time format"),
+    ("22008", "a date or time is out of range"),
+    ("22012", "division by zero"),
+    ("22021", "a character is not in the repertoire"),
+    ("2201B", "invalid regular expression"),
+    ("22023", "invalid parameter value"),
+    ("22030", "duplicate JSON object key"),
+    ("22032", "invalid JSON text"),
+    ("2200N", "invalid XML content"),
+    ("22P02", "the value is no valid text form of the type"),
+    ("22P03", "the value is no valid binary form of the type"),
+    ("23502", "a not-null constraint is violated"),
+    ("23503", "a foreign key is violated"),
+    ("23505", "a unique constraint is violated"),
+    ("23514", "a check constraint is violated"),
+    ("23P01", "an exclusion constraint is violated"),
+    ("42501", "insufficient privilege"),
+    ("42703", "the column does not exist"),
+    ("42704", "the object does not exist"),
+    ("42883", "the function does not exist"),
+    ("42P01", "the relation does not exist"),
+    ("P0001", "a function raised an exception"),
+    ("P0002", "a function found no data"),
+    ("P0003", "a function found too many rows"),
+    ("P0004", "an assertion of a function failed"),
+];
+
+const CLASSES: &[(&str, &str)] = &[
+    ("00", "a message"),
+    ("01", "a warning"),
+    ("02", "no data"),
+    ("08", "connection exception"),
+    ("0A", "a feature is not supported"),
+    ("0B", "invalid transaction initiation"),
+    ("21", "cardinality violation"),
+    ("22", "data exception"),
+    ("23", "integrity constraint violation"),
+    ("24", "invalid cursor state"),
+    ("25", "invalid transaction state"),
+    ("26", "invalid SQL statement name"),
+    ("27", "triggered data change violation"),
+    ("28", "invalid authorization"),
+    ("2F", "exception in a function"),
+    ("34", "invalid cursor name"),
+    ("38", "exception in an external function"),
+    ("39", "exception at the call of an external function"),
+    ("3B", "savepoint exception"),
+    ("3D", "invalid catalogue name"),
+    ("3F", "invalid schema name"),
+    ("40", "the transaction was rolled back"),
+    ("42", "syntax error or access rule violation"),
+    ("44", "a check option is violated"),
+    ("53", "insufficient resources"),
+    ("54", "a limit of the program is exceeded"),
+    ("55", "an object is not in the needed state"),
+    ("57", "intervention of an operator"),
+    ("58", "system error"),
+    ("HV", "error of a foreign data wrapper"),
+    ("P0", "error in a PL/pgSQL function"),
+    ("XX", "internal error"),
+];
