@@ -10,7 +10,8 @@
 //! 3. [`checkpoint`] and [`key`]: the signatures that make a rewritten log visible.
 //! 4. [`recording`]: what was said, session by session, written off the path and played back.
 //! 5. [`verify`]: whether all of it is as it was written, and what can't be known.
-//! 6. [`inert`]: showing any of it on a terminal.
+//! 6. [`read`]: going through the log record by record, or command by command.
+//! 7. [`inert`]: showing any of it on a terminal.
 
 pub mod checkpoint;
 mod directory;
@@ -20,6 +21,7 @@ mod json;
 pub mod key;
 mod line;
 pub mod log;
+pub mod read;
 pub mod record;
 pub mod recording;
 mod time;
@@ -32,6 +34,7 @@ pub use key::{KEY_FILE, KeyError, PUBLIC_KEY_FILE, PublicKey, SigningKey};
 pub use log::{
     AppendError, AuditLog, Batch, LogOptions, OpenError, Seq, TextMark, TooLong, newest_checkpoint,
 };
+pub use read::{Entry, ReadError, entries};
 pub use record::{Record, Scope};
 pub use time::{NotATime, Timestamp};
 pub use verify::{Report, VerifyOptions, verify};

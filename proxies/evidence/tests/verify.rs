@@ -431,7 +431,7 @@ fn a_log_in_use_verifies() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// No bit of any segment can be turned without being found.
     #[test]

@@ -340,3 +340,6 @@ fn write_once(file: &File, bytes: &[u8]) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
