@@ -185,9 +185,12 @@ impl<'a> Printer<'a> {
                     || usize::from(previous.is_some_and(|previous| self.spaced(previous, token, next))),
                     |column| (column + 1).saturating_sub(previous.map_or(0, |previous| previous.range.len())),
                 );
-                let soft = previous.is_some_and(|previous| &self.text[previous.range.clone()] == ",")
-                    || matches!(word, "and" | "or");
-                let broken = after_comment || soft && (gap > 0 || !self.has_room(tokens, index, space));
+                let before = previous.map(|previous| &self.text[previous.range.clone()]);
+                let soft = before == Some(",") || matches!(word, "and" | "or");
+                // A list may begin on a line of its own.
+                let list = before == Some("on") && token.kind == TokenKind::Text && gap > 0;
+                let broken =
+                    after_comment || list || soft && (gap > 0 || !self.has_room(tokens, index, space));
                 if broken && self.layout.opens.contains_key(&start) {
                     self.line(0, false);
                 } else if broken {

@@ -1,9 +1,28 @@
 //! Inline tests: `test "…" { … }` blocks, run against the policy they stand in.
+//!
+//! A test that says `run "…"` needs somebody who turns text into actions: the caller's [`Normaliser`].
+
+mod coverage;
+mod run;
 
 use std::net::IpAddr;
 
 use policy_core::rule::{Place, RuleId};
-use policy_core::{ActionSet, Principal, Target};
+use policy_core::{ActionSet, Principal, Protocol, Target};
+use serde::Serialize;
+
+pub use coverage::{ClauseCoverage, RuleCoverage};
+pub use run::run;
+
+/// Turns the text of a command into its actions, as the protocol's proxy would.
+pub trait Normaliser {
+    /// The actions of `text`.
+    ///
+    /// # Errors
+    ///
+    /// Why the text can't be read at all, or that the protocol is not known. The test fails then.
+    fn normalise(&self, protocol: &Protocol, text: &str) -> Result<ActionSet, String>;
+}
 
 /// One test: one command, and what should become of it.
 #[derive(Clone, Debug)]
@@ -70,4 +89,38 @@ pub enum Cause {
     Rule(RuleId),
     /// Nothing permitted it.
     Default,
+}
+
+/// What came of all tests.
+#[derive(Clone, Debug, Serialize)]
+pub struct SuiteReport {
+    /// Each test, in the order of the files.
+    pub results: Vec<TestResult>,
+    /// Each rule, in the order of the files.
+    pub coverage: Vec<RuleCoverage>,
+}
+
+impl SuiteReport {
+    /// Whether every test passed.
+    pub fn passed(&self) -> bool {
+        self.results.iter().all(TestResult::passed)
+    }
+}
+
+/// What came of one test.
+#[derive(Clone, Debug, Serialize)]
+pub struct TestResult {
+    /// Its name.
+    pub name: String,
+    /// Where it stands, as `file:line`.
+    pub place: String,
+    /// What was not as expected; empty if the test passed.
+    pub failures: Vec<String>,
+}
+
+impl TestResult {
+    /// Whether all was as expected.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
 }

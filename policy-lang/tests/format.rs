@@ -36,7 +36,7 @@ limit "l" { on postgres  rows 1_0 per principal per hour }  // at the end
 fn long_lists_are_broken_and_comments_inside_them_stay() {
     let text = format!(
         "tag t = postgres columns {} // here\n , \"z.z.z\"\ndeny \"d\" {{ on postgres do drop, // why\n // and\n truncate say \"no\" }}",
-        vec!["\"public.some_table.some_column\""; 8].join(", ")
+        ["\"public.some_table.some_column\""; 8].join(", ")
     );
     let once = formatted(&text);
     assert!(once.lines().all(|line| line.chars().count() <= 101), "{once}");
@@ -50,7 +50,11 @@ fn long_lists_are_broken_and_comments_inside_them_stay() {
 fn what_ships_is_formatted() {
     for name in policy_lang::shipped::names() {
         let text = policy_lang::shipped::find(name).unwrap();
-        assert_eq!(formatted(text), text, "{name}");
+        assert!(
+            formatted(text) == text,
+            "{name} is not laid out as the formatter would:\n{}",
+            formatted(text)
+        );
     }
 }
 
