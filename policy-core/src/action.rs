@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 use crate::lineage::Lineage;
 
 /// The verb of an action, such as `select` or `exec`. Lower case; its protocol's vocabulary declares it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Verb(Cow<'static, str>);
 
 impl Verb {

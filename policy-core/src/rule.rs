@@ -8,13 +8,16 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::action::Verb;
 use crate::command::Digest;
 use crate::mask::{Detector, Transform};
 use crate::subject::{PrincipalKind, Protocol};
 
 /// The name of a rule, unique in a policy; what denials and records quote.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RuleId(pub Arc<str>);
 
 impl fmt::Display for RuleId {
@@ -24,7 +27,8 @@ impl fmt::Display for RuleId {
 }
 
 /// Where a rule stands in its source, for reasons and diagnostics. Takes no part in equality.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Place {
     /// The file, as the operator named it.
     pub file: Arc<str>,
@@ -53,7 +57,8 @@ impl fmt::Display for Place {
 }
 
 /// All rules of a policy. Their order never matters.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RuleSet {
     /// The policy's name.
     pub name: Box<str>,
@@ -64,7 +69,8 @@ pub struct RuleSet {
 }
 
 /// The verdict on actions that no rule matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fallback {
     /// Denied.
     #[default]
@@ -74,7 +80,8 @@ pub enum Fallback {
 }
 
 /// One clause of a policy: who, where, what, under which condition, and what follows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Its name.
     pub id: RuleId,
@@ -91,7 +98,8 @@ pub struct Rule {
 }
 
 /// Whether a rule is enforced or only watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Part of the enforced decision.
     #[default]
@@ -101,7 +109,8 @@ pub enum Mode {
 }
 
 /// What a rule matches. Every part must hold for the same action and request.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scope {
     /// Who asks; `None` is anyone.
     pub by: Option<Expr>,
@@ -116,7 +125,8 @@ pub struct Scope {
 }
 
 /// Targets: a protocol, optionally by name, optionally by label.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Selector {
     /// The protocol.
     pub protocol: Protocol,
@@ -127,7 +137,8 @@ pub struct Selector {
 }
 
 /// Verbs, and the resources they are done to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Do {
     /// One of these; never empty.
     pub verbs: Vec<Verb>,
@@ -139,14 +150,16 @@ pub struct Do {
 ///
 /// In segments, `*` matches any run of characters; a segment that is exactly `**` matches any
 /// number of segments, none included.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Pattern {
     /// One pattern a segment.
     pub segments: Box<[Box<str>]>,
 }
 
 /// A condition. Three-valued: true, false or undetermined.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Expr {
     /// All of these; the empty list is true.
     All(Vec<Expr>),
@@ -175,7 +188,8 @@ pub enum Expr {
 }
 
 /// Something a condition may look at.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// An attribute of the action.
     Attribute(Box<str>),
@@ -205,7 +219,8 @@ impl fmt::Display for Fact {
 }
 
 /// How a fact is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Comparison {
     /// `==`
     Equal,
@@ -222,7 +237,8 @@ pub enum Comparison {
 }
 
 /// A value written in a policy.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Literal {
     /// A truth value.
     Bool(bool),
@@ -243,7 +259,8 @@ impl fmt::Display for Literal {
 }
 
 /// One element of a list's shape.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Element {
     /// Exactly one element, matching this pattern (one segment).
     One(Box<str>),
@@ -254,7 +271,8 @@ pub enum Element {
 }
 
 /// What follows when a rule matches.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// The matched actions are covered.
     Allow,
@@ -271,13 +289,15 @@ pub enum Effect {
 }
 
 /// What reviewers must do before a held command continues.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// How many distinct reviewers must approve; at least one.
     pub quorum: std::num::NonZeroU16,
     /// Who may vote.
     pub reviewers: Expr,
     /// How long the command waits before it expires.
+    #[serde(with = "seconds")]
     pub within: Duration,
     /// Whether a command inside an open transaction may be held (it pins locks on the target).
     pub in_transaction: bool,
@@ -298,7 +318,8 @@ pub struct HoldKey {
 }
 
 /// Which values a mask covers, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mask {
     /// What is masked.
     pub what: Masked,
@@ -309,7 +330,8 @@ pub struct Mask {
 }
 
 /// What a mask covers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Masked {
     /// Columns by identity, through aliases, expressions and views.
     Columns {
@@ -330,7 +352,8 @@ pub enum Masked {
 }
 
 /// What becomes of output that can't be traced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unresolved {
     /// The command is denied.
     #[default]
@@ -340,7 +363,8 @@ pub enum Unresolved {
 }
 
 /// What becomes of masked columns in predicates, which answer questions about values without showing them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Predicates {
     /// Recorded.
     #[default]
@@ -350,18 +374,21 @@ pub enum Predicates {
 }
 
 /// An upper bound on what one principal may do or get.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limit {
     /// What is counted.
     pub unit: LimitUnit,
     /// How many.
     pub count: u64,
     /// In how long; `None` is per command.
+    #[serde(with = "optional_seconds")]
     pub window: Option<Duration>,
 }
 
 /// What a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LimitUnit {
     /// Rows returned or copied out.
     Rows,
@@ -372,10 +399,45 @@ pub enum LimitUnit {
 }
 
 /// How evidence of matching commands is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     /// Whether results are recorded (masked) besides the decision.
     pub results: bool,
     /// Whether the record is on disk, not only in the kernel, before the command is forwarded.
     pub strict: bool,
+}
+
+/// Durations as whole seconds, the language's smallest unit.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(duration.as_secs())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_secs)
+    }
+}
+
+mod optional_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        duration.map(|duration| duration.as_secs()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Option::<u64>::deserialize(deserializer).map(|seconds| seconds.map(Duration::from_secs))
+    }
 }

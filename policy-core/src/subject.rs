@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The name of a protocol, such as `postgres`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Protocol(Cow<'static, str>);
 
 impl Protocol {
@@ -44,7 +45,8 @@ impl fmt::Display for Protocol {
 }
 
 /// What kind of actor a principal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PrincipalKind {
     /// A person.
     Human,

@@ -6,7 +6,8 @@ mod transform;
 pub use transform::{Applied, Joined, MaskKey, REDACTED, Transform, ValueKind, WeakMaskKey};
 
 /// A kind of value that can be recognised by its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Detector {
     /// Payment card numbers (Luhn, with separators).
     CreditCard,

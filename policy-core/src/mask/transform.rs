@@ -8,7 +8,8 @@ use sha2::Sha256;
 use super::detect::{card, email};
 
 /// What becomes of a masked value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transform {
     /// NULL, or nothing where the protocol has no NULL.
     Null,
