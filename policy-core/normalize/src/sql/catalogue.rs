@@ -20,7 +20,13 @@ pub enum Lookup<T> {
 /// A snapshot of the database's definitions. Look-ups do no I/O.
 ///
 /// Names are as the server stores them: folded, unquoted.
+///
+/// For each unqualified relation `pg_temp` is asked first, then `pg_catalog`, then the search path. Answer `Found` in
+/// `pg_temp` only while the session surely has such a temporary relation, `Absent` or `Unknown` otherwise.
 pub trait Catalogue: Sync {
+    /// Whether this schema exists: decides where an unqualified CREATE puts its object.
+    fn schema(&self, name: &str) -> Lookup<()>;
+
     /// The relation of this name in this schema.
     fn relation(&self, schema: &str, name: &str) -> Lookup<&Relation>;
 
@@ -41,6 +47,10 @@ pub trait Catalogue: Sync {
 pub struct NoCatalogue;
 
 impl Catalogue for NoCatalogue {
+    fn schema(&self, _: &str) -> Lookup<()> {
+        Lookup::Unknown
+    }
+
     fn relation(&self, _: &str, _: &str) -> Lookup<&Relation> {
         Lookup::Unknown
     }

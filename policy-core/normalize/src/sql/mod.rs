@@ -32,6 +32,8 @@ mod lex;
 mod limits;
 #[cfg(feature = "sql")]
 mod postgres;
+#[cfg(feature = "sql")]
+mod shipped;
 mod statement;
 
 pub use catalogue::{

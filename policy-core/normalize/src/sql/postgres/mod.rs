@@ -8,10 +8,29 @@
 //! copy of the same C symbols, and its coverage of node kinds is what that project needs. A statement's parse is cached
 //! by whoever calls this crate, so the safer form costs a first use only.
 
+#[macro_use]
+mod kinds;
+
+mod call;
+mod change;
+mod define;
+mod dispatch;
+mod expr;
+mod filtered;
+mod from;
+mod lineage;
+mod names;
+mod objects;
+mod query;
+mod resolve;
+mod scope;
+mod session;
+mod walk;
+
 use pg_query::protobuf;
 
 use super::limits::Logic;
-use super::{Environment, Grammar, Limits, Rejected, Statement};
+use super::{Environment, Grammar, Kind, Limits, Outputs, Rejected, Statement};
 
 /// PostgreSQL 18's grammar.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,4 +80,21 @@ fn on_a_stack_for<T>(depth: usize, run: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(needed, needed, run)
 }
 
-mod walk;
+/// What a view's definition shows, read as the session of `outer` would.
+fn outputs_of_view(outer: &session::Session<'_>, definition: &str) -> Result<Outputs, Rejected> {
+    let measure = Limits::default().check(definition, Logic::Flat)?;
+    on_a_stack_for(measure.depth, || {
+        let tree = tree(definition)?;
+        let session = session::Session::of_view(outer);
+        match tree.stmts.as_slice() {
+            [raw] => {
+                let statement = walk::statement(&session, raw.stmt.as_deref(), 0..0);
+                match statement.kind {
+                    Kind::Select => Ok(statement.outputs),
+                    _ => Err(Rejected::Syntax { message: "a view that is not a query".into() }),
+                }
+            }
+            _ => Err(Rejected::Syntax { message: "a view of several statements".into() }),
+        }
+    })
+}

@@ -1,30 +1,326 @@
-//! From parse tree to statements.
+//! What a walk over one statement's tree gathers, and how it becomes a [`Statement`].
 
-use pg_query::protobuf;
-use policy_core::Action;
+use std::ops::Range;
+use std::sync::Arc;
 
-use crate::sql::{ColumnSet, Environment, Kind, Outputs, Statement};
+use pg_query::protobuf::ParseResult;
+use policy_core::{Action, Resource, Value, Verb};
 
-pub(super) fn statements(text: &str, tree: &protobuf::ParseResult, _: &Environment<'_>) -> Vec<Statement> {
-    tree.stmts
-        .iter()
-        .map(|raw| {
-            let start = usize::try_from(raw.stmt_location).unwrap_or(0);
-            let end = match usize::try_from(raw.stmt_len) {
-                Ok(0) | Err(_) => text.len(),
-                Ok(length) => start + length,
-            };
-            Statement {
-                span: start..end,
-                kind: Kind::Unknown,
-                actions: vec![Action::unknown()],
-                outputs: Outputs::unknown(),
-                predicates: ColumnSet::unknown(),
-                flows: Vec::new(),
-                parameters: 0,
-                settings: Vec::new(),
-                notes: Vec::new(),
+use super::names::Target;
+use super::scope::{Scope, Shown};
+use super::session::Session;
+use crate::sql::columns::{ColumnRef, ColumnSet, RelationRef};
+use crate::sql::statement::{Flow, FlowTarget, Kind, Output, Outputs, Setting, Statement};
+use crate::sql::{Bound, Environment, Parameters};
+
+/// How many nodes a walk may visit before it gives up. Recursive common table expressions and views visit
+/// nodes more than once.
+const BUDGET: u32 = 2_000_000;
+
+/// Normalises every statement of a parsed text.
+pub(super) fn statements(text: &str, tree: &ParseResult, environment: &Environment<'_>) -> Vec<Statement> {
+    let mut session = Session::new(environment);
+    let mut statements = Vec::with_capacity(tree.stmts.len());
+    for raw in &tree.stmts {
+        let start = usize::try_from(raw.stmt_location).unwrap_or(0);
+        let end = match usize::try_from(raw.stmt_len) {
+            Ok(0) | Err(_) => text.len(),
+            Ok(length) => start + length,
+        };
+        let statement = statement(&session, raw.stmt.as_deref(), trim(text, start..end));
+        if tree.stmts.len() > 1 {
+            session.follow(&statement);
+            super::define::overlay(&mut session, raw.stmt.as_deref(), &statement.kind);
+        }
+        statements.push(statement);
+    }
+    if statements.is_empty() {
+        statements.push(Statement {
+            span: 0..text.len(),
+            kind: Kind::Noop,
+            actions: vec![Action::new(Verb::NOOP, Resource::None)],
+            outputs: Outputs::default(),
+            predicates: ColumnSet::new(),
+            flows: Vec::new(),
+            parameters: 0,
+            settings: Vec::new(),
+            notes: Vec::new(),
+        });
+    }
+    statements
+}
+
+/// Normalises one statement.
+pub(super) fn statement(
+    session: &Session<'_>,
+    node: Option<&pg_query::Node>,
+    span: Range<usize>,
+) -> Statement {
+    let mut walk = Walk::new(session);
+    let kind = walk.statement(node);
+    walk.finish(kind, span)
+}
+
+fn trim(text: &str, span: Range<usize>) -> Range<usize> {
+    let Some(slice) = text.get(span.clone()) else {
+        return 0..text.len();
+    };
+    let start = span.end - slice.trim_start().len();
+    start..start + slice.trim().len()
+}
+
+/// One statement's effects, as they are found.
+pub(super) struct Walk<'s, 'a> {
+    pub(super) session: &'s Session<'a>,
+    planned: Vec<Planned>,
+    /// Columns that flow into outputs or elsewhere.
+    read: ColumnSet,
+    pub(super) predicates: ColumnSet,
+    pub(super) outputs: Vec<Output>,
+    flows: Vec<Flow>,
+    parameters: u16,
+    pub(super) settings: Vec<Setting>,
+    notes: Vec<Box<str>>,
+    pub(super) scopes: Vec<Scope<'a>>,
+    pub(super) tables: Vec<CommonTable>,
+    /// The statement's own LIMIT.
+    pub(super) limit: Option<Value>,
+    budget: u32,
+}
+
+/// A common table expression in scope.
+pub(super) struct CommonTable {
+    pub(super) name: Box<str>,
+    pub(super) columns: Shown,
+}
+
+/// An action whose attributes are filled in when the walk is over.
+#[derive(Clone)]
+enum Planned {
+    Done(Action),
+    Relation { verb: &'static str, relation: Option<Arc<RelationRef>>, attributes: Change },
+}
+
+/// What is known about a change of rows when it is found.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Change {
+    pub(super) writes: Option<Value>,
+    pub(super) filtered: Option<Value>,
+}
+
+impl<'s, 'a> Walk<'s, 'a> {
+    pub(super) fn new(session: &'s Session<'a>) -> Self {
+        Self {
+            session,
+            planned: Vec::new(),
+            read: ColumnSet::new(),
+            predicates: ColumnSet::new(),
+            outputs: Vec::new(),
+            flows: Vec::new(),
+            parameters: 0,
+            settings: Vec::new(),
+            notes: Vec::new(),
+            scopes: Vec::new(),
+            tables: Vec::new(),
+            limit: None,
+            budget: BUDGET,
+        }
+    }
+
+    /// Counts a node; `false` once there are too many, which makes the statement unknown.
+    pub(super) fn spend(&mut self) -> bool {
+        self.budget = self.budget.saturating_sub(1);
+        if self.budget == 0 {
+            self.unknown("it takes too long to work out");
+        }
+        self.budget > 0
+    }
+
+    pub(super) fn note(&mut self, note: &str) {
+        if !self.notes.iter().any(|known| **known == *note) && self.notes.len() < 16 {
+            self.notes.push(note.into());
+        }
+    }
+
+    /// An effect that can't be determined.
+    pub(super) fn unknown(&mut self, why: &str) {
+        self.note(why);
+        self.act(Action::unknown());
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        let is_known =
+            self.planned.iter().any(|known| matches!(known, Planned::Done(known) if *known == action));
+        if !is_known {
+            self.planned.push(Planned::Done(action));
+        }
+    }
+
+    /// A verb on a resource, without attributes.
+    pub(super) fn verb(&mut self, verb: &'static str, resource: Resource) {
+        self.act(Action::new(Verb::new(verb), resource));
+    }
+
+    /// A verb on rows of a relation. Which columns it reads is filled in at the end.
+    pub(super) fn touch(&mut self, verb: &'static str, target: &Target<'a>, attributes: Change) {
+        let relation = target.identity();
+        if relation.is_none() {
+            self.note("the schema of a relation could not be determined: write it with its schema");
+        }
+        let is_known = self.planned.iter().any(|known| match known {
+            Planned::Relation { verb: v, relation: r, attributes: a } => {
+                *v == verb && *r == relation && *a == attributes
             }
-        })
-        .collect()
+            Planned::Done(_) => false,
+        });
+        if !is_known {
+            self.planned.push(Planned::Relation { verb, relation, attributes });
+        }
+    }
+
+    pub(super) fn flow(&mut self, target: FlowTarget, sources: ColumnSet) {
+        if !sources.is_empty() {
+            self.read.merge(&sources);
+            self.flows.push(Flow { target, sources });
+        }
+    }
+
+    pub(super) fn parameter(&mut self, number: i32) {
+        self.parameters = self.parameters.max(u16::try_from(number).unwrap_or(u16::MAX));
+    }
+
+    /// The value of a parameter, or why there is none.
+    pub(super) fn bound(&self, number: i32) -> Literal<'a> {
+        match self.session.environment.parameters {
+            Parameters::Pending => Literal::Pending,
+            Parameters::Bound(values) => {
+                let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+                match index.and_then(|index| values.get(index)) {
+                    Some(Bound::Null) => Literal::Null,
+                    Some(Bound::Text(text)) => Literal::Text((*text).into()),
+                    Some(Bound::Opaque) | None => Literal::Opaque,
+                }
+            }
+        }
+    }
+
+    /// Takes over what an inner statement does (of PREPARE, DECLARE, EXPLAIN ANALYZE).
+    pub(super) fn absorb(&mut self, inner: &Statement) {
+        for action in &inner.actions {
+            self.act(action.clone());
+        }
+        self.predicates.merge(&inner.predicates);
+        self.flows.extend(inner.flows.iter().cloned());
+        self.parameters = self.parameters.max(inner.parameters);
+        self.settings.extend(inner.settings.iter().cloned());
+        for note in &inner.notes {
+            self.note(note);
+        }
+    }
+
+    /// Planned actions as they stand: what the arguments of EXECUTE do.
+    pub(super) fn effects(&self) -> Vec<Action> {
+        self.actions()
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        let mut actions: Vec<Action> = Vec::with_capacity(self.planned.len());
+        for planned in &self.planned {
+            let action = match planned {
+                Planned::Done(action) => action.clone(),
+                Planned::Relation { verb, relation, attributes } => {
+                    self.relation_action(verb, relation.as_ref(), attributes)
+                }
+            };
+            if !actions.contains(&action) {
+                actions.push(action);
+            }
+        }
+        actions
+    }
+
+    fn relation_action(
+        &self,
+        verb: &'static str,
+        relation: Option<&Arc<RelationRef>>,
+        change: &Change,
+    ) -> Action {
+        let resource =
+            relation.map_or(Resource::Undetermined, |relation| Resource::Named(relation.name.clone()));
+        let mut action = Action::new(Verb::new(verb), resource);
+        if let Some(writes) = &change.writes {
+            action = action.with("writes", writes.clone());
+        }
+        if matches!(verb, "select" | "update" | "delete") {
+            action = action
+                .with("reads", columns_of(relation, &self.read))
+                .with("predicates", columns_of(relation, &self.predicates));
+        }
+        if let Some(filtered) = &change.filtered {
+            action = action.with("filtered", filtered.clone());
+        }
+        if verb == "select"
+            && let Some(limit) = &self.limit
+        {
+            action = action.with("limit", limit.clone());
+        }
+        action
+    }
+
+    fn finish(mut self, kind: Kind, span: Range<usize>) -> Statement {
+        let outputs = std::mem::take(&mut self.outputs);
+        for output in &outputs {
+            self.read.merge(&output.sources);
+        }
+        let mut actions = self.actions();
+        if actions.is_empty() {
+            // A SELECT of constants reads no relation: it is judged as an empty statement. Anything else that
+            // came to nothing was not understood.
+            actions.push(match kind {
+                Kind::Select | Kind::Copy(_) => Action::new(Verb::NOOP, Resource::None),
+                _ => Action::unknown(),
+            });
+        }
+        Statement {
+            span,
+            kind,
+            actions,
+            outputs: Outputs(outputs),
+            predicates: self.predicates,
+            flows: self.flows,
+            parameters: self.parameters,
+            settings: self.settings,
+            notes: self.notes,
+        }
+    }
+}
+
+/// The names of a relation's columns in a set; undetermined where the set may hold others of it.
+fn columns_of(relation: Option<&Arc<RelationRef>>, set: &ColumnSet) -> Value {
+    let Some(relation) = relation else {
+        return Value::Undetermined;
+    };
+    let mut names: Vec<Box<str>> = Vec::new();
+    for column in set {
+        match column {
+            ColumnRef::Unknown => return Value::Undetermined,
+            ColumnRef::Whole(whole) if whole == relation => return Value::Undetermined,
+            ColumnRef::Column { relation: of, name, .. } if of == relation => {
+                names.push(name.as_ref().into())
+            }
+            ColumnRef::Whole(_) | ColumnRef::Column { .. } => {}
+        }
+    }
+    Value::List(names.into())
+}
+
+/// A literal, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Literal<'a> {
+    Null,
+    Text(std::borrow::Cow<'a, str>),
+    /// Depends on parameters that are not bound.
+    Pending,
+    /// Anything else.
+    Opaque,
 }

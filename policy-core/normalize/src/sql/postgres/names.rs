@@ -1,0 +1,319 @@
+//! Names to what they stand for, through the search path and the catalogue.
+
+use std::sync::Arc;
+
+use pg_query::protobuf::{RangeVar, TypeName};
+use pg_query::{Node, NodeEnum};
+use policy_core::{Name, Resource};
+
+use super::session::Session;
+use crate::sql::catalogue::{Function, Lookup, Relation, TypeKind};
+use crate::sql::columns::RelationRef;
+use crate::sql::shipped::{self, Class};
+
+/// What a relation's name stands for.
+#[derive(Clone)]
+pub(super) enum Target<'a> {
+    /// The catalogue knows it.
+    Known(&'a Relation),
+    /// Its name is determined, its columns are not known.
+    Named(Arc<RelationRef>),
+    /// It could be anything.
+    Undetermined,
+}
+
+impl Target<'_> {
+    pub(super) fn identity(&self) -> Option<Arc<RelationRef>> {
+        match self {
+            Self::Known(relation) => Some(Arc::clone(&relation.identity)),
+            Self::Named(identity) => Some(Arc::clone(identity)),
+            Self::Undetermined => None,
+        }
+    }
+
+    pub(super) fn resource(&self) -> Resource {
+        self.identity().map_or(Resource::Undetermined, |identity| Resource::Named(identity.name.clone()))
+    }
+
+    fn named(schema: &str, name: &str) -> Self {
+        match Name::new([schema, name]) {
+            Some(name) => Self::Named(Arc::new(RelationRef { name, oid: None })),
+            None => Self::Undetermined,
+        }
+    }
+}
+
+/// The function or functions that a call may reach.
+pub(super) struct Callee {
+    /// Actions `call`: one for each function that is not harmless.
+    pub(super) judged: Vec<Resource>,
+    /// How the function is classed, if `pg_catalog` has it and it may be meant.
+    pub(super) class: Option<Class>,
+    /// Whether the same arguments give the same result throughout a statement.
+    pub(super) constant: bool,
+}
+
+impl<'a> Session<'a> {
+    /// The relation that a FROM clause, an INSERT or a DROP names.
+    pub(super) fn relation(&self, range: &RangeVar) -> Target<'a> {
+        self.relation_named(&range.schemaname, &range.relname)
+    }
+
+    pub(super) fn relation_named(&self, schema: &str, name: &str) -> Target<'a> {
+        if self.overlay.stale || name.is_empty() {
+            return Target::Undetermined;
+        }
+        if !schema.is_empty() {
+            return match self.lookup(schema, name) {
+                Lookup::Found(target) => target,
+                Lookup::Absent | Lookup::Unknown => Target::named(schema, name),
+            };
+        }
+        if let Lookup::Found(target) = self.lookup("pg_temp", name) {
+            return target;
+        }
+        let Some(schemas) = self.schemas() else {
+            return Target::Undetermined;
+        };
+        let path: Vec<&str> = schemas.collect();
+        let implied = (!path.contains(&"pg_catalog")).then_some("pg_catalog");
+        let own = path.iter().filter(|schema| **schema != "pg_catalog").count();
+        for schema in implied.into_iter().chain(path.iter().copied()) {
+            match self.lookup(schema, name) {
+                Lookup::Found(target) => return target,
+                Lookup::Absent => {}
+                Lookup::Unknown if schema == "pg_catalog" => {
+                    if shipped::is_relation(name) {
+                        return Target::named(schema, name);
+                    }
+                }
+                // Without a catalogue a name is determined only if there is one schema that it can be in.
+                Lookup::Unknown if own == 1 => return Target::named(schema, name),
+                Lookup::Unknown => return Target::Undetermined,
+            }
+        }
+        Target::Undetermined
+    }
+
+    fn lookup(&self, schema: &str, name: &str) -> Lookup<Target<'a>> {
+        let key = (Box::from(schema), Box::from(name));
+        if self.overlay.made.contains(&key) {
+            return Lookup::Found(Target::named(schema, name));
+        }
+        if self.overlay.dropped.contains(&key) {
+            return Lookup::Absent;
+        }
+        match self.environment.catalogue.relation(schema, name) {
+            Lookup::Found(relation) => Lookup::Found(Target::Known(relation)),
+            Lookup::Absent => Lookup::Absent,
+            Lookup::Unknown => Lookup::Unknown,
+        }
+    }
+
+    /// The schema that an unqualified CREATE puts its object in.
+    pub(super) fn creation_schema(&self) -> Option<Box<str>> {
+        let path: Vec<&str> = self.schemas()?.collect();
+        for schema in &path {
+            match self.environment.catalogue.schema(schema) {
+                Lookup::Found(()) => return Some((*schema).into()),
+                Lookup::Absent => {}
+                Lookup::Unknown if path.len() == 1 => return Some((*schema).into()),
+                Lookup::Unknown => return None,
+            }
+        }
+        None
+    }
+
+    /// The resource of an object that is made: its schema as written, or the one it is put in.
+    pub(super) fn made(&self, names: &[&str]) -> Resource {
+        match names {
+            [name] => match self.creation_schema() {
+                Some(schema) if !self.overlay.stale => Resource::named([&*schema, name]),
+                _ => Resource::Undetermined,
+            },
+            [.., schema, name] => Resource::named([schema, name]),
+            [] => Resource::Undetermined,
+        }
+    }
+
+    /// The resource of an object, not a relation, that exists: its schema as written, or the only one it can be in.
+    pub(super) fn existing(&self, names: &[&str]) -> Resource {
+        match names {
+            [name] => {
+                let path: Option<Vec<&str>> = self.schemas().map(Iterator::collect);
+                match path.as_deref() {
+                    Some([schema]) if !self.overlay.stale => Resource::named([schema, name]),
+                    _ => Resource::Undetermined,
+                }
+            }
+            [.., schema, name] => Resource::named([schema, name]),
+            [] => Resource::Undetermined,
+        }
+    }
+
+    /// What a call of this name may reach, whatever its arguments.
+    pub(super) fn function(&self, names: &[&str]) -> Callee {
+        match names {
+            [name] => self.unqualified_function(name),
+            [.., "pg_catalog", name] => {
+                let class = shipped::function(name);
+                let harmless = class.is_some_and(Class::is_harmless);
+                Callee {
+                    judged: if harmless { vec![] } else { vec![Resource::named(["pg_catalog", name])] },
+                    class,
+                    constant: class == Some(Class::Constant),
+                }
+            }
+            [.., "information_schema", name] if shipped::is_information_schema_function(name) => {
+                Callee { judged: vec![], class: Some(Class::Constant), constant: true }
+            }
+            [.., schema, name] => Callee {
+                judged: vec![Resource::named([schema, name])],
+                class: None,
+                constant: constant(self.environment.catalogue.functions(schema, name)),
+            },
+            [] => Callee { judged: vec![Resource::Undetermined], class: None, constant: false },
+        }
+    }
+
+    /// The server takes the best match of all schemas on the path, so each that has the name is a candidate.
+    fn unqualified_function(&self, name: &str) -> Callee {
+        let class = shipped::function(name);
+        let undetermined = || Callee { judged: vec![Resource::Undetermined], class, constant: false };
+        let Some(schemas) = self.schemas() else {
+            return undetermined();
+        };
+        if self.overlay.stale {
+            return undetermined();
+        }
+        let path: Vec<&str> = schemas.filter(|schema| *schema != "pg_catalog").collect();
+        let mut judged = Vec::new();
+        let mut is_constant = class.is_none_or(|class| class == Class::Constant);
+        let mut untold = 0_usize;
+        for schema in &path {
+            let found = self.environment.catalogue.functions(schema, name);
+            match found {
+                Lookup::Found(_) => {
+                    judged.push(Resource::named([schema, name]));
+                    is_constant &= constant(found);
+                }
+                Lookup::Absent => {}
+                Lookup::Unknown => untold += 1,
+            }
+        }
+        match class {
+            Some(class) if !class.is_harmless() => judged.push(Resource::named(["pg_catalog", name])),
+            Some(_) => {}
+            None if untold > 0 => match path.as_slice() {
+                [schema] => {
+                    judged.push(Resource::named([schema, name]));
+                    is_constant = false;
+                }
+                _ => return undetermined(),
+            },
+            None if judged.is_empty() => return undetermined(),
+            None => {}
+        }
+        Callee { judged, class, constant: is_constant }
+    }
+
+    /// What casting to this type may run, if anything.
+    pub(super) fn cast(&self, type_name: &TypeName) -> Option<Resource> {
+        let names = strings(&type_name.names);
+        match names.as_slice() {
+            [] => Some(Resource::Undetermined),
+            [.., "pg_catalog", name] if shipped::is_type(name) => None,
+            [.., schema, name] => self.cast_to(schema, name),
+            [name] => {
+                let Some(schemas) = self.schemas() else {
+                    return (!shipped::is_type(name)).then_some(Resource::Undetermined);
+                };
+                let path: Vec<&str> = schemas.collect();
+                let implied = (!path.contains(&"pg_catalog")).then_some("pg_catalog");
+                for schema in implied.into_iter().chain(path.iter().copied()) {
+                    if schema == "pg_catalog" {
+                        if shipped::is_type(name) {
+                            return None;
+                        }
+                        continue;
+                    }
+                    match self.environment.catalogue.type_kind(schema, name) {
+                        Lookup::Found(_) => return self.cast_to(schema, name),
+                        Lookup::Absent => {}
+                        Lookup::Unknown if path.len() == 1 => return self.cast_to(schema, name),
+                        Lookup::Unknown => return Some(Resource::Undetermined),
+                    }
+                }
+                Some(Resource::Undetermined)
+            }
+        }
+    }
+
+    fn cast_to(&self, schema: &str, name: &str) -> Option<Resource> {
+        match self.environment.catalogue.type_kind(schema, name) {
+            Lookup::Found(TypeKind::Enum) if !self.overlay.stale => None,
+            _ => Some(Resource::named([schema, name])),
+        }
+    }
+}
+
+fn constant(functions: Lookup<&[Function]>) -> bool {
+    match functions {
+        Lookup::Found(functions) => functions
+            .iter()
+            .all(|function| function.volatility != crate::sql::catalogue::Volatility::Volatile),
+        Lookup::Absent | Lookup::Unknown => false,
+    }
+}
+
+/// The strings of a list of names; anything else in it is left out, `*` included.
+pub(super) fn strings(nodes: &[Node]) -> Vec<&str> {
+    nodes
+        .iter()
+        .filter_map(|node| match &node.node {
+            Some(NodeEnum::String(string)) => Some(string.sval.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Splits a text the way the server's `regclass` input does: folded unless quoted, parts separated by dots.
+pub(super) fn split_identifier(text: &str) -> Option<Vec<Box<str>>> {
+    let mut parts = Vec::new();
+    let mut rest = text.trim();
+    loop {
+        let part;
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let mut name = String::new();
+            let mut characters = quoted.char_indices();
+            let end = loop {
+                match characters.next()? {
+                    (_, '"') if characters.as_str().starts_with('"') => {
+                        name.push('"');
+                        characters.next();
+                    }
+                    (at, '"') => break at + 1,
+                    (_, other) => name.push(other),
+                }
+            };
+            part = name;
+            rest = quoted.get(end..)?.trim_start();
+        } else {
+            let end = rest.find(['.', '"']).unwrap_or(rest.len());
+            part = rest.get(..end)?.trim_end().to_ascii_lowercase();
+            rest = rest.get(end..)?;
+            if !part.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '$')) {
+                return None;
+            }
+        }
+        if part.is_empty() {
+            return None;
+        }
+        parts.push(part.into_boxed_str());
+        match rest.strip_prefix('.') {
+            Some(after) => rest = after.trim_start(),
+            None if rest.is_empty() => return Some(parts),
+            None => return None,
+        }
+    }
+}
