@@ -1,5 +1,7 @@
 //! The answer: a verdict, the obligations that go with it, and what both depended on.
 
+use std::fmt;
+
 use smallvec::SmallVec;
 
 /// A rule of one [`crate::Policy`], to be looked up there. Small enough to keep in every decision.
@@ -65,7 +67,8 @@ pub enum Denial {
 }
 
 /// How a command would break a column mask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Breach {
     /// Masked data, or data that can't be traced, would be written or defined somewhere.
     Written,
@@ -73,6 +76,18 @@ pub enum Breach {
     Untraced,
     /// A masked column decides about rows, and the mask says `predicates deny`.
     Predicate,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Written => {
+                "masked data, or data that can't be traced, would be written where its mask is lost"
+            }
+            Self::Untraced => "what is shown can't be traced to its columns",
+            Self::Predicate => "a masked column decides about rows",
+        })
+    }
 }
 
 /// The mask, limit and record rules that apply.

@@ -6,10 +6,11 @@
 //!
 //! # Reading order
 //!
-//! 1. The model: [`action`] (one effect), [`lineage`] (where data flows), [`command`] (a set of effects), [`subject`] (who asks, and
-//!    what is reached), [`request`] (all of it together), [`vocabulary`] (what a protocol offers).
+//! 1. The model: [`action`] (one effect), [`lineage`] (where data flows), [`command`] (a set of
+//!    effects), [`subject`] (who asks, and what is reached), [`request`] (all of it together),
+//!    [`vocabulary`] (what a protocol offers).
 //! 2. The engine: [`rule`] (what an author wrote), [`policy`] (indexed and immutable), [`evaluate`]
-//!    (the verdict), [`decision`] (the answer and its reasons), [`approval`] (votes to status).
+//!    (the verdict), [`decision`] (the answer), [`explain`] (its reasons), [`approval`] (votes to status).
 //! 3. [`mask`]: what happens to values on their way back.
 //! 4. [`reference`]: the naive evaluator that the compiled one is held equal to.
 //!
@@ -59,21 +60,26 @@
 //! ```
 
 pub mod action;
+pub mod approval;
 pub mod command;
 pub mod decision;
 pub mod evaluate;
+pub mod explain;
 pub mod lineage;
 pub mod mask;
 pub mod policy;
+pub mod reference;
 pub mod request;
 pub mod rule;
 pub mod subject;
 pub mod truth;
 pub mod vocabulary;
+mod words;
 
 pub use action::{Action, ActionSet, Attribute, Name, Resource, Value, Verb};
 pub use command::{Command, Digest};
 pub use decision::{Breach, Decision, Denial, Obligations, Verdict};
+pub use explain::Explanation;
 pub use lineage::{Lineage, Sources};
 pub use policy::{CompileError, Policy};
 pub use request::Request;

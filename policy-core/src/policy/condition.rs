@@ -290,7 +290,7 @@ impl Network {
         (prefix <= longest).then_some(Self { address, prefix })
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 let differing = u32::from(network) ^ u32::from(address);

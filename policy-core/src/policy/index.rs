@@ -65,8 +65,11 @@ pub(crate) struct Bucket {
 struct Globs {
     search: AhoCorasick,
     /// By number of the text: the globs that contain it, and their rules.
-    by_text: Box<[Box<[(Glob, Box<[RuleIndex]>)]>]>,
+    by_text: Box<[Box<[Globbed]>]>,
 }
+
+/// A glob and its rules.
+type Globbed = (Glob, Box<[RuleIndex]>);
 
 impl Index {
     pub(crate) fn new(rules: &[(&Effect, &Matcher)], vocabularies: &[Vocabulary]) -> Self {
@@ -145,7 +148,7 @@ impl Bucket {
             }
         }
         let mut bucket = Self::default();
-        let mut globs: BTreeMap<Box<str>, Vec<(Glob, Box<[RuleIndex]>)>> = BTreeMap::new();
+        let mut globs: BTreeMap<Box<str>, Vec<Globbed>> = BTreeMap::new();
         let mut by_resource = Vec::new();
         let mut by_group = Vec::new();
         for (key, rules) in lists {
@@ -235,7 +238,7 @@ fn lookup<'t>(table: &'t HashMap<Box<str>, Box<[RuleIndex]>>, key: &str) -> Opti
 
 impl Globs {
     /// Fails only for texts of gigabytes; their rules are then proposed always.
-    fn new(by_text: BTreeMap<Box<str>, Vec<(Glob, Box<[RuleIndex]>)>>) -> Result<Self, Vec<RuleIndex>> {
+    fn new(by_text: BTreeMap<Box<str>, Vec<Globbed>>) -> Result<Self, Vec<RuleIndex>> {
         match AhoCorasick::new(by_text.keys().map(|text| text.as_bytes())) {
             Ok(search) => Ok(Self { search, by_text: by_text.into_values().map(Into::into).collect() }),
             Err(_) => Err(by_text.into_values().flatten().flat_map(|(_, rules)| rules).collect()),

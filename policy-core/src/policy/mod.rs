@@ -176,7 +176,7 @@ fn duplicates(sorted: &[&Rule]) -> Vec<CompileError> {
     errors
 }
 
-fn hold_key(rule: &Rule) -> Option<HoldKey> {
+pub(crate) fn hold_key(rule: &Rule) -> Option<HoldKey> {
     match &rule.effect {
         Effect::Hold(requirement) => {
             Some(HoldKey { rule: rule.id.clone(), requirement: digest::digest("requirement", requirement) })
