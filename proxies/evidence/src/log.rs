@@ -52,9 +52,9 @@ pub struct LogOptions {
 impl Default for LogOptions {
     fn default() -> Self {
         Self {
-            segment_bytes: 256 << 20,
+            segment_bytes: 64 << 20,
             segment_age: Duration::from_secs(24 * 60 * 60),
-            checkpoint_records: 100_000,
+            checkpoint_records: 10_000,
             checkpoint_every: Duration::from_secs(10),
         }
     }

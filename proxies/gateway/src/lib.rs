@@ -6,13 +6,21 @@
 //! # Reading order
 //!
 //! 1. [`config`]: one TOML file, checked.
-//! 2. [`enforce`]: judge, admit, hold, record: what a proxy calls.
-//! 3. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared.
-//! 4. [`identity`]: who a client is. [`credential`]: what a target is shown instead.
+//! 2. [`policies`]: the policy in force. [`limits`]: how much of what it allows.
+//! 3. [`enforce`]: judge, admit, hold, record: what a proxy calls.
+//!    [`start`] puts it all together.
+//! 4. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared.
+//! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead.
 
+pub mod clock;
 pub mod config;
+pub mod control;
 pub mod credential;
 pub mod enforce;
 pub mod identity;
+pub mod limits;
+pub mod policies;
 pub mod session;
+pub mod start;
 pub mod store;
+mod watch;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use policy_core::{ActionSet, Digest};
+use policy_core::{ActionSet, Digest, Protocol};
+use portcullis_evidence::record::Statement as Words;
+use portcullis_evidence::{AuditLog, Serialized, TextMark};
 
 /// A command's text and what it does, made once by [`Gateway::statement`](super::Gateway::statement) and then shared.
 ///
@@ -11,9 +13,13 @@ use policy_core::{ActionSet, Digest};
 #[derive(Debug)]
 pub struct Statement {
     pub(super) actions: Arc<ActionSet>,
+    /// The same without anything pending: what is judged at execution.
+    pub(super) bound: Arc<ActionSet>,
     pub(super) raw: Arc<str>,
     pub(super) shown: Arc<str>,
     pub(super) digest: Digest,
+    pub(super) words: Serialized<Words<'static>>,
+    pub(super) mark: TextMark,
 }
 
 impl Statement {
@@ -38,14 +44,25 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Notes that evidence has the text now.
+    pub(super) fn mark_given(&self, log: &AuditLog) {
+        if log.needs_text(&self.mark) {
+            log.gave_text(&self.mark);
+        }
+    }
+}
+
 /// What a [`Statement`] is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct StatementParts<'a> {
+    /// The protocol whose words the actions use.
+    pub protocol: &'a Protocol,
     /// The text as the client sent it.
     pub raw: &'a str,
     /// The text with its literals masked.
     pub shown: &'a str,
-    /// What it does.
+    /// What it does, and where its data flows.
     pub actions: &'a Arc<ActionSet>,
     /// What the actions were resolved by, as bytes that change with it: the definitions of views and functions behind
     /// it, the search path. An approval binds it.
@@ -76,7 +93,8 @@ pub struct Asked<'a> {
 pub enum Stage {
     /// Parsed by the target, not run. Conditions on parameters are deferred, and a hold waits for the execution.
     Prepare,
-    /// Run.
+    /// Run. What its actions still leave pending counts as undetermined: where a decision at preparation depended on
+    /// parameters, the proxy makes a statement of its own for the bound values.
     Execute,
 }
 

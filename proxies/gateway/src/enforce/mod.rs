@@ -12,13 +12,19 @@
 mod asked;
 mod gateway;
 mod hold;
+mod ink;
+mod judged;
+mod live;
 mod permit;
 mod refusal;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use asked::{Asked, Parameter, Stage, Statement, StatementParts};
-pub use gateway::{Gateway, Opening};
+pub use gateway::{Gateway, Opening, Parts};
 pub use hold::{Held, HoldNotice, Released};
+pub use judged::Judged;
 pub use permit::{Outcome, Permit, Receipt};
 pub use refusal::{Refusal, RefusalKind};
 pub use session::{Closing, Judgement, Session};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::session::StopReason;
+
 /// A refusal. The proxy says it in its protocol's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -35,6 +37,15 @@ pub enum RefusalKind {
 }
 
 impl Refusal {
+    pub(crate) fn stopped(reason: &StopReason) -> Self {
+        Self {
+            kind: RefusalKind::Stopped,
+            rule: None,
+            message: reason.to_string().into(),
+            hint: "the session is over; connect again if you may".into(),
+        }
+    }
+
     pub(crate) fn unavailable(message: impl Into<Box<str>>) -> Self {
         Self {
             kind: RefusalKind::Unavailable,

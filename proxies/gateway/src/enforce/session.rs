@@ -1,14 +1,39 @@
 //! One principal's connection to one target, and the judging of its commands.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use super::{Asked, Held, Permit, Refusal};
-use crate::session::{Entry, SessionId, Stop};
+use policy_core::rule::LimitUnit;
+use policy_core::{ActionSet, Request, Target};
+use portcullis_evidence::record::{
+    GatewayBytes, Intent, LimitHit, Made, Parameter as Shown, Refusal as Unjudged, SessionClosed,
+};
+use portcullis_evidence::{Part, Record};
+use smallvec::SmallVec;
+
+use super::asked::{Asked, Parameter, Stage, Statement};
+use super::gateway::connect;
+use super::hold::Held;
+use super::judged::{Answer, Judged};
+use super::live::Live;
+use super::permit::{Permit, unit_name};
+use super::refusal::Refusal;
+use crate::session::{SessionId, Stop, StopReason};
+
+/// Verdicts remembered by a session, and the most text that they may keep alive.
+const REMEMBERED: usize = 1024;
+const REMEMBERED_BYTES: usize = 4 << 20;
 
 /// A session. The proxy owns it and asks it about every command; dropping it closes the session.
 #[derive(Debug)]
 pub struct Session {
-    entry: Arc<Entry>,
+    pub(super) live: Arc<Live>,
+    memory: Memory,
+    opened: Instant,
+    closed: bool,
 }
 
 /// The answer to a command.
@@ -24,23 +49,136 @@ pub enum Judgement {
 }
 
 impl Session {
+    pub(super) fn new(live: Arc<Live>) -> Self {
+        Self { live, memory: Memory::default(), opened: Instant::now(), closed: false }
+    }
+
     /// Its name.
     pub fn id(&self) -> SessionId {
-        self.entry.id
+        self.live.entry.id
+    }
+
+    /// What it reaches.
+    pub fn target(&self) -> &Arc<Target> {
+        &self.live.entry.target
     }
 
     /// The switch that ends it: checked before anything is forwarded, selected on while waiting.
     pub fn stop(&self) -> &Arc<Stop> {
-        &self.entry.stop
+        &self.live.entry.stop
     }
 
     /// Judges one command. On the way that most commands take this neither waits nor allocates.
-    pub async fn judge(&mut self, _asked: &Asked<'_>) -> Judgement {
-        std::future::ready(Judgement::Refuse(Refusal::unavailable("no policy is loaded"))).await
+    ///
+    /// A prepared statement that would be held is admitted: only its execution waits.
+    pub async fn judge(&mut self, asked: &Asked<'_>) -> Judgement {
+        match self.try_judge(asked).await {
+            Ok(judgement) => judgement,
+            Err(refusal) => Judgement::Refuse(refusal),
+        }
+    }
+
+    async fn try_judge(&mut self, asked: &Asked<'_>) -> Result<Judgement, Refusal> {
+        if let Some(reason) = self.live.entry.stop.reached() {
+            return Err(Refusal::stopped(reason));
+        }
+        let judged = self.judged(asked)?;
+        let command = self.live.entry.commands.fetch_add(1, Ordering::Relaxed) + 1;
+        match &judged.answer {
+            Answer::Deny(refusal) => {
+                let parameters = shown_parameters(asked);
+                self.live.write(&intent(&self.live, asked, &judged, command, None, &parameters))?;
+                return Err(refusal.clone());
+            }
+            Answer::Hold if asked.stage == Stage::Execute => {
+                let parameters = shown_parameters(asked);
+                self.live.write(&intent(&self.live, asked, &judged, command, None, &parameters))?;
+                let held = Held::new(Arc::clone(&self.live), judged, asked, command)?;
+                return Ok(Judgement::Hold(Box::new(held)));
+            }
+            Answer::Hold | Answer::Allow => {}
+        }
+        let permit = admit(&self.live, asked, judged, command, None).await?;
+        Ok(Judgement::Admit(permit))
+    }
+
+    /// The decision about a statement: remembered, or made now.
+    fn judged(&mut self, asked: &Asked<'_>) -> Result<Arc<Judged>, Refusal> {
+        let gateway = &self.live.gateway;
+        let active = gateway.policies.current();
+        if self.memory.enter(active.generation) {
+            self.still_admitted()?;
+        }
+        if let Some(judged) = self.memory.recall(asked) {
+            return Ok(judged);
+        }
+        let actions = actions(asked.statement, asked.stage);
+        let judged = evaluate(&self.live, actions, &[])?;
+        if judged.lasts() && judged.generation() == self.memory.generation {
+            self.memory.keep(asked, &judged);
+        }
+        Ok(judged)
+    }
+
+    /// A policy that came into force while the session runs may not admit it any more.
+    fn still_admitted(&self) -> Result<(), Refusal> {
+        let judged = evaluate(&self.live, &connect(), &[])?;
+        let Answer::Deny(refusal) = &judged.answer else { return Ok(()) };
+        let reason = StopReason::Revoked { by: "the policy".into(), reason: refusal.message.clone() };
+        let stopped = Refusal::stopped(&reason);
+        self.live.entry.stop.throw(reason);
+        Err(stopped)
+    }
+
+    /// Records that the proxy refused a message without a verdict: it can't be read, or isn't offered.
+    pub fn refused(&mut self, what: &str, reason: &str) {
+        let command = self.live.entry.commands.fetch_add(1, Ordering::Relaxed) + 1;
+        let refusal = Unjudged { command, what: what.into(), reason: reason.into() };
+        // What is refused has no effect that evidence must precede; the record goes out all the same.
+        let _ = self.live.write(&Record::Refusal(refusal));
+    }
+
+    /// Records bytes of the gateway's own making. Call it before they are sent.
+    ///
+    /// # Errors
+    /// Where evidence can't be written: they must not be sent.
+    pub fn made(&mut self, made: Made, reason: Option<&str>) -> Result<(), Refusal> {
+        let record = GatewayBytes { made, command: None, reason: reason.map(Into::into) };
+        self.live.write(&Record::GatewayBytes(record)).map(drop)
+    }
+
+    /// Writes outcomes that were kept back to go out with the next command. Call it before waiting for the client.
+    pub fn flush(&mut self) {
+        self.live.flush();
     }
 
     /// Records that the session ended, and why. Dropping the session instead records `dropped`.
-    pub fn close(self, _closing: Closing<'_>) {}
+    pub fn close(mut self, closing: Closing<'_>) {
+        self.end(closing);
+    }
+
+    fn end(&mut self, closing: Closing<'_>) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        let entry = &self.live.entry;
+        let _ = self.live.write(&Record::SessionClosed(SessionClosed {
+            reason: closing.reason.into(),
+            commands: entry.commands.load(Ordering::Relaxed),
+            bytes_out: closing.bytes_out,
+            bytes_in: closing.bytes_in,
+            micros: u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX),
+        }));
+        let id = entry.id;
+        self.live.gateway.registry.remove(id);
+        self.live.gateway.store.tell("close a session", move |store| store.close_session(id));
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.end(Closing { reason: "dropped", bytes_in: 0, bytes_out: 0 });
+    }
 }
 
 /// How a session ended.
@@ -52,4 +190,153 @@ pub struct Closing<'a> {
     pub bytes_in: u64,
     /// Bytes sent to the client.
     pub bytes_out: u64,
+}
+
+/// Verdicts that last, for one generation of the policy.
+#[derive(Debug, Default)]
+struct Memory {
+    generation: u64,
+    /// By the address of the statement, which stays its own while it is kept here.
+    verdicts: HashMap<(usize, Stage), (Arc<Statement>, Arc<Judged>)>,
+    bytes: usize,
+}
+
+impl Memory {
+    /// Whether another policy has come into force; the verdicts of the one before are forgotten.
+    fn enter(&mut self, generation: u64) -> bool {
+        if self.generation == generation {
+            return false;
+        }
+        *self = Self { generation, ..Self::default() };
+        true
+    }
+
+    fn recall(&self, asked: &Asked<'_>) -> Option<Arc<Judged>> {
+        let (_, judged) = self.verdicts.get(&(Arc::as_ptr(asked.statement).addr(), asked.stage))?;
+        Some(Arc::clone(judged))
+    }
+
+    fn keep(&mut self, asked: &Asked<'_>, judged: &Arc<Judged>) {
+        let bytes = asked.statement.raw.len() + asked.statement.shown.len();
+        if self.verdicts.len() >= REMEMBERED || self.bytes + bytes > REMEMBERED_BYTES {
+            self.verdicts.clear();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        let key = (Arc::as_ptr(asked.statement).addr(), asked.stage);
+        self.verdicts.insert(key, (Arc::clone(asked.statement), Arc::clone(judged)));
+    }
+}
+
+fn actions(statement: &Statement, stage: Stage) -> &ActionSet {
+    match stage {
+        Stage::Prepare => &statement.actions,
+        Stage::Execute => &statement.bound,
+    }
+}
+
+/// Asks the policy in force.
+pub(super) fn evaluate(
+    live: &Live,
+    actions: &ActionSet,
+    grants: &[policy_core::rule::HoldKey],
+) -> Result<Arc<Judged>, Refusal> {
+    let gateway = &live.gateway;
+    let request = Request {
+        principal: &live.entry.principal,
+        target: &live.entry.target,
+        actions,
+        source: live.entry.source,
+        now: Some(gateway.clock.seconds()),
+        grants,
+    };
+    Judged::evaluate(gateway.policies.current().clone(), &request, &gateway.limiter)
+        .map(Arc::new)
+        .map_err(|error| Refusal::unavailable(format!("the decision can't be recorded: {error}")))
+}
+
+/// Counts, records the intent, and mints the permit, in this order.
+pub(super) async fn admit(
+    live: &Arc<Live>,
+    asked: &Asked<'_>,
+    judged: Arc<Judged>,
+    command: u64,
+    approval: Option<&str>,
+) -> Result<Permit, Refusal> {
+    if asked.stage == Stage::Execute {
+        for (_, bucket) in judged.limits.iter().filter(|(unit, _)| *unit == LimitUnit::Commands) {
+            let taken = bucket.take(1, 0).await.map_err(|error| Refusal::unavailable(error.to_string()))?;
+            if !taken {
+                let unit = LimitUnit::Commands;
+                live.write(&Record::Limit(LimitHit {
+                    command,
+                    rule: (&*bucket.rule).into(),
+                    unit: unit_name(unit).into(),
+                    allowed: bucket.bound,
+                    counted: bucket.bound,
+                }))?;
+                return Err(Refusal::limit(&bucket.rule, unit, bucket.bound));
+            }
+        }
+    }
+    let parameters = shown_parameters(asked);
+    let seq = live.write(&intent(live, asked, &judged, command, approval, &parameters))?;
+    drop(parameters);
+    asked.statement.mark_given(&live.ink.log);
+    if judged.strict() {
+        live.ink.synced(seq).await.map_err(|error| live.evidence_lost(&error))?;
+    }
+    // While this waited the session may have been stopped; then nothing of it is forwarded.
+    if let Some(reason) = live.entry.stop.reached() {
+        return Err(Refusal::stopped(reason));
+    }
+    Ok(Permit::mint(Arc::clone(live), judged, command))
+}
+
+/// Parameters as evidence has them; few enough to need no allocation as a rule.
+fn shown_parameters<'a>(asked: &Asked<'a>) -> SmallVec<[Shown<'a>; 8]> {
+    asked.parameters.iter().map(shown).collect()
+}
+
+fn intent<'a>(
+    live: &Live,
+    asked: &Asked<'a>,
+    judged: &'a Judged,
+    command: u64,
+    approval: Option<&'a str>,
+    parameters: &'a [Shown<'a>],
+) -> Record<'a> {
+    let statement: &'a Statement = asked.statement;
+    Record::Intent(Intent {
+        command,
+        via: asked.via.into(),
+        statement: Part::Serialized(&statement.words),
+        text: live.ink.log.needs_text(&statement.mark).then(|| (&*statement.shown).into()),
+        parameters: Cow::Borrowed(parameters),
+        verdict: Part::Serialized(&judged.words),
+        observed: judged.observed.as_ref().map(Part::Serialized),
+        approval: approval.map(Into::into),
+    })
+}
+
+/// The most of a value that evidence and reviewers are shown, in bytes.
+const SHOWN_BYTES: usize = 1024;
+
+/// A value as evidence has it.
+fn shown<'a>(parameter: &Parameter<'a>) -> Shown<'a> {
+    let Some(value) = parameter.value else { return Shown::Null };
+    if parameter.sensitive {
+        return Shown::Masked("•".into());
+    }
+    if parameter.binary {
+        return Shown::Masked("(binary)".into());
+    }
+    match std::str::from_utf8(value) {
+        Ok(text) if text.len() <= SHOWN_BYTES => Shown::Text(text.into()),
+        Ok(text) => {
+            let cut = (0..=SHOWN_BYTES).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+            Shown::Masked(format!("{}… ({} bytes)", text.get(..cut).unwrap_or_default(), text.len()).into())
+        }
+        Err(_) => Shown::Masked("(not text)".into()),
+    }
 }

@@ -9,7 +9,7 @@ use super::scram::{NotAVerifier, SALT_BYTES, Verifier};
 use crate::store::{Keeper, StoreError, User};
 
 /// Where accounts come from.
-pub trait IdentitySource: Send + Sync {
+pub trait IdentitySource: Send + Sync + std::fmt::Debug {
     /// The claim to a name. Given for every name, so that whether it exists can't be told.
     fn claim<'a>(
         &'a self,

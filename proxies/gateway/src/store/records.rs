@@ -38,11 +38,13 @@ pub struct HeldRule {
     pub requirement: String,
     /// How many must approve.
     pub quorum: u16,
+    /// Since when reviewers are asked about this one, in milliseconds since the Unix epoch.
+    pub since: i64,
 }
 
 impl HeldRule {
-    pub(crate) fn new(key: &HoldKey, quorum: u16) -> Self {
-        Self { rule: key.rule.to_string(), requirement: key.requirement.to_string(), quorum }
+    pub(crate) fn new(key: &HoldKey, quorum: u16, since: i64) -> Self {
+        Self { rule: key.rule.to_string(), requirement: key.requirement.to_string(), quorum, since }
     }
 
     /// The key that policies know the hold by; `None` if the digest isn't one.
@@ -159,6 +161,8 @@ pub struct Approval {
 pub struct Vote {
     /// Who.
     pub voter: String,
+    /// Whether they let it through.
+    pub approve: bool,
     /// When.
     pub at: i64,
     /// Their words.

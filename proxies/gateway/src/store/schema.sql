@@ -38,11 +38,12 @@ CREATE INDEX approvals_pending ON approvals (state, number);
 CREATE TABLE votes (
   approval INTEGER NOT NULL REFERENCES approvals (number),
   voter TEXT NOT NULL,
+  approve INTEGER NOT NULL,
   at INTEGER NOT NULL,
   reason TEXT NOT NULL,
   binding BLOB NOT NULL,
   holds TEXT NOT NULL,
-  PRIMARY KEY (approval, voter, holds)
+  PRIMARY KEY (approval, voter, approve, holds)
 ) STRICT;
 CREATE TABLE revocations (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT,

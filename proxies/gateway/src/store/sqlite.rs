@@ -213,11 +213,19 @@ impl Store for Sqlite {
         self.with(|db| {
             let added = db
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO votes (approval, voter, at, reason, binding, holds)
-                     SELECT number, ?2, ?3, ?4, ?5, ?6 FROM approvals
+                    "INSERT OR IGNORE INTO votes (approval, voter, approve, at, reason, binding, holds)
+                     SELECT number, ?2, ?7, ?3, ?4, ?5, ?6 FROM approvals
                      WHERE number = ?1 AND state = 'pending' AND binding = ?5",
                 )?
-                .execute(params![sql(number), vote.voter, vote.at, vote.reason, vote.binding.0, holds])?;
+                .execute(params![
+                    sql(number),
+                    vote.voter,
+                    vote.at,
+                    vote.reason,
+                    vote.binding.0,
+                    holds,
+                    vote.approve
+                ])?;
             Ok(added == 1)
         })
     }
@@ -439,15 +447,16 @@ fn approval(row: &Row<'_>) -> Result<Approval, rusqlite::Error> {
 
 fn with_votes(db: &Connection, mut approval: Approval) -> Result<Approval, rusqlite::Error> {
     let mut statement = db.prepare_cached(
-        "SELECT voter, at, reason, binding, holds FROM votes WHERE approval = ? ORDER BY at, voter",
+        "SELECT voter, approve, at, reason, binding, holds FROM votes WHERE approval = ? ORDER BY at, voter",
     )?;
     let votes = statement.query_map([sql(approval.number)], |row| {
         Ok(Vote {
             voter: row.get(0)?,
-            at: row.get(1)?,
-            reason: row.get(2)?,
-            binding: Digest(row.get(3)?),
-            holds: from_json(row, 4)?,
+            approve: row.get(1)?,
+            at: row.get(2)?,
+            reason: row.get(3)?,
+            binding: Digest(row.get(4)?),
+            holds: from_json(row, 5)?,
         })
     })?;
     approval.votes = votes.collect::<Result<_, _>>()?;

@@ -23,7 +23,12 @@ fn held(instance: u64, deadline: i64) -> NewApproval {
         shown: "alter table t add x int".into(),
         revealed: None,
         actions: vec!["alter public.t".into()],
-        holds: vec![HeldRule { rule: "schema change".into(), requirement: "00".repeat(32), quorum: 2 }],
+        holds: vec![HeldRule {
+            rule: "schema change".into(),
+            requirement: "00".repeat(32),
+            quorum: 2,
+            since: 1_000,
+        }],
         justification: None,
         in_transaction: false,
         created: 1_000,
@@ -34,6 +39,7 @@ fn held(instance: u64, deadline: i64) -> NewApproval {
 fn vote(voter: &str) -> Vote {
     Vote {
         voter: voter.into(),
+        approve: true,
         at: 2_000,
         reason: String::new(),
         binding: Digest([7; 32]),

@@ -1,0 +1,210 @@
+//! The other end of the control API, typed.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use zeroize::Zeroizing;
+
+use super::views::{
+    ApprovalView, Problem, Reloaded, Revoke, Revoked, SessionView, Status, VoteRequest, Voted,
+};
+use crate::credential::Secret;
+
+/// The longest answer, in bytes.
+const ANSWER_BYTES: usize = 64 << 20;
+
+/// Talks to a running gateway. Each call is a connection of its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+    credentials: Option<Credentials>,
+}
+
+/// A local user's name and password.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+impl Client {
+    /// For the gateway that listens on this socket ([`Config::control`](crate::config::Config::control)).
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into(), credentials: None }
+    }
+
+    /// Speaks as a local user from now on, besides as the operating system's.
+    #[must_use]
+    pub fn as_user(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// The gateway at a glance.
+    ///
+    /// # Errors
+    /// As all calls: where no gateway listens, or it says no.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.call(Method::GET, "/v1/status", None::<&()>).await
+    }
+
+    /// The live sessions of all instances that share the store.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn sessions(&self) -> Result<Vec<SessionView>, ClientError> {
+        self.call(Method::GET, "/v1/sessions", None::<&()>).await
+    }
+
+    /// Ends sessions. When this returns, no byte of them is forwarded a second later.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn revoke(&self, revoke: &Revoke) -> Result<Revoked, ClientError> {
+        self.call(Method::POST, "/v1/revoke", Some(revoke)).await
+    }
+
+    /// Loads the policy files again.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; also where the policy is wrong: the one in force then stays.
+    pub async fn reload(&self) -> Result<Reloaded, ClientError> {
+        self.call(Method::POST, "/v1/reload", None::<&()>).await
+    }
+
+    /// Approvals that wait, or all of the last thousand; newest first.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn approvals(&self, all: bool) -> Result<Vec<ApprovalView>, ClientError> {
+        self.call(Method::GET, if all { "/v1/approvals?all" } else { "/v1/approvals" }, None::<&()>).await
+    }
+
+    /// One approval.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn approval(&self, number: u64) -> Result<ApprovalView, ClientError> {
+        self.call(Method::GET, &format!("/v1/approvals/{number}"), None::<&()>).await
+    }
+
+    /// Votes on an approval as it was seen.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; also where the voter is no reviewer of it, it is over, or it has changed since.
+    pub async fn vote(&self, seen: &ApprovalView, approve: bool, reason: &str) -> Result<Voted, ClientError> {
+        let vote = VoteRequest { approve, reason: reason.to_owned(), fingerprint: seen.fingerprint.clone() };
+        self.call(Method::POST, &format!("/v1/approvals/{}/vote", seen.number), Some(&vote)).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let protocol = |error: &dyn fmt::Display| ClientError::Protocol(error.to_string());
+        let stream = connect(&self.socket).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| protocol(&error))?;
+        let body =
+            body.map(serde_json::to_vec).transpose().map_err(|error| protocol(&error))?.unwrap_or_default();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "portcullis")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| protocol(&error))?;
+        if let Some(credentials) = &self.credentials {
+            request.headers_mut().insert(AUTHORIZATION, basic(credentials).ok_or(ClientError::Name)?);
+        }
+        let exchange = async {
+            let response = sender.send_request(request).await.map_err(|error| protocol(&error))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
+            let body = body.map_err(|error| protocol(&error))?.to_bytes();
+            if status != StatusCode::OK {
+                let problem = serde_json::from_slice::<Problem>(&body);
+                let message = problem.map_or_else(|_| status.to_string(), |problem| problem.error);
+                return Err(ClientError::Refused { status: status.as_u16(), message });
+            }
+            serde_json::from_slice(&body).map_err(|error| protocol(&error))
+        };
+        tokio::pin!(connection, exchange);
+        tokio::select! {
+            // The answer may be on its way when the connection ends.
+            biased;
+            answer = &mut exchange => answer,
+            ended = &mut connection => match ended {
+                Ok(()) => exchange.await,
+                Err(error) => Err(protocol(&error)),
+            },
+        }
+    }
+}
+
+async fn connect(socket: &Path) -> Result<UnixStream, ClientError> {
+    UnixStream::connect(socket).await.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            ClientError::NotRunning(socket.to_owned())
+        }
+        io::ErrorKind::PermissionDenied => ClientError::NotYours(socket.to_owned()),
+        _ => ClientError::Socket(socket.to_owned(), error),
+    })
+}
+
+fn basic(credentials: &Credentials) -> Option<HeaderValue> {
+    // A colon would move the border between name and password.
+    if credentials.user.contains(':') {
+        return None;
+    }
+    let plain = Zeroizing::new([credentials.user.as_bytes(), b":", credentials.password.expose()].concat());
+    let encoded = Zeroizing::new(format!("Basic {}", *Zeroizing::new(BASE64.encode(&*plain))));
+    let mut value = HeaderValue::from_str(&encoded).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No gateway listens.
+    #[error("no gateway listens on `{}`: start it with `portcullis serve`", _0.display())]
+    NotRunning(PathBuf),
+    /// The socket belongs to somebody else.
+    #[error("`{}` is not yours to use: run this as the gateway's own user, or as root", _0.display())]
+    NotYours(PathBuf),
+    /// The socket can't be connected to.
+    #[error("`{}`: {_1}", _0.display())]
+    Socket(PathBuf, #[source] io::Error),
+    /// The gateway said no.
+    #[error("{message}")]
+    Refused {
+        /// The HTTP status: 401 proof needed, 403 not allowed, 404 not there, 409 changed meanwhile, 422 wrong policy,
+        /// 429 too many wrong passwords, 503 the gateway can't.
+        status: u16,
+        /// Why.
+        message: String,
+    },
+    /// The gateway is not understood: it may be of another version.
+    #[error("the gateway's answer is not understood: {0}")]
+    Protocol(String),
+    /// The name can't be sent.
+    #[error("a user's name has no colon in it")]
+    Name,
+}

@@ -1,0 +1,306 @@
+//! Every endpoint × every role: a golden table, and what the words in it stand for.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use policy_core::{Action, ActionSet, Principal, PrincipalKind, Protocol, Resource, Verb};
+use portcullis_evidence::{AuditLog, LogOptions, SigningKey};
+
+use super::*;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::credential::Secret;
+use crate::enforce::{Asked, Gateway, Held, Judgement, Opening, Parts, Session, Stage, StatementParts};
+use crate::identity::{LocalUsers, Verifier};
+use crate::policies::Policies;
+use crate::store::{Keeper, Sqlite, User};
+
+const POLICY: &str = r#"
+allow "engineers connect" { by group "eng"  on postgres  do select }
+hold "schema change" {
+  by group "eng"  on postgres  do alter
+  until 1 of group "sre" approve within 15m
+  reveal
+}
+"#;
+const PASSWORD: &str = "correct horse";
+
+struct House {
+    gateway: Gateway,
+    server: Option<ControlServer>,
+    _session: Session,
+    held: Box<Held>,
+    number: u64,
+    _directory: tempfile::TempDir,
+}
+
+impl House {
+    /// With one command held for ana. `operator` says whether this process is one.
+    async fn new(operator: bool) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let policy = directory.path().join("test.policy");
+        std::fs::write(&policy, POLICY).expect("written");
+        let source = "policies = [\"test.policy\"]\n[[target]]\nname = \"shop\"\nprotocol = \"postgres\"\n\
+            address = \"127.0.0.1\"\nuser = \"app\"\ntls = { mode = \"disable\" }\n[control]\nsocket = \"run/control.sock\"\n";
+        let config = Config::parse(&directory.path().join("portcullis.toml"), source).expect("right");
+        let open = || Box::new(Sqlite::open(&directory.path().join("store.db")).expect("a store"));
+        let store = Keeper::start(open()).expect("a thread");
+        let verifier = Verifier::new("someone", PASSWORD).expect("taken").to_string();
+        for (name, kind, groups, owner) in [
+            ("ana", PrincipalKind::Human, &["eng", "sre"][..], None),
+            ("bob", PrincipalKind::Human, &["sre"], None),
+            ("eve", PrincipalKind::Human, &["sales"], None),
+            ("anas-agent", PrincipalKind::Agent, &["sre"], Some("ana".to_owned())),
+        ] {
+            let user = User {
+                name: name.into(),
+                verifier: verifier.clone(),
+                kind,
+                groups: groups.iter().map(ToString::to_string).collect(),
+                person: None,
+                owner,
+                disabled: false,
+            };
+            store.ask(move |store| store.put_user(&user)).await.expect("stored");
+        }
+        let key = SigningKey::load_or_create(directory.path()).expect("a key");
+        let log =
+            AuditLog::open(&directory.path().join("evidence"), key, LogOptions::default()).expect("a log");
+        let gateway = Gateway::assemble(Parts {
+            policies: Policies::load(&config).unwrap_or_else(|error| panic!("{error}")),
+            clock: Clock::system(),
+            identity: Arc::new(LocalUsers::new(store.clone(), b"secret")),
+            store,
+            watched: open(),
+            log: Arc::new(log),
+            digest_key: [7; 32],
+            config,
+        })
+        .expect("a gateway");
+        let own = if operator { rustix::process::geteuid().as_raw() } else { u32::MAX };
+        let server = ControlServer::start_with(&gateway, own, operator).expect("a server");
+        let target = gateway.config().target(&Protocol::POSTGRES, "shop").expect("a target").clone();
+        let opening = Opening {
+            principal: Principal::human("ana", ["eng", "sre"]),
+            target: &target,
+            source: None,
+            client: "psql",
+            proven_by: "scram-sha-256",
+            tls: true,
+        };
+        let mut session = gateway.open_session(opening, &mut |_| {}).await.expect("admitted");
+        let actions = ActionSet::new([Action::new(Verb::new("alter"), Resource::named(["public", "t"]))]);
+        let parts = StatementParts {
+            protocol: &Protocol::POSTGRES,
+            raw: "alter table t add x int default 42",
+            shown: "alter table t add x int default •",
+            actions: &Arc::new(actions),
+            definitions: &[],
+        };
+        let statement = gateway.statement(parts).expect("a statement");
+        let asked = Asked {
+            statement: &statement,
+            stage: Stage::Execute,
+            via: "query",
+            parameters: &[],
+            in_transaction: false,
+            settings: &[],
+            justification: None,
+        };
+        let Judgement::Hold(mut held) = session.judge(&asked).await else { panic!("not held") };
+        let number = held.open().await.expect("opened").number;
+        Self { gateway, server: Some(server), _session: session, held, number, _directory: directory }
+    }
+
+    fn client(&self, user: Option<&str>, password: &str) -> Client {
+        let client = Client::new(&self.gateway.config().control);
+        match user {
+            Some(user) => client.as_user(Credentials {
+                user: user.into(),
+                password: Secret::new(password.as_bytes().to_vec()),
+            }),
+            None => client,
+        }
+    }
+}
+
+fn word<T>(result: &Result<T, ClientError>) -> u16 {
+    match result {
+        Ok(_) => 200,
+        Err(ClientError::Refused { status, .. }) => *status,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// One row of the table: what each endpoint answers. Votes are last, since one ends the approval.
+async fn row(house: &House, user: Option<&str>) -> [u16; 7] {
+    let client = house.client(user, PASSWORD);
+    let seen = ApprovalView {
+        number: house.number,
+        fingerprint: house
+            .client(Some("bob"), PASSWORD)
+            .approval(house.number)
+            .await
+            .expect("bob sees it")
+            .fingerprint,
+        ..house.client(Some("bob"), PASSWORD).approval(house.number).await.expect("bob sees it")
+    };
+    let nobody = Revoke { user: Some("nobody".into()), ..Revoke::default() };
+    [
+        word(&client.status().await),
+        word(&client.sessions().await),
+        word(&client.revoke(&nobody).await),
+        word(&client.reload().await),
+        word(&client.approvals(true).await),
+        word(&client.approval(house.number).await),
+        word(&client.vote(&seen, true, "").await),
+    ]
+}
+
+#[tokio::test]
+async fn every_endpoint_for_every_role() {
+    //             status sessions revoke reload approvals approval vote
+    let expected = [
+        (false, None, [403, 403, 403, 403, 401, 401, 401]),
+        (false, Some("eve"), [403, 403, 403, 403, 200, 404, 404]),
+        (false, Some("ana"), [403, 403, 403, 403, 200, 200, 403]),
+        (false, Some("anas-agent"), [403, 403, 403, 403, 200, 404, 404]),
+        (false, Some("bob"), [403, 403, 403, 403, 200, 200, 200]),
+        (true, None, [200, 200, 200, 200, 200, 200, 401]),
+        (true, Some("ana"), [200, 200, 200, 200, 200, 200, 403]),
+        (true, Some("eve"), [200, 200, 200, 200, 200, 200, 403]),
+        (true, Some("bob"), [200, 200, 200, 200, 200, 200, 200]),
+    ];
+    for operator in [false, true] {
+        let house = House::new(operator).await;
+        for (_, user, row_expected) in expected.iter().filter(|(it, ..)| *it == operator) {
+            assert_eq!(row(&house, *user).await, *row_expected, "operator: {operator}, user: {user:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_vote_by_the_api_releases() {
+    let mut house = House::new(true).await;
+    let bob = house.client(Some("bob"), PASSWORD);
+    let seen = bob.approval(house.number).await.expect("seen");
+    bob.vote(&seen, true, "fine").await.expect("taken");
+    let released = house.held.wait().await.expect("released");
+    assert_eq!(released.approved_by, ["bob"]);
+    assert_eq!(bob.approval(house.number).await.expect("seen").state, "consumed");
+    assert_eq!(word(&bob.vote(&seen, true, "").await), 409);
+}
+
+#[tokio::test]
+async fn literals_are_shown_to_reviewers_alone() {
+    let house = House::new(true).await;
+    for (user, sees) in [(None, false), (Some("ana"), false), (Some("eve"), false), (Some("bob"), true)] {
+        let view = house.client(user, PASSWORD).approval(house.number).await.expect("an operator sees it");
+        assert!(!view.command.contains("42"));
+        assert_eq!(view.revealed.is_some_and(|text| text.contains("42")), sees, "{user:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_vote_on_something_else_than_was_seen_is_refused() {
+    let house = House::new(true).await;
+    let bob = house.client(Some("bob"), PASSWORD);
+    let mut seen = bob.approval(house.number).await.expect("seen");
+    seen.fingerprint = "0".repeat(64);
+    assert_eq!(word(&bob.vote(&seen, true, "").await), 409);
+}
+
+#[tokio::test]
+async fn wrong_passwords_slow_down() {
+    let house = House::new(true).await;
+    let wrong = house.client(Some("bob"), "wrong horse");
+    for expected in [401, 401, 401, 401, 429] {
+        assert_eq!(word(&wrong.approvals(false).await), expected);
+    }
+    let right = house.client(Some("bob"), PASSWORD);
+    assert_eq!(word(&right.approvals(false).await), 429, "the right password does not skip the queue");
+    assert_eq!(word(&house.client(Some("ana"), PASSWORD).approvals(false).await), 200);
+    let unknown = house.client(Some("nobody"), PASSWORD);
+    assert_eq!(word(&unknown.approvals(false).await), 401);
+}
+
+#[tokio::test]
+async fn a_revocation_reaches_the_session() {
+    let house = House::new(true).await;
+    let operator = house.client(None, "");
+    let sessions = operator.sessions().await.expect("listed");
+    assert_eq!((sessions.len(), sessions[0].principal.as_str(), sessions[0].here), (1, "ana", true));
+    let order =
+        Revoke { session: Some(sessions[0].id.clone()), reason: "lost laptop".into(), ..Revoke::default() };
+    let acknowledged = std::time::Instant::now();
+    assert_eq!(operator.revoke(&order).await.expect("revoked").sessions, [sessions[0].id.clone()]);
+    house._session.stop().wait().await;
+    assert!(acknowledged.elapsed() < std::time::Duration::from_secs(1));
+    for wrong in [
+        Revoke::default(),
+        Revoke { session: Some("x".into()), ..Revoke::default() },
+        Revoke { user: Some("a".into()), session: Some("b".into()), ..Revoke::default() },
+    ] {
+        assert_eq!(word(&operator.revoke(&wrong).await), 400, "{wrong:?}");
+    }
+    let absent = Revoke { session: Some("0".repeat(16)), ..Revoke::default() };
+    assert_eq!(word(&operator.revoke(&absent).await), 404);
+}
+
+#[tokio::test]
+async fn a_broken_policy_keeps_the_old_one() {
+    let house = House::new(true).await;
+    let operator = house.client(None, "");
+    let before = operator.status().await.expect("answered").policy;
+    let file = &house.gateway.config().policies[0];
+    std::fs::write(file, "deny \"x\" { on postgers }").expect("written");
+    let Err(ClientError::Refused { status: 422, message }) = operator.reload().await else { panic!("taken") };
+    assert!(message.contains("postgers"), "{message}");
+    assert_eq!(operator.status().await.expect("answered").policy, before);
+    std::fs::write(file, format!("{POLICY}\ndeny \"x\" {{ on postgres  do drop }}")).expect("written");
+    let after = operator.reload().await.expect("loaded").policy;
+    assert_eq!((after.generation, after.rules), (before.generation + 1, before.rules + 1));
+}
+
+#[tokio::test]
+async fn one_gateway_a_socket() {
+    let mut house = House::new(true).await;
+    assert!(matches!(ControlServer::start(&house.gateway), Err(ServeError::Taken(_))));
+    house.server = None;
+    let path = &house.gateway.config().control;
+    assert!(!path.exists());
+    assert!(matches!(house.client(None, "").status().await, Err(ClientError::NotRunning(_))));
+    drop(std::os::unix::net::UnixListener::bind(path).expect("what a killed gateway leaves"));
+    let _server = ControlServer::start(&house.gateway).expect("a stale socket is replaced");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused() {
+    let house = House::new(true).await;
+    for (line, status) in [
+        ("GET /v2/status", StatusCode::NOT_FOUND),
+        ("GET /v1/", StatusCode::NOT_FOUND),
+        ("GET /v1/approvals/x", StatusCode::NOT_FOUND),
+        ("GET /v1/approvals/1/vote/x", StatusCode::NOT_FOUND),
+        ("GET /v1/revoke", StatusCode::METHOD_NOT_ALLOWED),
+        ("POST /v1/status", StatusCode::METHOD_NOT_ALLOWED),
+        ("POST /v1/revoke", StatusCode::BAD_REQUEST),
+    ] {
+        let path = house.gateway.config().control.clone();
+        let request = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        let answer = tokio::task::spawn_blocking(move || {
+            use std::io::{Read, Write};
+            let mut stream = std::os::unix::net::UnixStream::connect(path).expect("connected");
+            stream.write_all(request.as_bytes()).expect("sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("answered");
+            answer
+        })
+        .await
+        .expect("answered");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {}", status.as_u16())), "{line}: {answer}");
+    }
+}

@@ -1,0 +1,239 @@
+//! A decision made ready to be used many times: its evidence serialised, its words chosen, its limits found.
+
+use std::sync::Arc;
+
+use policy_core::decision::{ActionIndex, Breach, Denial, RuleIndex};
+use policy_core::rule::{LimitUnit, Record as Keep};
+use policy_core::{Action, ActionSet, Decision, Obligations, Policy, Request, Resource, Verdict};
+use portcullis_evidence::Serialized;
+use portcullis_evidence::record::{DecisionKind, Verdict as Words};
+
+use super::refusal::{Refusal, RefusalKind};
+use crate::limits::{Bucket, Limiter};
+use crate::policies::Active;
+
+/// A decision about one statement in one session, and all that follows from it.
+#[derive(Debug)]
+pub struct Judged {
+    active: Arc<Active>,
+    decision: Decision,
+    pub(super) words: Serialized<Words<'static>>,
+    pub(super) observed: Option<Serialized<Words<'static>>>,
+    pub(super) answer: Answer,
+    pub(super) limits: Box<[(LimitUnit, Arc<Bucket>)]>,
+    keep: Keep,
+}
+
+/// What the policy says, ready to be acted on.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Allow,
+    Deny(Refusal),
+    Hold,
+}
+
+impl Judged {
+    /// Asks the policy. The one place in the data path that does.
+    pub(super) fn evaluate(
+        active: Arc<Active>,
+        request: &Request<'_>,
+        limiter: &Limiter,
+    ) -> Result<Self, serde_json::Error> {
+        let decision = active.policy.evaluate(request);
+        let policy = &active.policy;
+        let answer = match &decision.verdict {
+            Verdict::Allow => Answer::Allow,
+            Verdict::Deny(denial) => Answer::Deny(denied(policy, denial, request)),
+            Verdict::Hold(_) => Answer::Hold,
+        };
+        let words = Serialized::new(&words(policy, request, &decision.verdict, &decision.obligations))?;
+        let observed = decision
+            .observed
+            .as_deref()
+            .map(|seen| Serialized::new(&self::words(policy, request, &seen.verdict, &seen.obligations)))
+            .transpose()?;
+        let limits = policy
+            .limits(&decision.obligations)
+            .filter_map(|(rule, limit)| {
+                let rule = policy.rule_id(rule)?;
+                Some((limit.unit, limiter.bucket(&rule.0, &request.principal.id, limit)))
+            })
+            .collect();
+        let keep =
+            policy.record(decision.evidence_obligations()).unwrap_or(Keep { results: false, strict: false });
+        Ok(Self { words, observed, answer, limits, keep, decision, active })
+    }
+
+    /// The policy that decided. Obligations mean something only together with it.
+    pub fn policy(&self) -> &Policy {
+        &self.active.policy
+    }
+
+    /// Which policy it was: see [`Active::generation`].
+    pub fn generation(&self) -> u64 {
+        self.active.generation
+    }
+
+    /// The decision.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// What must be done to what comes back.
+    pub fn obligations(&self) -> &Obligations {
+        &self.decision.obligations
+    }
+
+    /// Whether (masked) results are recorded.
+    pub fn records_results(&self) -> bool {
+        self.keep.results
+    }
+
+    /// Whether the intent must be on disk, not only in the kernel.
+    pub(super) fn strict(&self) -> bool {
+        self.keep.strict
+    }
+
+    /// Whether the same question in the same session gets the same answer, whenever it is asked. The source is the
+    /// session's own; parameters are part of the statement that was asked about.
+    pub(super) fn lasts(&self) -> bool {
+        let depends_on = self.decision.depends_on;
+        !depends_on.clock && !depends_on.grants
+    }
+
+    /// Whether rows, commands or bytes are counted.
+    pub fn counts(&self, unit: LimitUnit) -> bool {
+        self.limits.iter().any(|(counted, _)| *counted == unit)
+    }
+}
+
+/// An action in words, such as `delete public.orders`.
+pub(super) fn in_words(action: &Action, separator: char) -> String {
+    match &action.resource {
+        Resource::None => action.verb.to_string(),
+        Resource::Named(name) => format!("{} {}", action.verb, name.display(separator)),
+        Resource::Pending => format!("{} (not bound yet)", action.verb),
+        Resource::Undetermined => format!("{} (undetermined)", action.verb),
+    }
+}
+
+fn words(
+    policy: &Policy,
+    request: &Request<'_>,
+    verdict: &Verdict,
+    obligations: &Obligations,
+) -> Words<'static> {
+    let name = |rule: &RuleIndex| policy.rule_id(*rule).map(|id| id.0.to_string());
+    let (decision, rules, because) = match verdict {
+        Verdict::Allow => (DecisionKind::Allow, Vec::new(), None),
+        Verdict::Deny(Denial::Forbidden { by, action }) => {
+            (DecisionKind::Deny, name(by).into_iter().collect(), Some(action_words(policy, request, *action)))
+        }
+        Verdict::Deny(Denial::NotPermitted { action }) => {
+            let because = format!("nothing permits {}", action_words(policy, request, *action));
+            (DecisionKind::Deny, Vec::new(), Some(because))
+        }
+        Verdict::Deny(Denial::Masked { by, breach }) => {
+            (DecisionKind::Deny, name(by).into_iter().collect(), Some(breach_words(*breach).to_owned()))
+        }
+        Verdict::Hold(holds) => (DecisionKind::Hold, holds.iter().filter_map(name).collect(), None),
+    };
+    let Obligations { masks, limits, records } = obligations;
+    let obligations = [("mask", masks), ("limit", limits), ("record", records)]
+        .iter()
+        .flat_map(|(kind, rules)| rules.iter().filter_map(move |rule| Some((kind, name(rule)?))))
+        .map(|(kind, rule)| format!("{kind} {rule}").into())
+        .collect();
+    Words {
+        decision,
+        rules: rules.into_iter().map(Into::into).collect(),
+        because: because.map(Into::into),
+        obligations,
+        policy: policy.digest().to_string().into(),
+    }
+}
+
+fn action_words(policy: &Policy, request: &Request<'_>, index: ActionIndex) -> String {
+    let action = request.actions.as_slice().get(index.0);
+    action.map_or_else(String::new, |action| in_words(action, policy.separator(&request.target.protocol)))
+}
+
+fn denied(policy: &Policy, denial: &Denial, request: &Request<'_>) -> Refusal {
+    match denial {
+        Denial::Forbidden { by, action } => {
+            let rule = policy.rule(*by);
+            let id = rule.map(|rule| rule.id.to_string()).unwrap_or_default();
+            let what = action_words(policy, request, *action);
+            let said = rule.and_then(|rule| rule.say.as_deref());
+            Refusal {
+                kind: RefusalKind::Forbidden,
+                message: said
+                    .map_or_else(|| format!("`{what}` is forbidden by the rule `{id}`"), Into::into)
+                    .into(),
+                hint: format!("denied by the rule `{id}`; whoever keeps the policy can change it").into(),
+                rule: Some(id.into()),
+            }
+        }
+        Denial::Masked { by, breach } => {
+            let rule = policy.rule(*by);
+            let id = rule.map(|rule| rule.id.to_string()).unwrap_or_default();
+            let said = rule.and_then(|rule| rule.say.as_deref());
+            let because = breach_words(*breach);
+            Refusal {
+                kind: RefusalKind::Forbidden,
+                message: said.unwrap_or(because).into(),
+                hint: format!("denied by the mask `{id}`: {because}").into(),
+                rule: Some(id.into()),
+            }
+        }
+        Denial::NotPermitted { action } => {
+            let what = action_words(policy, request, *action);
+            Refusal {
+                kind: RefusalKind::NotPermitted,
+                rule: None,
+                message: format!("no rule permits `{what}`").into(),
+                hint: "ask whoever keeps the policy for an allow rule; `portcullis explain` shows what is missing".into(),
+            }
+        }
+    }
+}
+
+const fn breach_words(breach: Breach) -> &'static str {
+    match breach {
+        Breach::Written => {
+            "masked data, or data that can't be traced, would be written where no mask reaches"
+        }
+        Breach::Untraced => "the result can't be traced to the columns it comes from, and some may be masked",
+        Breach::Predicate => {
+            "a masked column decides about rows, which would answer questions about its values"
+        }
+    }
+}
+
+/// The set as it is judged at execution: whatever is still pending then can't be determined.
+pub(super) fn bound(actions: &Arc<ActionSet>) -> Arc<ActionSet> {
+    let pending = |action: &Action| {
+        action.resource == Resource::Pending
+            || action.attributes().iter().any(|attribute| attribute.value == policy_core::Value::Pending)
+    };
+    if !actions.iter().any(pending) {
+        return Arc::clone(actions);
+    }
+    let set = ActionSet::new(actions.iter().map(|action| {
+        let resource = match &action.resource {
+            Resource::Pending => Resource::Undetermined,
+            other => other.clone(),
+        };
+        action.attributes().iter().fold(Action::new(action.verb.clone(), resource), |action, attribute| {
+            let value = match &attribute.value {
+                policy_core::Value::Pending => policy_core::Value::Undetermined,
+                other => other.clone(),
+            };
+            action.with(attribute.name.clone(), value)
+        })
+    }));
+    Arc::new(match actions.lineage() {
+        Some(lineage) => set.with_lineage(lineage.clone()),
+        None => set,
+    })
+}

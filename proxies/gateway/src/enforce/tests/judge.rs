@@ -1,0 +1,194 @@
+use super::*;
+use crate::session::StopReason;
+use crate::store::{Revocation, RevocationSubject};
+
+const POLICY: &str = r#"
+allow "engineers work" { by group "eng"  on postgres  do select, insert on "public.*" }
+deny "unfiltered writes" { on postgres  do delete  say "add a WHERE" }
+allow "deletes" { by group "eng"  on postgres  do delete on "public.*" }
+"#;
+
+#[tokio::test]
+async fn connecting_needs_a_rule_that_admits() {
+    let house = House::new(POLICY);
+    let refusal = house.try_open("eve", &["sales"]).await.expect_err("nobody admits eve");
+    assert_eq!(refusal.kind, RefusalKind::NotPermitted);
+    assert_eq!(house.gateway.sessions().len(), 0);
+    let session = house.open("ana").await;
+    assert_eq!(house.gateway.sessions().list()[0].id, session.id());
+    drop(session);
+    assert_eq!(house.gateway.sessions().len(), 0);
+    assert_eq!(house.kinds(), ["refused", "session_opened", "session_closed"]);
+}
+
+#[tokio::test]
+async fn the_intent_is_written_before_the_permit_exists() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    let permit = admitted(run(&mut session, &house.select()).await);
+    assert_eq!(house.kinds(), ["session_opened", "intent"]);
+    permit.forward().outcome(Outcome { rows: Some(3), ..Outcome::default() });
+    assert_eq!(house.kinds().len(), 2, "outcomes go out with the next record");
+    session.flush();
+    assert_eq!(house.kinds(), ["session_opened", "intent", "outcome"]);
+}
+
+#[tokio::test]
+async fn a_permit_that_is_lost_reads_unknown() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    drop(admitted(run(&mut session, &house.select()).await));
+    session.flush();
+    let (_, outcome) = house.records().into_iter().find(|(kind, _)| kind == "outcome").expect("an outcome");
+    assert_eq!(outcome["result"], "unknown");
+}
+
+#[tokio::test]
+async fn a_denial_says_the_rules_words_and_is_recorded() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    let delete = house.statement("delete from orders", [action("delete", "orders")]);
+    for _ in 0..2 {
+        let refusal = refused(run(&mut session, &delete).await);
+        assert_eq!((refusal.kind, &*refusal.message), (RefusalKind::Forbidden, "add a WHERE"));
+        assert_eq!(refusal.rule.as_deref(), Some("unfiltered writes"));
+        assert!(refusal.hint.contains("unfiltered writes"), "{}", refusal.hint);
+    }
+    let unknown = house.statement("do $$ $$", [Action::unknown()]);
+    assert_eq!(refused(run(&mut session, &unknown).await).kind, RefusalKind::NotPermitted);
+    assert_eq!(house.kinds(), ["session_opened", "intent", "intent", "intent"]);
+}
+
+#[tokio::test]
+async fn a_text_is_given_once() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    let select = house.select();
+    for _ in 0..3 {
+        admitted(run(&mut session, &select).await).forward().outcome(Outcome::default());
+    }
+    let intents: Vec<_> = house.records().into_iter().filter(|(kind, _)| kind == "intent").collect();
+    let texts: Vec<_> = intents.iter().map(|(_, line)| line.get("text").is_some()).collect();
+    assert_eq!(texts, [true, false, false]);
+    assert_eq!(intents[2].1["statement"], intents[0].1["statement"]);
+    assert_eq!(intents[2].1["command"], 3);
+}
+
+#[tokio::test]
+async fn a_verdict_is_forgotten_when_the_policy_changes() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    let select = house.select();
+    drop(admitted(run(&mut session, &select).await));
+    house
+        .gateway
+        .policies()
+        .replace(policy(r#"allow "inserts" { by group "eng"  on postgres  do insert on "public.*" }"#));
+    assert_eq!(refused(run(&mut session, &select).await).kind, RefusalKind::NotPermitted);
+}
+
+#[tokio::test]
+async fn a_policy_that_does_not_admit_the_session_any_more_ends_it() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    let select = house.select();
+    drop(admitted(run(&mut session, &select).await));
+    house.gateway.policies().replace(policy(r#"allow "dba" { by group "dba"  on postgres }"#));
+    assert_eq!(refused(run(&mut session, &select).await).kind, RefusalKind::Stopped);
+    assert!(session.stop().reached().is_some());
+}
+
+#[tokio::test]
+async fn what_is_pending_at_execution_is_undetermined() {
+    let house = House::new(
+        r#"allow "connects" { by group "eng"  on postgres  do insert }
+           allow "few rows" { by group "eng"  on postgres  do select  when limit < 10 }"#,
+    );
+    let mut session = house.open("ana").await;
+    let pending =
+        Action::new(Verb::new("select"), Resource::named(["small", "t"])).with("limit", Value::Pending);
+    let statement = house.statement("select from small.t limit $1", [pending]);
+    drop(admitted(session.judge(&asked(&statement, Stage::Prepare)).await));
+    let refusal = refused(session.judge(&asked(&statement, Stage::Execute)).await);
+    assert_eq!(refusal.kind, RefusalKind::NotPermitted);
+}
+
+#[tokio::test]
+async fn nothing_is_admitted_when_evidence_cannot_be_written() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    let other = house.open("bob").await;
+    house.gateway.log().close().expect("closed");
+    let refusal = refused(run(&mut session, &house.select()).await);
+    assert_eq!(refusal.kind, RefusalKind::Stopped);
+    for session in [&session, &other] {
+        assert_eq!(session.stop().reached(), Some(&StopReason::EvidenceLost));
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_session_forwards_nothing_more() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    let other = house.open("bob").await;
+    let stop = Arc::clone(session.stop());
+    let waiting = tokio::spawn(async move { stop.wait().await.clone() });
+    // As another instance would: through the store alone.
+    let revocation = Revocation {
+        subject: RevocationSubject::User("ana".into()),
+        by: "root".into(),
+        reason: "lost laptop".into(),
+        at: START,
+    };
+    let acknowledged = std::time::Instant::now();
+    house.gateway.store().ask(move |store| store.revoke(&revocation)).await.expect("stored");
+    let reason = waiting.await.expect("woken");
+    assert!(acknowledged.elapsed() < std::time::Duration::from_secs(1));
+    assert_eq!(reason.to_string(), "session revoked by root: lost laptop");
+    assert_eq!(refused(run(&mut session, &house.select()).await).kind, RefusalKind::Stopped);
+    assert_eq!(other.stop().reached(), None);
+    assert!(house.kinds().contains(&"revocation".to_owned()));
+}
+
+#[tokio::test]
+async fn commands_are_limited_across_sessions() {
+    let house = House::new(&format!(
+        "{POLICY}\nlimit \"busy\" {{ on postgres  do select  commands 3 per principal per hour }}"
+    ));
+    let (mut one, mut two) = (house.open("ana").await, house.open("ana").await);
+    let mut bob = house.open("bob").await;
+    let select = house.select();
+    drop(admitted(run(&mut one, &select).await));
+    drop(admitted(run(&mut two, &select).await));
+    drop(admitted(run(&mut one, &select).await));
+    let refusal = refused(run(&mut two, &select).await);
+    assert_eq!((refusal.kind, refusal.rule.as_deref()), (RefusalKind::LimitReached, Some("busy")));
+    drop(admitted(run(&mut bob, &select).await));
+    house.now.fetch_add(3_600_000, Ordering::SeqCst);
+    drop(admitted(run(&mut two, &select).await));
+    assert!(house.kinds().contains(&"limit".to_owned()));
+}
+
+#[tokio::test]
+async fn rows_are_limited_as_they_flow() {
+    use policy_core::rule::LimitUnit;
+    let house =
+        House::new(&format!("{POLICY}\nlimit \"bulk\" {{ on postgres  rows 100 per principal per hour }}"));
+    let mut session = house.open("ana").await;
+    let mut receipt = admitted(run(&mut session, &house.select()).await).forward();
+    assert!(receipt.judged().counts(LimitUnit::Rows));
+    assert!(!receipt.judged().counts(LimitUnit::Bytes));
+    receipt.take(LimitUnit::Rows, 60).await.expect("there are 100");
+    let refusal = receipt.take(LimitUnit::Rows, 60).await.expect_err("120 of 100");
+    assert_eq!(refusal.kind, RefusalKind::LimitReached);
+    receipt.take(LimitUnit::Rows, 40).await.expect("40 are left");
+}
+
+#[tokio::test]
+async fn strict_evidence_is_on_disk_before_the_permit() {
+    let house = House::new(&format!("{POLICY}\nrecord \"all\" strict {{ on postgres  do select }}"));
+    let mut session = house.open("ana").await;
+    let permit = admitted(run(&mut session, &house.select()).await);
+    assert_eq!(house.gateway.log().synced_seq(), house.gateway.log().last_seq());
+    drop(permit);
+}

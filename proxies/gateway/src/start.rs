@@ -1,0 +1,144 @@
+//! From a configuration to a running instance: directories, keys, store, evidence, policy, in this order.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use portcullis_evidence::record::GatewayStarted;
+use portcullis_evidence::{
+    AppendError, AuditLog, KeyError, LogOptions, OpenError, Record, Scope, SigningKey,
+};
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::enforce::{Gateway, Parts};
+use crate::identity::LocalUsers;
+use crate::policies::{Policies, PolicyError};
+use crate::store::{Keeper, Sqlite, StoreError};
+
+impl Gateway {
+    /// Starts an instance. Whatever it needs and lacks is made: directories (mode 0700), keys (mode 0600), the store.
+    ///
+    /// # Errors
+    /// Where anything is missing, broken or taken by another instance. Nothing has been served then.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let policies = Policies::load(&config).map_err(StartError::Policy)?;
+        let store = open_store(&config)?;
+        let watched = open_store(&config)?;
+        let secret = secret(&config.state.join("digest.key"))?;
+        let derived = |what: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*secret), what);
+        private_directory(&config.evidence)?;
+        let key = SigningKey::load_or_create(&config.state)?;
+        let log = Arc::new(AuditLog::open(&config.evidence, key, LogOptions::default())?);
+        let store = Keeper::start(Box::new(store)).map_err(StartError::System)?;
+        let identity = Arc::new(LocalUsers::new(store.clone(), derived(b"users that don't exist").as_ref()));
+        let digest = policies.current().policy.digest().to_string();
+        let parts = Parts {
+            clock: Clock::system(),
+            policies,
+            identity,
+            store,
+            watched: Box::new(watched),
+            log: Arc::clone(&log),
+            digest_key: *secret,
+            config,
+        };
+        let gateway = Self::assemble(parts).map_err(StartError::System)?;
+        let config = fs::read(&gateway.config().file).unwrap_or_default();
+        let host = rustix::system::uname();
+        log.append_one(
+            &Scope::gateway(),
+            &Record::GatewayStarted(GatewayStarted {
+                build: concat!("portcullis ", env!("CARGO_PKG_VERSION")).into(),
+                host: host.nodename().to_string_lossy(),
+                pid: std::process::id(),
+                policy: digest.into(),
+                config: gateway.digest(&[&config]).to_string().into(),
+            }),
+        )?;
+        Ok(gateway)
+    }
+}
+
+/// Opens the store of a configuration, making it and its directory where there is none.
+///
+/// # Errors
+/// Where the directory or the file can't be made, opened or trusted.
+pub fn open_store(config: &Config) -> Result<Sqlite, StartError> {
+    private_directory(&config.state)?;
+    Ok(Sqlite::open(&config.state.join("portcullis.db"))?)
+}
+
+/// Makes a directory that is nobody else's, or checks that it is.
+pub(crate) fn private_directory(path: &Path) -> Result<(), StartError> {
+    let failed = |error| StartError::Directory(path.to_owned(), error);
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if metadata.mode() & 0o022 != 0 {
+        return Err(StartError::Exposed(path.to_owned(), metadata.mode() & 0o777));
+    }
+    Ok(())
+}
+
+/// The installation's secret: made at first start.
+fn secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    let failed = |error| StartError::Secret(path.to_owned(), error);
+    let mut secret = Zeroizing::new([0; 32]);
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(mut file) => {
+            SystemRandom::new().fill(&mut *secret).map_err(|_| failed(io::Error::other("no randomness")))?;
+            file.write_all(&*secret).and_then(|()| file.sync_all()).map_err(failed)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let metadata = fs::metadata(path).map_err(failed)?;
+            if metadata.mode() & 0o077 != 0 {
+                return Err(StartError::Exposed(path.to_owned(), metadata.mode() & 0o777));
+            }
+            let found = Zeroizing::new(fs::read(path).map_err(failed)?);
+            let found: &[u8; 32] = found
+                .as_slice()
+                .try_into()
+                .map_err(|_| failed(io::Error::other("it is not 32 bytes long")))?;
+            *secret = *found;
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    Ok(secret)
+}
+
+/// Why an instance does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The policy can't be loaded.
+    #[error("{0}")]
+    Policy(#[source] PolicyError),
+    /// A directory can't be made.
+    #[error("the directory `{}` can't be used: {_1}", _0.display())]
+    Directory(PathBuf, #[source] io::Error),
+    /// Others may write to the state.
+    #[error("`{}` has mode {_1:o}, so others can get at it: run `chmod go-rwx` on it", _0.display())]
+    Exposed(PathBuf, u32),
+    /// The installation's secret can't be read or made.
+    #[error("the key `{}` can't be used: {_1}", _0.display())]
+    Secret(PathBuf, #[source] io::Error),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key of the audit log can't be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The audit log can't be opened.
+    #[error(transparent)]
+    Evidence(#[from] OpenError),
+    /// The audit log can't be written.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The system has no thread or randomness to give.
+    #[error("the system refuses: {0}")]
+    System(#[source] io::Error),
+}
