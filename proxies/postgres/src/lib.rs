@@ -1,3 +1,29 @@
 //! A PostgreSQL proxy that judges, holds, masks and records every command.
+//!
+//! `psql` and every other client connect to it unchanged; behind it is a real PostgreSQL, which only it has the
+//! password of. In the order that a session passes through them:
+//!
+//! - `startup`: the client's leg: TLS, who it is, what it asks for;
+//! - [`connect`]: the target's leg: TLS, the hidden credential, ready for commands;
+//! - [`relay`]: commands to the target, replies to the client, each through the [`relay::Judge`] and the [`relay::Veil`];
+//! - [`wire`]: the messages themselves, without any I/O; [`refuse`]: saying no in PostgreSQL's words;
+//! - [`mask`]: what of the replies nobody may see;
+//! - `cancel`: cancel requests, which come on connections of their own;
+//! - [`Server`]: listening, and the threads that sessions run on.
 
+mod cancel;
+pub mod connect;
+mod endpoint;
+mod exchange;
 pub mod mask;
+pub mod refuse;
+pub mod relay;
+mod server;
+mod settings;
+mod startup;
+mod transport;
+pub mod wire;
+
+pub use server::{Opening, Policing, Server, Unpoliced};
+pub use settings::{Limits, ServerTls, Settings};
+pub use startup::{InvalidVerifier, Verifier};

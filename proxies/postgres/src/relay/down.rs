@@ -1,0 +1,212 @@
+//! From the target to the client: every message is placed, some are rewritten, most pass as they lie.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll, ready};
+
+use super::end::End;
+use super::inbox::Inbox;
+use super::judge::{Passage, Transaction, Veil};
+use super::ledger::Ledger;
+use super::outbox::Outbox;
+use crate::connect::PINNED;
+use crate::transport::Transport;
+use crate::wire::Malformed;
+use crate::wire::backend::Backend;
+use crate::wire::frame::{self, HEADER, Header};
+use crate::wire::parameter_status::ParameterStatus;
+
+/// Bytes after which other sessions get their turn.
+const TURN: usize = 512 << 10;
+
+#[derive(Default)]
+pub(super) struct Down {
+    inbox: Inbox,
+    out: Outbox,
+    /// The message whose bytes are taken as they come.
+    under_way: Piece,
+    /// What the veil said of the message at the front, of which not all has come.
+    passage: Option<Passage>,
+    /// Bytes of the next message, as far as is known.
+    need: usize,
+    /// Notices of the gateway's own, for the next gap between messages.
+    notices: Vec<u8>,
+    pub(super) bytes: u64,
+}
+
+/// What is left of a message that is not read.
+#[derive(Default)]
+struct Piece {
+    left: usize,
+    /// The client does not get it.
+    is_dropped: bool,
+}
+
+impl Down {
+    /// Relays until both sockets are exhausted. Ready only with the session's end.
+    pub(super) fn poll<Plan: Default, V: Veil<Plan>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: &mut Transport,
+        client: &mut Transport,
+        ledger: &mut Ledger<Plan>,
+        veil: &mut V,
+    ) -> Poll<End> {
+        match ready!(self.poll_on(cx, target, client, ledger, veil)) {
+            Err(end) => Poll::Ready(end),
+            Ok(never) => match never {},
+        }
+    }
+
+    fn poll_on<Plan: Default, V: Veil<Plan>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: &mut Transport,
+        client: &mut Transport,
+        ledger: &mut Ledger<Plan>,
+        veil: &mut V,
+    ) -> Poll<Result<Infallible, End>> {
+        let mut turn = 0;
+        loop {
+            self.scan(ledger, veil)?;
+            self.tell(ledger);
+            ready!(self.out.poll_flush(cx, self.inbox.bytes(), client)).map_err(End::Client)?;
+            if turn >= TURN {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let count = match ready!(self.inbox.poll_fill(cx, target, self.need)) {
+                Ok(0) => return Poll::Ready(Err(End::TargetClosed)),
+                Ok(count) => count,
+                Err(error) => return Poll::Ready(Err(End::Target(error))),
+            };
+            self.bytes += count as u64;
+            turn += count;
+        }
+    }
+
+    /// Sends what is there, without reading more.
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Transport,
+    ) -> Poll<std::io::Result<()>> {
+        self.out.poll_flush(cx, self.inbox.bytes(), client)
+    }
+
+    /// Adds a notice of the gateway's own, to be sent as soon as no other message is under way.
+    pub(super) fn notice(&mut self, notice: &[u8]) {
+        self.notices.extend_from_slice(notice);
+    }
+
+    /// Adds a last word, unless the client is in the middle of a message and could not understand it.
+    pub(super) fn last_word(&mut self, word: &[u8]) {
+        if self.under_way.left == 0 {
+            self.out.own(self.inbox.bytes()).extend_from_slice(word);
+        }
+    }
+
+    /// Sends the refusals and notices whose turn it is.
+    fn tell<Plan: Default>(&mut self, ledger: &mut Ledger<Plan>) {
+        if self.under_way.left > 0 {
+            return;
+        }
+        if !self.notices.is_empty() {
+            self.out.own(self.inbox.bytes()).append(&mut self.notices);
+        }
+        while let Some(told) = ledger.told() {
+            self.out.own(self.inbox.bytes()).extend_from_slice(&told);
+        }
+    }
+
+    /// Deals with every message, or part of one, that is in the inbox.
+    fn scan<Plan: Default, V: Veil<Plan>>(
+        &mut self,
+        ledger: &mut Ledger<Plan>,
+        veil: &mut V,
+    ) -> Result<(), End> {
+        self.need = 0;
+        loop {
+            if self.under_way.left > 0 {
+                let span = self.inbox.take(self.under_way.left);
+                self.under_way.left -= span.len();
+                if !self.under_way.is_dropped {
+                    self.out.pass(self.inbox.bytes(), span);
+                }
+                if self.under_way.left > 0 {
+                    return Ok(());
+                }
+            }
+            self.tell(ledger);
+            let Some(header) = frame::header(self.inbox.window()).map_err(End::TargetMalformed)? else {
+                return Ok(());
+            };
+            let kind = Backend::from_header(header).map_err(End::TargetMalformed)?;
+            ledger.check(kind).map_err(|_| End::OutOfTurn(kind))?;
+            if !self.message(kind, header, ledger, veil)? {
+                self.need = header.total();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deals with the message at the front; `false` when all of it is needed and has not come.
+    fn message<Plan: Default, V: Veil<Plan>>(
+        &mut self,
+        kind: Backend,
+        header: Header,
+        ledger: &mut Ledger<Plan>,
+        veil: &mut V,
+    ) -> Result<bool, End> {
+        if kind == Backend::ErrorResponse
+            && let Some(instead) = ledger.refusal_in_place()
+        {
+            // The target's error answers what the gateway made it fail with: the client gets the refusal.
+            self.out.own(self.inbox.bytes()).extend_from_slice(&instead);
+            ledger.settle(kind);
+            self.under_way = Piece { left: header.total(), is_dropped: true };
+            return Ok(true);
+        }
+        let passage = *self.passage.get_or_insert_with(|| veil.on_server_frame(kind, header, ledger.plan()));
+        if let Passage::Rewrite(cap) = passage
+            && header.body > cap
+        {
+            return Err(End::TooLong { kind, cap });
+        }
+        let is_read = matches!(kind, Backend::ReadyForQuery | Backend::ParameterStatus);
+        if is_read || passage != Passage::Pass {
+            let Some(body) = self.inbox.window().get(HEADER..header.total()) else { return Ok(false) };
+            if kind == Backend::ParameterStatus {
+                watch(body)?;
+            }
+            if passage != Passage::Pass {
+                let out = self.out.own(self.inbox.bytes());
+                veil.rewrite(kind, body, ledger.plan(), out).map_err(End::Refused)?;
+            }
+            if kind == Backend::ReadyForQuery {
+                ledger.settle_ready(transaction(body)?);
+            }
+        }
+        self.passage = None;
+        ledger.settle(kind);
+        self.under_way = Piece { left: header.total(), is_dropped: passage != Passage::Pass };
+        Ok(true)
+    }
+}
+
+/// The two settings under which a statement would be read in another way than it was judged.
+fn watch(body: &[u8]) -> Result<(), End> {
+    let status = ParameterStatus::decode(body).map_err(End::TargetMalformed)?;
+    match PINNED.iter().find(|(name, _)| *name == status.name) {
+        Some((name, value)) if *value != status.value => Err(End::Unpinned(name)),
+        _ => Ok(()),
+    }
+}
+
+fn transaction(body: &[u8]) -> Result<Transaction, End> {
+    match body {
+        [b'I'] => Ok(Transaction::Idle),
+        [b'T'] => Ok(Transaction::Open),
+        [b'E'] => Ok(Transaction::Failed),
+        _ => Err(End::TargetMalformed(Malformed::Field("transaction status"))),
+    }
+}

@@ -1,0 +1,96 @@
+//! The only way to a target: what may be sent, and on whose word.
+//!
+//! A command needs a [`Permit`], by value. Messages that carry no command of their own (the end of a run, data of
+//! a COPY that was permitted) are named one by one. What the gateway sends on its own account is one of [`Own`]'s constants.
+
+use std::io;
+use std::ops::Range;
+use std::task::{Context, Poll};
+
+use super::inbox::Inbox;
+use super::outbox::Outbox;
+use crate::transport::Transport;
+
+/// Proof that one command may be sent. Consumed by sending it.
+#[derive(Debug)]
+#[must_use = "a permit is consumed by forwarding the command"]
+pub struct Permit(());
+
+impl Permit {
+    /// A permit that no policy stands behind, for measuring the relay and testing it alone.
+    pub fn unjudged() -> Self {
+        Self(())
+    }
+}
+
+/// What the gateway sends to a target on its own account. Constants, all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    /// A query that fails in every state: the parser itself rejects it, whatever is set and whatever exists.
+    FailQuery,
+    /// The same in the extended protocol. The text fails before its name is looked at, so nothing is replaced.
+    FailParse,
+    /// Leaves.
+    Terminate,
+}
+
+impl Own {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::FailQuery => b"Q\0\0\0\x1brefused by the gateway\0",
+            Self::FailParse => b"P\0\0\0\x25gateway\0refused by the gateway\0\0\0",
+            Self::Terminate => b"X\0\0\0\x04",
+        }
+    }
+}
+
+/// The way to one target.
+#[derive(Default)]
+pub(super) struct Forward {
+    out: Outbox,
+}
+
+impl Forward {
+    /// Sends one command, `frame` of `inbox`, as it is.
+    pub(super) fn command(&mut self, permit: Permit, inbox: &Inbox, frame: Range<usize>) {
+        let Permit(()) = permit;
+        self.out.pass(inbox.bytes(), frame);
+    }
+
+    /// Sends a message, or a piece of one, that carries no command: Sync, Flush, and the data or the end of a COPY,
+    /// which the ledger lets through only behind a permitted command.
+    pub(super) fn uncommanding(&mut self, inbox: &Inbox, frame: Range<usize>) {
+        self.out.pass(inbox.bytes(), frame);
+    }
+
+    /// Sends something of the gateway's own.
+    pub(super) fn own(&mut self, own: Own, inbox: &Inbox) {
+        self.out.own(inbox.bytes()).extend_from_slice(own.bytes());
+    }
+
+    /// Puts on the wire what was to be sent; ready when all of it is.
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        inbox: &Inbox,
+        target: &mut Transport,
+    ) -> Poll<io::Result<()>> {
+        self.out.poll_flush(cx, inbox.bytes(), target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame;
+
+    #[test]
+    fn what_the_gateway_sends_itself_is_framed_right() {
+        for own in [Own::FailQuery, Own::FailParse, Own::Terminate] {
+            let header = frame::header(own.bytes()).unwrap().unwrap();
+            assert_eq!(header.total(), own.bytes().len(), "{own:?}");
+        }
+        crate::wire::query::Query::decode(&Own::FailQuery.bytes()[5..]).unwrap();
+        crate::wire::parse::Parse::decode(&Own::FailParse.bytes()[5..]).unwrap();
+    }
+}

@@ -1,0 +1,156 @@
+//! Where decisions come in: the relay asks, and does as it is told.
+//!
+//! Two halves, because commands and replies flow at the same time: a [`Judge`] sees each command that a client
+//! sends, a [`Veil`] each message that the target answers with. What the judge wants the veil to know of a command (what to mask,
+//! which receipt to complete) travels as a [`Judge::Plan`] in the queue of expected replies, and is there
+//! whenever a reply to that very command arrives.
+
+use std::future::Future;
+
+use super::forward::Permit;
+use crate::refuse::Refusal;
+use crate::wire::backend::Backend;
+use crate::wire::frame::Header;
+use crate::wire::frontend::Frontend;
+
+/// A client's command: a Query, Parse, Bind, Describe, Execute or Close, complete.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientFrame<'a> {
+    /// Its type.
+    pub kind: Frontend,
+    /// Its body: exactly the bytes that will be sent. Decode it with `wire`.
+    pub body: &'a [u8],
+}
+
+/// The session's state as far as the target has confirmed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// The transaction at the last ReadyForQuery.
+    pub transaction: Transaction,
+    /// Whether commands were sent since that the target has not answered in full.
+    pub is_pipelined: bool,
+}
+
+/// The state that ReadyForQuery tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transaction {
+    /// Not in a transaction block.
+    Idle,
+    /// In one.
+    Open,
+    /// In one that failed; only its end is accepted.
+    Failed,
+}
+
+impl Transaction {
+    /// The byte that ReadyForQuery says it with.
+    pub(super) fn byte(self) -> u8 {
+        match self {
+            Self::Idle => b'I',
+            Self::Open => b'T',
+            Self::Failed => b'E',
+        }
+    }
+}
+
+/// What becomes of a command.
+#[derive(Debug)]
+pub enum Disposition<Plan, Held> {
+    /// It is sent to the target as it is.
+    Forward(Permit, Plan),
+    /// It is not sent. The client gets an error, and the target's transaction fails with it.
+    Refuse(Refusal),
+    /// It waits, everything behind it in the client's stream too. The notice is told at once.
+    Hold(Refusal, Held),
+    /// It is not sent, and the session ends.
+    End(Refusal),
+}
+
+/// Decides on commands.
+pub trait Judge: Send {
+    /// What the judge tells the veil about a forwarded command. The default belongs to messages that are no commands.
+    type Plan: Default + Send;
+    /// A command that waits.
+    type Held: Send;
+
+    /// Decides on one command. Replies of the target keep flowing while it thinks.
+    fn on_client_frame(
+        &mut self,
+        frame: ClientFrame<'_>,
+        view: View,
+    ) -> impl Future<Output = Disposition<Self::Plan, Self::Held>> + Send;
+
+    /// Waits for a held command's decision, which may not be another hold. Dropped when the client cancels or leaves.
+    fn on_hold(
+        &mut self,
+        held: Self::Held,
+    ) -> impl Future<Output = Disposition<Self::Plan, std::convert::Infallible>> + Send;
+
+    /// Resolves when the session must end now, whatever it is doing; polled whenever the session wakes up.
+    fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static;
+}
+
+/// What becomes of a message from the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passage {
+    /// Its bytes pass unread.
+    Pass,
+    /// It is assembled, up to this many bytes of body, and rewritten; a longer one ends the session.
+    Rewrite(usize),
+}
+
+/// Sees what the target answers, before anyone else does.
+pub trait Veil<Plan>: Send {
+    /// Decides on a message by its header. `plan` is that of the command it answers; a notice, a setting or a
+    /// notification may come at any time and then has the plan of the command that runs, if one does.
+    fn on_server_frame(&mut self, kind: Backend, header: Header, plan: Option<&mut Plan>) -> Passage;
+
+    /// Appends to `out` what the client gets instead of this message: one whole message, some, or nothing.
+    ///
+    /// # Errors
+    /// Where the message can't be shown safely: the session ends with the refusal.
+    fn rewrite(
+        &mut self,
+        kind: Backend,
+        body: &[u8],
+        plan: Option<&mut Plan>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal>;
+}
+
+/// Lets everything through: what a plain relay does. For measuring, and for tests of the relay itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Transparent;
+
+impl Judge for Transparent {
+    type Plan = ();
+    type Held = std::convert::Infallible;
+
+    async fn on_client_frame(&mut self, _: ClientFrame<'_>, _: View) -> Disposition<(), Self::Held> {
+        Disposition::Forward(Permit::unjudged(), ())
+    }
+
+    async fn on_hold(&mut self, held: Self::Held) -> Disposition<(), std::convert::Infallible> {
+        match held {}
+    }
+
+    fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static {
+        std::future::pending()
+    }
+}
+
+impl<Plan> Veil<Plan> for Transparent {
+    fn on_server_frame(&mut self, _: Backend, _: Header, _: Option<&mut Plan>) -> Passage {
+        Passage::Pass
+    }
+
+    fn rewrite(
+        &mut self,
+        _: Backend,
+        _: &[u8],
+        _: Option<&mut Plan>,
+        _: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        Ok(())
+    }
+}

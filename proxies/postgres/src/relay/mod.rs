@@ -1,0 +1,219 @@
+//! One session between a client and its target, in one task that owns both sockets.
+//!
+//! ```text
+//!  client ─→ up ── command ──→ Judge ──→ forward (takes the Permit) ─→ target
+//!             │ refusal                                                  │
+//!             └───────→ ledger (replies owed, in order) ←────────────────┤
+//!  client ←──────────────────── down ←── Veil ←──────────────────────────┘
+//! ```
+//!
+//! The two directions never wait for each other: a client that sends faster than the target reads is not read
+//! from, while the target's replies keep flowing, and the other way round. While a command is judged or held, only the
+//! client's direction stands still.
+
+mod down;
+mod end;
+mod forward;
+mod inbox;
+mod judge;
+mod ledger;
+mod outbox;
+mod up;
+
+use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+pub use end::End;
+pub use forward::Permit;
+pub use judge::{ClientFrame, Disposition, Judge, Passage, Transaction, Transparent, Veil, View};
+
+use crate::cancel::Cancels;
+use crate::refuse::{Refusal, Severity, SqlState};
+use crate::transport::Transport;
+use crate::wire::frontend::Caps;
+use down::Down;
+use ledger::Ledger;
+use up::{Command, Next, Up};
+
+/// How long a peer that does not read may keep a session that is over.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A session whose both ends are ready for commands.
+pub(crate) struct Relay<J: Judge, V> {
+    client: Transport,
+    target: Transport,
+    up: Up,
+    down: Down,
+    ledger: Ledger<J::Plan>,
+    judge: J,
+    veil: V,
+    cancels: Arc<Cancels>,
+}
+
+impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
+    pub(crate) fn new(
+        (client, target): (Transport, Transport),
+        caps: Caps,
+        (judge, veil): (J, V),
+        cancels: Arc<Cancels>,
+    ) -> Self {
+        Self {
+            client,
+            target,
+            up: Up::new(caps),
+            down: Down::default(),
+            ledger: Ledger::new(Transaction::Idle),
+            judge,
+            veil,
+            cancels,
+        }
+    }
+
+    /// Relays to the session's end.
+    pub(crate) async fn run(mut self) -> End {
+        let end = {
+            let stopped = self.judge.stopped();
+            let mut stopped = pin!(stopped);
+            let mut session = pin!(self.serve());
+            poll_fn(|cx| {
+                if let Poll::Ready(refusal) = stopped.as_mut().poll(cx) {
+                    return Poll::Ready(End::Refused(refusal));
+                }
+                session.as_mut().poll(cx)
+            })
+            .await
+        };
+        self.part(&end).await;
+        end
+    }
+
+    /// One command after the other.
+    async fn serve(&mut self) -> End {
+        loop {
+            let step = match poll_fn(|cx| self.poll(cx)).await {
+                Ok(Next::Command(command)) => self.command(command).await,
+                Ok(Next::Left) => Err(End::Left),
+                Err(end) => Err(end),
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    /// Moves bytes in both directions until a command wants a decision.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, End>> {
+        let Self { client, target, up, down, ledger, veil, .. } = self;
+        loop {
+            if let Poll::Ready(next) = up.poll(cx, client, target, ledger) {
+                return Poll::Ready(next);
+            }
+            let was_full = ledger.is_full();
+            if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
+                return Poll::Ready(Err(end));
+            }
+            // Replies have made room for more commands, for which no socket would wake us.
+            if !was_full || ledger.is_full() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    async fn command(&mut self, command: Command) -> Result<(), End> {
+        match self.decide(command).await? {
+            Disposition::Forward(permit, plan) => self.up.send(command, permit, plan, &mut self.ledger),
+            Disposition::Refuse(refusal) => self.up.refuse(command, &refusal, &mut self.ledger),
+            Disposition::End(refusal) => return Err(End::Refused(refusal)),
+            Disposition::Hold(notice, held) => match self.hold(notice, held).await? {
+                Disposition::Forward(permit, plan) => self.up.send(command, permit, plan, &mut self.ledger),
+                Disposition::Refuse(refusal) => self.up.refuse(command, &refusal, &mut self.ledger),
+                Disposition::End(refusal) => return Err(End::Refused(refusal)),
+                Disposition::Hold(_, never) => match never {},
+            },
+        }
+        Ok(())
+    }
+
+    /// The one place where a command meets its judge. The target's replies go on meanwhile.
+    async fn decide(&mut self, command: Command) -> Result<Disposition<J::Plan, J::Held>, End> {
+        let Self { client, target, up, down, ledger, judge, veil, .. } = self;
+        let view = ledger.view();
+        let frame = ClientFrame { kind: command.kind, body: up.body(command) };
+        let mut deciding = pin!(judge.on_client_frame(frame, view));
+        // Nearly every decision is there at once.
+        let first = poll_fn(|cx| Poll::Ready(deciding.as_mut().poll(cx))).await;
+        if let Poll::Ready(disposition) = first {
+            return Ok(disposition);
+        }
+        poll_fn(|cx| {
+            if let Poll::Ready(disposition) = deciding.as_mut().poll(cx) {
+                return Poll::Ready(Ok(disposition));
+            }
+            down.poll(cx, target, client, ledger, veil).map(Err)
+        })
+        .await
+    }
+
+    /// Waits with a command, its place in the client's stream kept.
+    async fn hold(
+        &mut self,
+        notice: Refusal,
+        held: J::Held,
+    ) -> Result<Disposition<J::Plan, Infallible>, End> {
+        self.down.notice(&notice.encode(Severity::Notice));
+        let Self { client, target, up, down, ledger, judge, veil, cancels, .. } = self;
+        let cancels = cancels.clone();
+        let mut cancelled = pin!(cancels.hold());
+        let mut waiting = pin!(judge.on_hold(held));
+        poll_fn(|cx| {
+            // What was let through before the held command must not wait with it.
+            if let Poll::Ready(Err(error)) = up.poll_flush(cx, target) {
+                return Poll::Ready(Err(End::Target(error)));
+            }
+            if let Poll::Ready(disposition) = waiting.as_mut().poll(cx) {
+                return Poll::Ready(Ok(disposition));
+            }
+            if cancelled.as_mut().poll(cx).is_ready() {
+                let text = "canceling statement due to user request";
+                return Poll::Ready(Ok(Disposition::Refuse(Refusal::new(SqlState::CANCELLED, text))));
+            }
+            if let Poll::Ready(end) = up.poll_gone(cx, client) {
+                return Poll::Ready(Err(end));
+            }
+            down.poll(cx, target, client, ledger, veil).map(Err)
+        })
+        .await
+    }
+
+    /// Says why the session ends where that can be understood, and closes both ends.
+    async fn part(mut self, end: &End) {
+        if let Some(refusal) = end.last_word() {
+            self.down.last_word(&refusal.encode(Severity::Fatal));
+        }
+        if !matches!(end, End::TargetClosed | End::Target(_)) {
+            self.up.terminate();
+        }
+        if matches!(end, End::Refused(_)) && self.ledger.view().is_pipelined {
+            // What the target is doing for a session that was stopped, it need not go on with.
+            self.cancels.clone().forward();
+        }
+        let Self { mut client, mut target, mut up, mut down, .. } = self;
+        let told = async {
+            let _ = poll_fn(|cx| down.poll_flush(cx, &mut client)).await;
+            let _ = poll_fn(|cx| shut(cx, &mut client)).await;
+        };
+        let left = async {
+            let _ = poll_fn(|cx| up.poll_flush(cx, &mut target)).await;
+            let _ = poll_fn(|cx| shut(cx, &mut target)).await;
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, async { tokio::join!(told, left) }).await;
+    }
+}
+
+fn shut(cx: &mut Context<'_>, stream: &mut Transport) -> Poll<std::io::Result<()>> {
+    tokio::io::AsyncWrite::poll_shutdown(Pin::new(stream), cx)
+}

@@ -1,0 +1,250 @@
+//! Listening, and spreading sessions over workers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use crate::cancel::{Registration, Registry};
+use crate::connect;
+use crate::exchange;
+use crate::refuse::{Refusal, Severity, SqlState};
+use crate::relay::{Judge, Relay, Transparent, Veil};
+use crate::settings::Settings;
+use crate::startup::{self, Arrival, Client, Mock, Rejected, Throttle};
+use crate::transport::Transport;
+use crate::wire::make;
+
+/// Bytes of stack of a worker: a statement's grammar is parsed on it.
+const STACK: usize = 32 << 20;
+
+/// Makes the judge and the veil of each session.
+pub trait Policing: Send + Sync + 'static {
+    /// Decides on the session's commands.
+    type Judge: Judge + 'static;
+    /// Sees the session's replies.
+    type Veil: Veil<<Self::Judge as Judge>::Plan> + 'static;
+
+    /// Opens a session, or refuses it.
+    fn open(
+        &self,
+        opening: Opening<'_>,
+    ) -> impl Future<Output = Result<(Self::Judge, Self::Veil), Refusal>> + Send;
+}
+
+/// A session that is about to begin: the user has proved a password, the target is not connected yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// Who.
+    pub user: &'a str,
+    /// Which target.
+    pub target: &'a Arc<connect::Target>,
+    /// From where.
+    pub source: SocketAddr,
+    /// The client's settings.
+    pub parameters: &'a [(String, String)],
+}
+
+/// Polices nothing: every session is [`Transparent`]. For measuring the relay and testing it alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unpoliced;
+
+impl Policing for Unpoliced {
+    type Judge = Transparent;
+    type Veil = Transparent;
+
+    async fn open(&self, _: Opening<'_>) -> Result<(Transparent, Transparent), Refusal> {
+        Ok((Transparent, Transparent))
+    }
+}
+
+/// A gateway that listens.
+pub struct Server<P> {
+    listener: TcpListener,
+    shared: Arc<Shared<P>>,
+}
+
+struct Shared<P> {
+    settings: Settings,
+    policing: P,
+    cancels: Arc<Registry>,
+    throttle: Arc<Throttle>,
+    mock: Mock,
+}
+
+impl<P: Policing> Server<P> {
+    /// Takes the port.
+    ///
+    /// # Errors
+    /// Where the address can't be had, or there is no randomness.
+    pub async fn bind(settings: Settings, policing: P) -> io::Result<Self> {
+        let listener = TcpListener::bind(settings.listen).await?;
+        let mock = Mock::new().map_err(|_| io::Error::other("the system gives no random bytes"))?;
+        let (cancels, throttle) = Default::default();
+        Ok(Self { listener, shared: Arc::new(Shared { settings, policing, cancels, throttle, mock }) })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// Those of `getsockname`.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves for ever, sessions on worker threads of their own. Dropping the future stops accepting; sessions end
+    /// when their worker's queue is gone.
+    ///
+    /// # Errors
+    /// Where a worker can't be started.
+    pub async fn serve(self) -> io::Result<()> {
+        let count = self.shared.settings.limits.workers.max(1);
+        let workers = (0..count).map(|_| Worker::start(&self.shared)).collect::<io::Result<Vec<_>>>()?;
+        loop {
+            let (stream, source) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                // A connection that was gone again, or no descriptor left: those that are open go on.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    continue;
+                }
+            };
+            let idlest = workers.iter().min_by_key(|worker| worker.sessions.load(Ordering::Relaxed));
+            let (Some(worker), Ok(stream)) = (idlest, stream.into_std()) else { continue };
+            worker.sessions.fetch_add(1, Ordering::Relaxed);
+            let _ = worker.queue.send((stream, source));
+        }
+    }
+}
+
+/// A thread with a runtime of its own. A session never leaves it.
+struct Worker {
+    queue: mpsc::UnboundedSender<(std::net::TcpStream, SocketAddr)>,
+    sessions: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    fn start<P: Policing>(shared: &Arc<Shared<P>>) -> io::Result<Self> {
+        let (queue, mut arriving) = mpsc::unbounded_channel();
+        let sessions = Arc::new(AtomicUsize::new(0));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (shared, count) = (shared.clone(), sessions.clone());
+        let run = async move {
+            while let Some((stream, source)) = arriving.recv().await {
+                let shared = shared.clone();
+                let leaving = Leaving(count.clone());
+                tokio::spawn(async move {
+                    let _leaving = leaving;
+                    shared.connection(stream, source).await;
+                });
+            }
+        };
+        std::thread::Builder::new()
+            .name("session worker".to_owned())
+            .stack_size(STACK)
+            .spawn(move || runtime.block_on(run))?;
+        Ok(Self { queue, sessions })
+    }
+}
+
+struct Leaving(Arc<AtomicUsize>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<P: Policing> Shared<P> {
+    async fn connection(&self, stream: std::net::TcpStream, source: SocketAddr) {
+        let stream =
+            match TcpStream::from_std(stream).and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+                Ok(stream) => stream,
+                Err(error) => return tracing::debug!(%source, %error, "a connection failed at once"),
+            };
+        let Some(place) = self.throttle.enter(source.ip(), &self.settings.limits) else {
+            let refusal =
+                Refusal::new(SqlState::TOO_MANY, "too many connections or failed logins; try again later");
+            return turn_away(&stream, &refusal);
+        };
+        let login = startup::admit(stream, &self.settings, &self.mock);
+        let arrival = match tokio::time::timeout(self.settings.limits.login, login).await {
+            Ok(Ok(arrival)) => arrival,
+            Ok(Err(rejected)) => {
+                if matches!(rejected, Rejected::Password(_)) {
+                    place.failed();
+                }
+                return tracing::info!(%source, reason = %rejected, "a connection was rejected");
+            }
+            Err(_) => return tracing::info!(%source, "a connection did not log in in time"),
+        };
+        match arrival {
+            Arrival::Client(client) => self.session(client, source).await,
+            Arrival::Cancel { process, secret } => {
+                if let Some(cancels) = self.cancels.find(process, &secret) {
+                    cancels.cancel().await;
+                }
+            }
+        }
+    }
+
+    async fn session(&self, mut client: Client, source: SocketAddr) {
+        let end = match self.prepare(&client, source).await {
+            Ok(prepared) => self.relay(client.transport, prepared).await,
+            Err(refusal) => startup::refuse(&mut client.transport, refusal).await.to_string(),
+        };
+        tracing::info!(%source, user = client.user, target = client.database, reason = end, "a session ended");
+    }
+
+    /// Everything that must be there before the client is told that it may begin.
+    async fn prepare(&self, client: &Client, source: SocketAddr) -> Result<Prepared<P>, Refusal> {
+        let target = self.settings.targets.get(&client.database).ok_or_else(|| {
+            Refusal::new(SqlState::NO_DATABASE, format!("no target is called `{}`", client.database))
+                .hint("the database name chooses the target: ask the gateway's operator which there are")
+        })?;
+        let parameters = &client.parameters;
+        let opening = Opening { user: &client.user, target, source, parameters };
+        let policing = self.policing.open(opening).await?;
+        let settings: Vec<_> = parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let ready = connect::open(target, &settings).await.map_err(|unready| {
+            tracing::warn!(target = target.name, reason = %unready, "a target was not ready");
+            unready.tell(&target.name)
+        })?;
+        let registration =
+            self.cancels.register(client.key_length, target.clone(), ready.key).ok_or_else(|| {
+                Refusal::new(SqlState::SHUTDOWN, "the gateway has no random bytes for a cancel key")
+            })?;
+        Ok(Prepared { policing, registration, target: ready.transport, settings: ready.settings })
+    }
+
+    async fn relay(&self, mut client: Transport, prepared: Prepared<P>) -> String {
+        let Prepared { policing, registration, target, settings: mut greeting } = prepared;
+        make::message(&mut greeting, b'K', |out| {
+            out.extend_from_slice(&registration.key.process.to_be_bytes());
+            out.extend_from_slice(&registration.key.secret);
+        });
+        make::message(&mut greeting, b'Z', |out| out.push(b'I'));
+        if let Err(error) = exchange::send(&mut client, &greeting).await {
+            return error.to_string();
+        }
+        let caps = self.settings.limits.caps;
+        Relay::new((client, target), caps, policing, registration.cancels.clone()).run().await.to_string()
+    }
+}
+
+struct Prepared<P: Policing> {
+    policing: (P::Judge, P::Veil),
+    registration: Registration,
+    target: Transport,
+    /// The target's settings, to be told to the client.
+    settings: Vec<u8>,
+}
+
+/// Says no without waiting for anything.
+fn turn_away(stream: &TcpStream, refusal: &Refusal) {
+    let _ = stream.try_write(&refusal.encode(Severity::Fatal));
+}
