@@ -1,7 +1,11 @@
 //! A gateway in front of the run's PostgreSQL, on a thread of its own.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a fixture that does not come up is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a fixture that does not come up is a failed test"
+)]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
