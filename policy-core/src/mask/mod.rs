@@ -1,8 +1,33 @@
-//! What happens to values on their way back: [`Transform`]s, [`Detector`]s and the stream masker.
+//! What happens to values on their way back.
+//!
+//! [`Transform`]s say what becomes of a value; [`Detectors`] find values by their content, in a text or,
+//! with [`StreamMasker`], in a stream. A proxy that knows which column a value is from applies a transform
+//! to all of it; detectors are for where nothing says so.
+//!
+//! ```
+//! use policy_core::mask::{Detector, Detectors, MaskKey, Scratch, Transform};
+//!
+//! let detectors = Detectors::new(&[(Detector::CreditCard, Transform::Last(4)), (Detector::Email, Transform::Partial)])?;
+//! let key = MaskKey::new(b"32 random bytes of a deployment.")?;
+//! let mut out = Vec::new();
+//! let count = detectors.mask_into(b"ana@example.com paid with 4111 1111 1111 1111", &key, &mut Scratch::default(), &mut out);
+//!
+//! assert_eq!(count, 2);
+//! assert_eq!(out, b"a***@example.com paid with ***************1111");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod detect;
+mod detectors;
+mod literals;
+mod scan;
+mod stream;
 mod transform;
+mod trigger;
 
+pub use detectors::{Detectors, DetectorsError, Find, MAX_FIND, Scratch};
+pub use literals::Literals;
+pub use stream::StreamMasker;
 pub use transform::{Applied, Joined, MaskKey, REDACTED, Transform, ValueKind, WeakMaskKey};
 
 /// A kind of value that can be recognised by its content.
@@ -28,3 +53,55 @@ pub enum Detector {
     /// Values of `Authorization` headers.
     Authorization,
 }
+
+impl Detector {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 9] = [
+        Self::CreditCard,
+        Self::Email,
+        Self::Ssn,
+        Self::Iban,
+        Self::Phone,
+        Self::Jwt,
+        Self::AwsKey,
+        Self::PrivateKey,
+        Self::Authorization,
+    ];
+}
+
+/// Some of the detectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DetectorSet(u16);
+
+impl DetectorSet {
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the detector is one of them.
+    pub fn contains(self, detector: Detector) -> bool {
+        self.0 & (1 << detector as u16) != 0
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, detector: Detector) {
+        self.0 |= 1 << detector as u16;
+    }
+
+    /// Each of them, in the order of [`Detector::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Detector> {
+        Detector::ALL.into_iter().filter(move |detector| self.contains(*detector))
+    }
+}
+
+impl FromIterator<Detector> for DetectorSet {
+    fn from_iter<I: IntoIterator<Item = Detector>>(detectors: I) -> Self {
+        let mut set = Self::default();
+        detectors.into_iter().for_each(|detector| set.insert(detector));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests;

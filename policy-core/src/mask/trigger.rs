@@ -1,0 +1,137 @@
+//! The automaton that finds where a detector has to look.
+//!
+//! One dense DFA over the triggers of all enabled detectors reads every byte once. It is immutable and
+//! needs no cache, so sessions share it without sharing anything that changes.
+
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchKind, nfa::thompson};
+
+use super::detect::{self, Sink, Step, View, number};
+use super::{Detector, DetectorSet, DetectorsError};
+
+/// Longer than any trigger, in bytes.
+pub(super) const MAX_TRIGGER: usize = 64;
+
+/// The triggers of a set of detectors.
+pub(super) struct Triggers {
+    dfa: dense::DFA<Vec<u32>>,
+    /// By the number of the pattern.
+    kinds: Vec<Kind>,
+    enabled: DetectorSet,
+    /// How many digits trigger a look at a number.
+    digits: usize,
+}
+
+/// What triggers a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Digits,
+    At,
+    /// The first characters of a token, as many as given.
+    Jwt(usize),
+    AwsId,
+    AwsSecret,
+    PrivateKey,
+    Authorization,
+    Bearer,
+    Basic,
+    Iban,
+}
+
+impl Triggers {
+    pub(super) fn new(enabled: DetectorSet) -> Result<Self, DetectorsError> {
+        let digits = fewest_digits(enabled);
+        let (patterns, kinds): (Vec<_>, Vec<_>) = patterns(enabled, digits).into_iter().unzip();
+        // With every occurrence reported at its end, a search that stops at the first end is independent of
+        // where other occurrences begin.
+        let dfa = dense::Builder::new()
+            .configure(dense::Config::new().match_kind(MatchKind::All).start_kind(StartKind::Unanchored))
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .thompson(thompson::Config::new().utf8(false))
+            .build_many(&patterns)
+            .map_err(|error| DetectorsError(error.to_string()))?;
+        Ok(Self { dfa, kinds, enabled, digits })
+    }
+
+    /// The trigger that ends first, and where; `None` if there is none in the text from `start` on.
+    pub(super) fn next(&self, text: &[u8], start: usize) -> Result<Option<(Kind, usize)>, SearchFailed> {
+        let input = Input::new(text).range(start.min(text.len())..).earliest(true);
+        let found = self.dfa.try_search_fwd(&input).map_err(|_| SearchFailed)?;
+        let Some(found) = found else { return Ok(None) };
+        let kind = self.kinds.get(found.pattern().as_usize()).ok_or(SearchFailed)?;
+        Ok(Some((*kind, found.offset())))
+    }
+
+    /// Asks the detectors that the trigger belongs to.
+    pub(super) fn judge(&self, kind: Kind, view: View<'_>, end: usize, sink: &mut Sink) -> Step {
+        match kind {
+            Kind::Digits => number::detect(view, end, self.digits, self.enabled, sink),
+            Kind::At => detect::email::detect(view, end, sink),
+            Kind::Jwt(length) => detect::jwt::detect(view, end, length, sink),
+            Kind::AwsId => detect::aws_key::detect_id(view, end, sink),
+            Kind::AwsSecret => detect::aws_key::detect_secret(view, end, sink),
+            Kind::PrivateKey => detect::private_key::detect(view, end, sink),
+            Kind::Authorization => detect::authorization::detect_header(view, end, sink),
+            Kind::Bearer => detect::authorization::detect_bearer(view, end, sink),
+            Kind::Basic => detect::authorization::detect_basic(view, end, sink),
+            Kind::Iban => detect::iban::detect(view, end, sink),
+        }
+    }
+}
+
+/// The automaton gave up, which ours never does; what it was to search is then treated as a find.
+pub(super) struct SearchFailed;
+
+impl Kind {
+    /// The detector whose finds may have any length, if the trigger can begin one.
+    pub(super) fn opens(self) -> Option<Detector> {
+        match self {
+            Self::Jwt(_) => Some(Detector::Jwt),
+            Self::PrivateKey => Some(Detector::PrivateKey),
+            Self::Authorization | Self::Bearer | Self::Basic => Some(Detector::Authorization),
+            Self::Digits | Self::At | Self::AwsId | Self::AwsSecret | Self::Iban => None,
+        }
+    }
+}
+
+/// Whether the byte may be part of a trigger, or stand between a trigger and the start of a find before it.
+pub(super) fn may_join(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || byte >= 0x80
+        || matches!(byte, b' ' | b'(' | b')' | b'.' | b'/' | b'-' | b'@' | b'_' | b'%' | b'+' | b'\'')
+}
+
+fn fewest_digits(enabled: DetectorSet) -> usize {
+    if enabled.contains(Detector::Phone) || enabled.contains(Detector::Ssn) { 9 } else { 13 }
+}
+
+/// No two patterns can end at the same byte, so that the search has one answer.
+fn patterns(enabled: DetectorSet, digits: usize) -> Vec<(String, Kind)> {
+    let gap = number::MAX_GAP;
+    let countries: Vec<_> = detect::iban::COUNTRIES.iter().map(|(country, _)| *country).collect();
+    let numbers = [Detector::CreditCard, Detector::Ssn, Detector::Phone];
+    let all = [
+        (
+            numbers.iter().any(|d| enabled.contains(*d)),
+            Kind::Digits,
+            format!("[0-9](?:[ ()./-]{{0,{gap}}}[0-9]){{{}}}", digits - 1),
+        ),
+        (enabled.contains(Detector::Email), Kind::At, "@".into()),
+        // Base64url of `{"`, and of `{` with white space behind it.
+        (enabled.contains(Detector::Jwt), Kind::Jwt(3), "eyJ".into()),
+        (enabled.contains(Detector::Jwt), Kind::Jwt(4), "eyA[gi]|ewo[giJ]|ew0K".into()),
+        (enabled.contains(Detector::AwsKey), Kind::AwsId, "A(?:KIA|SIA|BIA|CCA)".into()),
+        (
+            enabled.contains(Detector::AwsKey),
+            Kind::AwsSecret,
+            "(?i)secret[_ .-]?(?:access)?[_ .-]?key".into(),
+        ),
+        (enabled.contains(Detector::PrivateKey), Kind::PrivateKey, "-----BEGIN ".into()),
+        (enabled.contains(Detector::Authorization), Kind::Authorization, "(?i)authorization".into()),
+        (enabled.contains(Detector::Authorization), Kind::Bearer, "(?i)bearer".into()),
+        (enabled.contains(Detector::Authorization), Kind::Basic, "(?i)basic".into()),
+        (enabled.contains(Detector::Iban), Kind::Iban, format!("(?i)(?:{})[0-9]{{2}}", countries.join("|"))),
+    ];
+    all.into_iter().filter(|(on, ..)| *on).map(|(_, kind, pattern)| (pattern, kind)).collect()
+}
