@@ -244,9 +244,8 @@ fn covers(wide: &Pattern, narrow: &Pattern) -> bool {
         _ => (&**wide, false),
     };
     let fits = if rest { narrow.len() >= prefix.len() } else { narrow.len() == prefix.len() };
-    let one =
-        |(wide, narrow): (&Box<str>, &Box<str>)| &**narrow != "**" && (&**wide == "*" || wide == narrow);
-    fits && prefix.iter().zip(narrow.iter()).all(one)
+    let one = |wide: &str, narrow: &str| narrow != "**" && (wide == "*" || wide == narrow);
+    fits && prefix.iter().zip(narrow.iter()).all(|(wide, narrow)| one(wide, narrow))
 }
 
 /// One action that the clause matches, in words.
