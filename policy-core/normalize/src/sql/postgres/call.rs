@@ -35,9 +35,12 @@ impl Walk<'_, '_> {
         lineage
     }
 
-    /// `t.f` or `(t).f`, which is `f(t)`.
+    /// `t.f` or `(t).f`, which is `f(t)` where there is such a function, and a field otherwise.
     pub(super) fn attribute_call(&mut self, name: &str) -> Lineage {
         let mut lineage = Lineage::none();
+        if self.session.has_no_function(name) {
+            return lineage;
+        }
         self.calls(&[name], &[], &mut lineage);
         lineage
     }

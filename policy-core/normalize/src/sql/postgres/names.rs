@@ -176,6 +176,21 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whether no schema on the path has a function of this name, for sure.
+    pub(super) fn has_no_function(&self, name: &str) -> bool {
+        let catalogue = self.environment.catalogue;
+        let absent = |schema: &str| match catalogue.functions(schema, name) {
+            Lookup::Absent => true,
+            // The shipped table, asked below, knows the functions of `pg_catalog`.
+            Lookup::Unknown => schema == "pg_catalog",
+            Lookup::Found(_) => false,
+        };
+        !self.overlay.stale
+            && shipped::function(name).is_none()
+            && absent("pg_catalog")
+            && self.schemas().is_some_and(|mut schemas| schemas.all(absent))
+    }
+
     /// The server takes the best match of all schemas on the path, so each that has the name is a candidate.
     fn unqualified_function(&self, name: &str) -> Callee {
         let class = shipped::function(name);
