@@ -7,11 +7,12 @@
 //! - [`connect`]: the target's leg: TLS, the hidden credential, ready for commands;
 //! - [`relay`]: commands to the target, replies to the client, each through the [`relay::Judge`] and the [`relay::Veil`];
 //! - [`wire`]: the messages themselves, without any I/O; [`refuse`]: saying no in PostgreSQL's words;
-//! - [`mask`]: what of the replies nobody may see;
+//! - [`mask`]: what of the replies nobody may see; [`catalogue`]: which columns they come from;
 //! - `cancel`: cancel requests, which come on connections of their own;
 //! - [`Server`]: listening, and the threads that sessions run on.
 
 mod cancel;
+pub mod catalogue;
 pub mod connect;
 mod endpoint;
 mod exchange;
