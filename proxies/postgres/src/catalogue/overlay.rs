@@ -108,6 +108,10 @@ impl<'a> Overlaid<'a> {
 }
 
 impl Catalogue for Overlaid<'_> {
+    fn schema(&self, name: &str) -> Lookup<()> {
+        if self.overlay.stale { Lookup::Unknown } else { self.snapshot.schema(name) }
+    }
+
     fn relation(&self, schema: &str, name: &str) -> Lookup<&Relation> {
         if self.overlay.hides(schema, name) {
             return Lookup::Unknown;

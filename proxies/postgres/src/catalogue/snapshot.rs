@@ -53,11 +53,6 @@ impl Snapshot {
         self.details.get(&oid)
     }
 
-    /// Whether this schema exists.
-    pub fn schema(&self, name: &str) -> Lookup<()> {
-        if self.schemas.contains(name) { Lookup::Found(()) } else { Lookup::Absent }
-    }
-
     /// How many relations there are.
     pub fn relations(&self) -> usize {
         self.relations.len()
@@ -70,6 +65,10 @@ impl Snapshot {
 }
 
 impl Catalogue for Snapshot {
+    fn schema(&self, name: &str) -> Lookup<()> {
+        if self.schemas.contains(name) { Lookup::Found(()) } else { Lookup::Absent }
+    }
+
     fn relation(&self, schema: &str, name: &str) -> Lookup<&Relation> {
         // Temporary relations are their session's own: nothing is known of them here.
         self.find(schema, name).map_or(Lookup::Absent, Lookup::Found)
