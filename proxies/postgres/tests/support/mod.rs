@@ -1,0 +1,298 @@
+//! A client that puts catalogue, lineage, plan and masker together the way a relay does, in front of a real server.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+use std::io;
+use std::sync::Mutex;
+
+use policy_core::mask::{MaskKey, Transform};
+use policy_core::rule::{Fallback, Mask, Masked, Mode, Pattern, Predicates, RuleSet, Scope, Unresolved};
+use policy_core::{
+    ActionSet, Decision, Effect, Lineage, Policy, Principal, Protocol, Request, Rule, RuleId, Target,
+    Verdict, vocabulary,
+};
+use policy_normalize::sql::{Environment, Grammar as _, Kind, Postgres as PostgresGrammar, Statement};
+use portcullis_postgres::catalogue::{Dial, Known, Live, Overlay, Pin, Pins};
+use portcullis_postgres::mask::{
+    CopyMasker, Demands, Exposure, Masker, Resolver, ResultPlan, Rewritten, ValueMasks, parse_row_description,
+};
+use portcullis_testkit::{Database, Postgres};
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Opens connections to a test's database as its owner.
+#[derive(Clone, Debug)]
+pub struct Door {
+    port: u16,
+    password: String,
+    database: String,
+}
+
+impl Door {
+    pub fn to(database: &Database) -> Self {
+        Self {
+            port: database.server.port,
+            password: database.server.password.clone(),
+            database: database.name.clone(),
+        }
+    }
+
+    /// A connection that is ready for a query.
+    pub async fn open(&self) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        stream.set_nodelay(true)?;
+        let mut out = bytes::BytesMut::new();
+        let parameters = [
+            ("user", Postgres::SUPERUSER),
+            ("database", self.database.as_str()),
+            ("client_encoding", "UTF8"),
+        ];
+        frontend::startup_message(parameters, &mut out)?;
+        stream.write_all(&out).await?;
+        let mut scram = ScramSha256::new(self.password.as_bytes(), ChannelBinding::unsupported());
+        loop {
+            let (tag, body) = read(&mut stream).await?;
+            out.clear();
+            match (tag, body.get(3)) {
+                (b'R', Some(10)) => {
+                    frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), &mut out)?
+                }
+                (b'R', Some(11)) => {
+                    scram.update(&body[4..])?;
+                    frontend::sasl_response(scram.message(), &mut out)?;
+                }
+                (b'R', Some(12)) => scram.finish(&body[4..])?,
+                (b'E', _) => panic!("the server refused: {}", String::from_utf8_lossy(&body)),
+                (b'Z', _) => return Ok(stream),
+                _ => {}
+            }
+            stream.write_all(&out).await?;
+        }
+    }
+}
+
+impl Dial for Door {
+    type Stream = TcpStream;
+
+    async fn dial(&self) -> io::Result<TcpStream> {
+        self.open().await
+    }
+}
+
+/// Keeps pins as a store would.
+#[derive(Clone, Debug, Default)]
+pub struct Kept(pub std::sync::Arc<Mutex<Vec<Pin>>>);
+
+impl Pins for Kept {
+    fn load(&self) -> Vec<Pin> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn save(&self, new: &[Pin]) {
+        self.0.lock().unwrap().extend_from_slice(new);
+    }
+}
+
+async fn read(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
+    let tag = stream.read_u8().await?;
+    let length = stream.read_u32().await?;
+    let mut body = vec![0; length as usize - 4];
+    stream.read_exact(&mut body).await?;
+    Ok((tag, body))
+}
+
+/// A policy that allows everything and masks these columns.
+pub fn policy(columns: &[(&str, Transform)], unresolved: Unresolved) -> Policy {
+    let pattern = |text: &str| Pattern { segments: text.split('.').map(Box::from).collect() };
+    let rule = |id: &str, effect| Rule {
+        id: RuleId(id.into()),
+        mode: Mode::Enforce,
+        scope: Scope {
+            on: vec![policy_core::rule::Selector {
+                protocol: Protocol::POSTGRES,
+                names: vec![],
+                labels: None,
+            }],
+            ..Scope::default()
+        },
+        effect,
+        say: None,
+        place: None,
+    };
+    let mask = Mask {
+        what: Masked::Columns {
+            columns: columns.iter().map(|(column, _)| pattern(column)).collect(),
+            with: columns.iter().map(|(column, transform)| (pattern(column), *transform)).collect(),
+            otherwise: Transform::Redact,
+        },
+        unresolved,
+        predicates: Predicates::Record,
+    };
+    let unknown = policy_core::rule::Do { verbs: vec![policy_core::Verb::UNKNOWN], resources: vec![] };
+    let mut anything = rule("even what is unknown", Effect::Allow);
+    anything.scope.does = Some(vec![unknown]);
+    let mut rules = vec![rule("allow", Effect::Allow), anything];
+    if !columns.is_empty() {
+        rules.push(rule("mask", Effect::Mask(mask)));
+    }
+    let rules = RuleSet { name: "test".into(), fallback: Fallback::Allow, rules };
+    Policy::compile([&rules], &vocabulary::shipped()).expect("the policy compiles")
+}
+
+/// What reached the client.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Every byte of every message.
+    pub bytes: Vec<u8>,
+    /// The statement was refused before it was sent.
+    pub refused: bool,
+    /// The values of the first column of each row.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// One session behind masks.
+pub struct Session {
+    stream: TcpStream,
+    pub live: std::sync::Arc<Live<Door>>,
+    pub policy: Policy,
+    overlay: Overlay,
+    masker: Masker,
+}
+
+impl Session {
+    pub async fn open(door: &Door, policy: Policy, live: std::sync::Arc<Live<Door>>) -> Self {
+        let masks = ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder: None };
+        let stream = door.open().await.expect("a connection");
+        Self { stream, live, policy, overlay: Overlay::default(), masker: Masker::new(masks) }
+    }
+
+    fn parse(&self, known: &Known, sql: &str) -> Vec<Statement> {
+        let catalogue = self.overlay.over(&known.snapshot);
+        let mut environment = Environment::new(known.snapshot.search_path.iter().cloned(), &catalogue);
+        environment.role = Some(known.snapshot.role.clone());
+        PostgresGrammar::new().parse(sql, &environment).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    fn decide(&self, known: &Known, statement: &Statement) -> Decision {
+        let directory = known.directory(&self.overlay);
+        let mut written = policy_normalize::sql::ColumnSet::new();
+        for flow in &statement.flows {
+            written.merge(&flow.sources);
+        }
+        let lineage = Lineage {
+            shown: directory.sources(&statement.outputs.sources()),
+            written: directory.sources(&written),
+            predicates: directory.sources(&statement.predicates),
+        };
+        let actions = ActionSet::new(statement.actions.iter().cloned()).with_lineage(lineage);
+        let principal = Principal::human("ana", ["eng"]);
+        let target = Target { name: "shop".into(), protocol: Protocol::POSTGRES, labels: Default::default() };
+        self.policy.evaluate(&Request {
+            principal: &principal,
+            target: &target,
+            actions: &actions,
+            source: None,
+            now: None,
+            grants: &[],
+        })
+    }
+
+    /// Runs a text by the simple protocol: judged by lineage first, then masked message by message.
+    pub async fn run(&mut self, sql: &str) -> Shown {
+        let known = self.live.current().expect("a snapshot");
+        let statements = self.parse(&known, sql);
+        let decisions: Vec<Decision> = statements.iter().map(|s| self.decide(&known, s)).collect();
+        if decisions.iter().any(|decision| matches!(decision.verdict, Verdict::Deny(_))) {
+            return Shown { refused: true, ..Shown::default() };
+        }
+        for statement in &statements {
+            self.overlay.note(statement, sql, &known.snapshot);
+        }
+        let overlay = self.overlay.clone();
+        let mut out = bytes::BytesMut::new();
+        frontend::query(sql, &mut out).unwrap();
+        self.stream.write_all(&out).await.unwrap();
+        let mut shown = Shown::default();
+        let mut plan: Option<ResultPlan> = None;
+        let mut copy: Option<CopyMasker> = None;
+        let mut at = 0;
+        loop {
+            let (tag, body) = read(&mut self.stream).await.unwrap();
+            let index = at.min(statements.len() - 1);
+            let statement = &statements[index];
+            let resolver = Resolver {
+                directory: known.directory(&overlay),
+                demands: Demands { policy: &self.policy, obligations: &decisions[index].obligations },
+                detects: false,
+            };
+            let mut frame = Vec::new();
+            let masker = &mut self.masker;
+            let rewritten = match tag {
+                b'T' => {
+                    let fields = parse_row_description(&body).unwrap();
+                    let inner = match &statement.kind {
+                        Kind::Prepare { .. } | Kind::Declare { .. } => panic!("no rows are due"),
+                        _ => &statement.outputs,
+                    };
+                    plan = Some(resolver.result(inner, &fields));
+                    masker.row_description(&body, &mut frame)
+                }
+                b'D' => masker.data_row(plan.as_ref().expect("a description"), &body, &mut frame),
+                b'H' => {
+                    let Kind::Copy(options) = &statement.kind else { panic!("no COPY is due") };
+                    let plan = resolver.copy(&statement.outputs, &options.format);
+                    let opened = CopyMasker::new(plan, &options.format).unwrap();
+                    opened.opened(&body).unwrap();
+                    copy = Some(opened);
+                    Ok(Rewritten::Unchanged)
+                }
+                b'd' => copy.as_mut().expect("an open COPY").data(masker, &body, &mut frame),
+                b'c' => {
+                    copy.take().expect("an open COPY").done().unwrap();
+                    Ok(Rewritten::Unchanged)
+                }
+                b'E' | b'N' => masker.report(resolver.exposure(statement), tag, &body, &mut frame),
+                b'A' => masker.notification(Exposure::Guarded, &body, &mut frame),
+                b'S' => masker.parameter_status(resolver.exposure(statement), &body, &mut frame),
+                b'C' | b'I' => {
+                    at += 1;
+                    Ok(Rewritten::Unchanged)
+                }
+                _ => Ok(Rewritten::Unchanged),
+            };
+            let shown_body = match rewritten.unwrap_or_else(|error| panic!("{sql}: {error}")) {
+                Rewritten::Unchanged => body.clone(),
+                Rewritten::Written => frame.get(5..).unwrap_or_default().to_vec(),
+            };
+            if tag == b'D' {
+                shown.rows.push(values(&shown_body));
+            }
+            shown.bytes.extend_from_slice(&shown_body);
+            if tag == b'Z' {
+                if body == b"I" && self.overlay.end() {
+                    self.live.refresh().await.expect("a snapshot");
+                }
+                return shown;
+            }
+        }
+    }
+}
+
+fn values(body: &[u8]) -> Vec<Option<String>> {
+    let mut rest = &body[2..];
+    let mut values = Vec::new();
+    while !rest.is_empty() {
+        let length = u32::from_be_bytes(rest[..4].try_into().unwrap());
+        rest = &rest[4..];
+        if length == u32::MAX {
+            values.push(None);
+            continue;
+        }
+        let (value, after) = rest.split_at(length as usize);
+        values.push(Some(String::from_utf8_lossy(value).into_owned()));
+        rest = after;
+    }
+    values
+}
