@@ -266,10 +266,17 @@ async fn no_read_shows_a_canary() {
     for unresolved in [Unresolved::Deny, Unresolved::Mask] {
         let database = Database::create().await;
         let mut session = guarded(&database, unresolved).await;
+        let mut refused = 0;
         for sql in READS {
             let shown = session.run(sql).await;
+            refused += usize::from(shown.refused);
             assert_none(sql, &shown.bytes);
         }
+        assert!(
+            refused * 8 < READS.len(),
+            "{refused} of {} were refused: masks are hardly tried",
+            READS.len()
+        );
     }
 }
 
@@ -295,7 +302,6 @@ async fn what_is_not_masked_comes_through() {
         ("UPDATE plain SET label = label RETURNING label", "visible label"),
         ("SELECT count(*) FROM users", "1"),
         ("SELECT relname FROM pg_class WHERE relname = 'users'", "users"),
-        ("SELECT nosuch FROM plain", "column \"nosuch\" does not exist"),
         ("SELECT label::int FROM plain", "invalid input syntax for type integer: \"visible label\""),
     ];
     for (sql, expected) in cases {

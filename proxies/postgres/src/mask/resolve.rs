@@ -76,20 +76,43 @@ impl Resolver<'_> {
         ResultPlan::compile(fields, &masks, self.detects, self.directory.catalogue.snapshot())
     }
 
-    /// The plan of a COPY to the client. The server does not describe its columns: a column's type is known where
-    /// it is copied from a table as it is, and in the binary format a masked value is NULL.
-    pub fn copy(&self, outputs: &Outputs, format: &CopyFormat) -> ResultPlan {
+    /// The plan of a COPY to the client, once the server has said how many columns there are. It does not describe
+    /// them: a column's type is known where it is copied from a table as it is, and in the binary format a
+    /// masked value is NULL.
+    pub fn copy(&self, outputs: &Outputs, format: &CopyFormat, columns: usize) -> ResultPlan {
         let wire = if format.format == CopyKind::Binary { Format::Binary } else { Format::Text };
-        ResultPlan::new(outputs.0.iter().map(|output| {
-            let traced = Trace { sources: Some(&output.sources), copied: copied(output) };
-            let mask = if output.spread { Some(Transform::Null) } else { self.column(0, 0, traced) };
-            let mask = mask.filter(|_| self.masks_columns());
-            let (ty, limit) = self.type_of(output).unwrap_or(match wire {
+        let exact =
+            |outputs: &[&Output]| outputs.len() == columns && outputs.iter().all(|output| !output.spread);
+        let mut laid: Vec<&Output> = outputs.0.iter().collect();
+        if !exact(&laid) {
+            // A table that is copied without a list of columns leaves out those that are generated.
+            laid.retain(|output| !self.is_generated(output));
+        }
+        let aligned = exact(&laid);
+        ResultPlan::new((0..columns).map(|index| {
+            let output = laid.get(index).filter(|_| aligned);
+            let traced = match output {
+                Some(output) => Trace { sources: Some(&output.sources), copied: copied(output) },
+                None => Trace { sources: None, copied: false },
+            };
+            let mask = if self.masks_columns() { self.column(0, 0, traced) } else { None };
+            let declared = output.and_then(|output| self.type_of(output));
+            let (ty, limit) = declared.unwrap_or(match wire {
                 Format::Text => (Type::TEXT, None),
                 Format::Binary => (Type::OPAQUE, None),
             });
             Cell { treatment: treatment(mask, self.detects, ty), ty, format: wire, limit }
         }))
+    }
+
+    fn is_generated(&self, output: &Output) -> bool {
+        let mut sources = output.sources.iter();
+        let (Some(ColumnRef::Column { relation, attnum: Some(attnum), .. }), None) =
+            (sources.next(), sources.next())
+        else {
+            return false;
+        };
+        relation.oid.is_some_and(|oid| self.directory.is_generated(oid, *attnum))
     }
 
     /// Whether what the server says about this statement may hold masked values.

@@ -242,7 +242,8 @@ impl Session {
                 b'D' => masker.data_row(plan.as_ref().expect("a description"), &body, &mut frame),
                 b'H' => {
                     let Kind::Copy(options) = &statement.kind else { panic!("no COPY is due") };
-                    let plan = resolver.copy(&statement.outputs, &options.format);
+                    let columns = portcullis_postgres::mask::copy::columns(&body).unwrap();
+                    let plan = resolver.copy(&statement.outputs, &options.format, columns);
                     let opened = CopyMasker::new(plan, &options.format).unwrap();
                     opened.opened(&body).unwrap();
                     copy = Some(opened);

@@ -41,6 +41,29 @@ pub struct CopyMasker {
     pending: Vec<u8>,
 }
 
+/// Checks, before a COPY is sent to the target, that it can be masked.
+///
+/// # Errors
+/// An option or format that this crate can't follow.
+pub fn check(format: &CopyFormat) -> Result<(), CopyRefused> {
+    match format.unfamiliar.first() {
+        Some(option) => Err(CopyRefused::Option(option.clone())),
+        None => Codec::new(format).map(|_| ()),
+    }
+}
+
+/// The number of columns in a CopyOutResponse, given what follows its header.
+///
+/// # Errors
+/// A message that is shorter or longer than its parts.
+pub fn columns(body: &[u8]) -> Result<usize, MaskError> {
+    let [_, high, low, formats @ ..] = body else {
+        return Err(MaskError::Short("CopyOutResponse"));
+    };
+    let columns = usize::from(u16::from_be_bytes([*high, *low]));
+    if columns * 2 == formats.len() { Ok(columns) } else { Err(MaskError::Short("CopyOutResponse")) }
+}
+
 #[derive(Debug)]
 enum Codec {
     Text(Text),
@@ -54,18 +77,10 @@ impl CopyMasker {
     /// # Errors
     /// An option or format that this crate can't follow, unless nothing is masked.
     pub fn new(plan: ResultPlan, format: &CopyFormat) -> Result<Self, CopyRefused> {
-        if !plan.passes_all()
-            && let Some(option) = format.unfamiliar.first()
-        {
-            return Err(CopyRefused::Option(option.clone()));
+        if !plan.passes_all() {
+            check(format)?;
         }
-        let codec = match format.format {
-            CopyKind::Text => Codec::Text(Text::new(format)?),
-            CopyKind::Csv => Codec::Csv(Csv::new(format)?),
-            CopyKind::Binary => Codec::Binary(Binary::default()),
-            CopyKind::Other => return Err(CopyRefused::Format),
-        };
-        Ok(Self { plan, codec, pending: Vec::new() })
+        Ok(Self { plan, codec: Codec::new(format)?, pending: Vec::new() })
     }
 
     /// Whether the stream passes as it is.
@@ -78,20 +93,14 @@ impl CopyMasker {
     /// # Errors
     /// Another format or number of columns than the statement's.
     pub fn opened(&self, body: &[u8]) -> Result<(), MaskError> {
-        let [format, high, low, formats @ ..] = body else {
-            return Err(MaskError::Short("CopyOutResponse"));
-        };
-        let columns = usize::from(u16::from_be_bytes([*high, *low]));
-        if columns * 2 != formats.len() {
-            return Err(MaskError::Short("CopyOutResponse"));
-        }
+        let columns = columns(body)?;
         if self.passes_all() {
             return Ok(());
         }
         if columns != self.plan.cells().len() {
             return Err(MaskError::Columns { expected: self.plan.cells().len(), got: columns });
         }
-        if *format != u8::from(matches!(self.codec, Codec::Binary(_))) {
+        if body.first() != Some(&u8::from(matches!(self.codec, Codec::Binary(_)))) {
             return Err(MaskError::Copy("text and binary are confused"));
         }
         Ok(())
@@ -180,6 +189,15 @@ impl CopyMasker {
 }
 
 impl Codec {
+    fn new(format: &CopyFormat) -> Result<Self, CopyRefused> {
+        Ok(match format.format {
+            CopyKind::Text => Self::Text(Text::new(format)?),
+            CopyKind::Csv => Self::Csv(Csv::new(format)?),
+            CopyKind::Binary => Self::Binary(Binary::default()),
+            CopyKind::Other => return Err(CopyRefused::Format),
+        })
+    }
+
     /// Where the first row ends, or `None` if its end has not come yet. Remembers how far it looked: the next
     /// call must be given the same bytes, and perhaps more.
     fn row_end(&mut self, text: &[u8], columns: usize) -> Result<Option<usize>, MaskError> {
