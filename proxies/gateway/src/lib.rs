@@ -10,7 +10,8 @@
 //! 3. [`enforce`]: judge, admit, hold, record: what a proxy calls.
 //!    [`start`] puts it all together.
 //! 4. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared.
-//! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead.
+//! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead. [`tls`]: what clients are.
+//! 6. [`control`]: what people and their tools do about it. [`telemetry`] and [`lifecycle`]: the process itself.
 
 pub mod clock;
 pub mod config;
@@ -18,9 +19,12 @@ pub mod control;
 pub mod credential;
 pub mod enforce;
 pub mod identity;
+pub mod lifecycle;
 pub mod limits;
 pub mod policies;
 pub mod session;
 pub mod start;
 pub mod store;
+pub mod telemetry;
+pub mod tls;
 mod watch;

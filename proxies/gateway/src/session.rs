@@ -199,3 +199,45 @@ impl Registry {
         now.saturating_duration_since(self.started).saturating_sub(confirmed) <= Self::CONFIRMED_WITHIN
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_reason_stands_and_nobody_misses_it() {
+        let stop = Arc::new(Stop::default());
+        assert_eq!(stop.reached(), None);
+        let waiting: Vec<_> = (0..4)
+            .map(|_| {
+                let stop = Arc::clone(&stop);
+                tokio::spawn(async move { stop.wait().await.clone() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        stop.throw(StopReason::StoreLost);
+        stop.throw(StopReason::Draining);
+        for waiter in waiting {
+            assert_eq!(waiter.await.expect("woken"), StopReason::StoreLost);
+        }
+        assert_eq!(stop.wait().await, &StopReason::StoreLost, "late, and told all the same");
+    }
+
+    #[test]
+    fn a_look_that_began_too_long_ago_confirms_nothing() {
+        let registry = Registry::new();
+        let began = Instant::now();
+        registry.confirm(began);
+        // Times are kept in whole milliseconds, to the stricter side.
+        assert!(registry.is_confirmed(began + Registry::CONFIRMED_WITHIN - Duration::from_millis(2)));
+        assert!(!registry.is_confirmed(began + Registry::CONFIRMED_WITHIN + Duration::from_millis(2)));
+        assert!(Registry::CONFIRMED_WITHIN + Registry::TICK < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn ids_read_back() {
+        for id in [0, 7, u64::MAX] {
+            assert_eq!(SessionId(id).to_string().parse(), Ok(SessionId(id)));
+        }
+    }
+}

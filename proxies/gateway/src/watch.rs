@@ -21,6 +21,19 @@ const POLL: Duration = Duration::from_millis(200);
 /// How often the store is told that this instance lives.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
+/// What is new in the store: revocations after a sequence number, and its version.
+pub(crate) type Look = Box<dyn FnMut(u64) -> Result<News, StoreError> + Send>;
+
+pub(crate) struct News {
+    revocations: Vec<(u64, Revocation)>,
+    version: u64,
+}
+
+/// Looks by a connection of its own.
+pub(crate) fn looking(mut store: Box<dyn Store>) -> Look {
+    Box::new(move |after| Ok(News { revocations: store.revocations(after)?, version: store.version()? }))
+}
+
 /// The threads; they end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -31,7 +44,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(
-        watched: Box<dyn Store>,
+        look: Look,
         store: Keeper,
         registry: Arc<Registry>,
         changes: Arc<watch::Sender<u64>>,
@@ -44,17 +57,8 @@ impl Watch {
         let guarded = Arc::clone(&registry);
         registry.confirm(Instant::now());
         let heart = store.clone();
-        let poller = Poller {
-            watched,
-            store: heart,
-            registry,
-            changes,
-            log,
-            clock,
-            instance,
-            after: 0,
-            version: None,
-        };
+        let poller =
+            Poller { look, store: heart, registry, changes, log, clock, instance, after: 0, version: None };
         thread::Builder::new().name("revocations".into()).spawn(move || poller.run(&poll_stopped))?;
         thread::Builder::new().name("watchdog".into()).spawn(move || guard(&guarded, &guard_stopped))?;
         Ok(Self { _stop: [stop_poll, stop_guard], store, instance })
@@ -84,7 +88,7 @@ fn guard(registry: &Registry, stopped: &Receiver<()>) {
 }
 
 struct Poller {
-    watched: Box<dyn Store>,
+    look: Look,
     store: Keeper,
     registry: Arc<Registry>,
     changes: Arc<watch::Sender<u64>>,
@@ -99,7 +103,7 @@ struct Poller {
 impl Poller {
     fn run(mut self, stopped: &Receiver<()>) {
         // Revocations from before this instance concern none of its sessions.
-        let first = self.watched.revocations(0).map(|all| all.last().map_or(0, |(sequence, _)| *sequence));
+        let first = (self.look)(0).map(|news| news.revocations.last().map_or(0, |(sequence, _)| *sequence));
         self.after = first.unwrap_or(0);
         let mut heartbeat: Option<Instant> = None;
         loop {
@@ -119,11 +123,11 @@ impl Poller {
     }
 
     fn look(&mut self) -> Result<(), StoreError> {
-        for (sequence, revocation) in self.watched.revocations(self.after)? {
+        let News { revocations, version } = (self.look)(self.after)?;
+        for (sequence, revocation) in revocations {
             carry_out(&self.registry, &self.log, &revocation);
             self.after = sequence;
         }
-        let version = self.watched.version()?;
         if self.version.replace(version) != Some(version) {
             self.changes.send_modify(|count| *count += 1);
         }
@@ -176,4 +180,78 @@ pub(crate) fn carry_out(registry: &Registry, log: &AuditLog, revocation: &Revoca
         tracing::error!(%error, "a revocation could not be recorded");
     }
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use portcullis_evidence::{LogOptions, SigningKey};
+
+    use super::*;
+    use crate::session::{Entry, SessionId, Stop};
+    use crate::store::Sqlite;
+
+    /// Whether looks succeed, fail, or never return.
+    const GOOD: u8 = 0;
+    const FAILING: u8 = 1;
+    const HANGING: u8 = 2;
+
+    async fn stopped_within_a_second(fault: u8) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Sqlite::open(&directory.path().join("store.db")).expect("a store");
+        let store = Keeper::start(Box::new(store)).expect("a thread");
+        let key = SigningKey::load_or_create(directory.path()).expect("a key");
+        let log =
+            AuditLog::open(&directory.path().join("evidence"), key, LogOptions::default()).expect("a log");
+        let registry = Arc::new(Registry::new());
+        let state = Arc::new(AtomicU8::new(GOOD));
+        let told = Arc::clone(&state);
+        let look: Look = Box::new(move |_| {
+            loop {
+                match told.load(Ordering::SeqCst) {
+                    GOOD => return Ok(News { revocations: Vec::new(), version: 1 }),
+                    FAILING => return Err(StoreError::Stopped),
+                    _ => thread::park_timeout(Duration::from_millis(50)),
+                }
+            }
+        });
+        let changes = Arc::new(watch::Sender::new(0));
+        let watch =
+            Watch::start(look, store, Arc::clone(&registry), changes, Arc::new(log), Clock::system(), 1);
+        let _watch = watch.expect("threads");
+        let stop = Arc::new(Stop::default());
+        registry.insert(Arc::new(Entry {
+            id: SessionId(1),
+            principal: Arc::new(policy_core::Principal::human("ana", [] as [&str; 0])),
+            target: Arc::new(policy_core::Target {
+                name: "shop".into(),
+                protocol: policy_core::Protocol::POSTGRES,
+                labels: std::collections::BTreeMap::new(),
+            }),
+            source: None,
+            client: "".into(),
+            opened: 0,
+            stop: Arc::clone(&stop),
+            commands: 0.into(),
+        }));
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        assert_eq!(stop.reached(), None, "all is well");
+        state.store(fault, Ordering::SeqCst);
+        let since = Instant::now();
+        let reason = tokio::time::timeout(Duration::from_secs(3), stop.wait()).await.expect("stopped");
+        assert_eq!(*reason, StopReason::StoreLost);
+        assert!(since.elapsed() < Duration::from_millis(1000), "{:?}", since.elapsed());
+        state.store(GOOD, Ordering::SeqCst);
+    }
+
+    #[tokio::test]
+    async fn sessions_stop_while_the_store_fails() {
+        stopped_within_a_second(FAILING).await;
+    }
+
+    #[tokio::test]
+    async fn sessions_stop_while_the_store_hangs() {
+        stopped_within_a_second(HANGING).await;
+    }
 }

@@ -25,7 +25,8 @@ use crate::limits::Limiter;
 use crate::policies::Policies;
 use crate::session::{Entry, Registry, SessionId, Stop};
 use crate::store::{Keeper, SessionRow, Store};
-use crate::watch::Watch;
+use crate::telemetry::Metrics;
+use crate::watch::{Watch, looking};
 
 /// One running instance; cheap to clone.
 #[derive(Clone, Debug)]
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) held: Arc<AtomicUsize>,
     /// Names this instance among those that share the store.
     pub(crate) instance: u64,
+    pub(crate) metrics: Metrics,
     digest_key: hmac::Key,
     _watch: Watch,
 }
@@ -100,7 +102,7 @@ impl Gateway {
         let changes = Arc::new(watch::Sender::new(0));
         let instance = random()?;
         let watch = Watch::start(
-            parts.watched,
+            looking(parts.watched),
             parts.store.clone(),
             Arc::clone(&registry),
             Arc::clone(&changes),
@@ -118,6 +120,7 @@ impl Gateway {
             registry,
             changes,
             held: Arc::new(AtomicUsize::new(0)),
+            metrics: Metrics::default(),
             instance,
             digest_key: hmac::Key::new(hmac::HMAC_SHA256, &parts.digest_key),
             _watch: watch,
@@ -227,6 +230,7 @@ impl Gateway {
         if let Some(reason) = entry.stop.reached() {
             return Err(Refusal::stopped(reason));
         }
+        self.shared.metrics.sessions_opened.inc();
         registered.keep();
         Ok(Session::new(live))
     }
@@ -271,6 +275,7 @@ impl Gateway {
         source: &str,
         reason: &str,
     ) {
+        self.shared.metrics.clients_refused.inc();
         let record = Record::Refused(Refused {
             stage: stage.into(),
             claimed: claimed.map(Into::into),
@@ -303,6 +308,11 @@ impl Gateway {
             words,
             mark: TextMark::default(),
         }))
+    }
+
+    /// A key of this installation's own for one purpose, such as the masks' hash transform. The same after a restart.
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        self.shared.digest(&[b"derived key", purpose.as_bytes()]).0
     }
 
     /// The digest of some byte strings in order, keyed by this installation's secret.

@@ -258,6 +258,7 @@ impl Held {
         let parameters = self.asked.parameters();
         let permit =
             admit(&live, &self.asked.asked(&parameters), judged, self.command, Some(&approval)).await?;
+        live.gateway.metrics.released.inc();
         Ok(Some(Released { permit, approved_by }))
     }
 

@@ -19,7 +19,7 @@ mod permit;
 mod refusal;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use asked::{Asked, Parameter, Stage, Statement, StatementParts};
 pub use gateway::{Gateway, Opening, Parts};

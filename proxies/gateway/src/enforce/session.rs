@@ -88,11 +88,13 @@ impl Session {
             Answer::Deny(refusal) => {
                 let parameters = shown_parameters(asked);
                 self.live.write(&intent(&self.live, asked, &judged, command, None, &parameters))?;
+                self.live.gateway.metrics.denied.inc();
                 return Err(refusal.clone());
             }
             Answer::Hold if asked.stage == Stage::Execute => {
                 let parameters = shown_parameters(asked);
                 self.live.write(&intent(&self.live, asked, &judged, command, None, &parameters))?;
+                self.live.gateway.metrics.held.inc();
                 let held = Held::new(Arc::clone(&self.live), judged, asked, command)?;
                 return Ok(Judgement::Hold(Box::new(held)));
             }
@@ -290,6 +292,7 @@ pub(super) async fn admit(
     if let Some(reason) = live.entry.stop.reached() {
         return Err(Refusal::stopped(reason));
     }
+    live.gateway.metrics.admitted.inc();
     Ok(Permit::mint(Arc::clone(live), judged, command))
 }
 

@@ -20,8 +20,8 @@ use crate::store::{Keeper, Sqlite, User, Vote};
 
 const START: i64 = 1_795_000_000_000;
 
-struct House {
-    gateway: Gateway,
+pub(crate) struct House {
+    pub(crate) gateway: Gateway,
     now: Arc<AtomicI64>,
     directory: tempfile::TempDir,
 }
@@ -40,7 +40,7 @@ fn config(directory: &Path) -> Config {
 }
 
 impl House {
-    fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         Self::in_directory(directory, text)
     }
@@ -102,7 +102,7 @@ impl House {
         self.gateway.open_session(opening, &mut |_| {}).await
     }
 
-    async fn open(&self, name: &str) -> Session {
+    pub(crate) async fn open(&self, name: &str) -> Session {
         self.try_open(name, &["eng"]).await.expect("admitted")
     }
 
