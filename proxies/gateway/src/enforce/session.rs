@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// The decision about a statement: remembered, or made now.
-    fn judged(&mut self, asked: &Asked<'_>) -> Result<Arc<Judged>, Refusal> {
+    pub(super) fn judged(&mut self, asked: &Asked<'_>) -> Result<Arc<Judged>, Refusal> {
         let gateway = &self.live.gateway;
         let active = gateway.policies.current();
         if self.memory.enter(active.generation) {

@@ -2,6 +2,7 @@
 
 mod hold;
 mod judge;
+mod speed;
 
 use std::path::Path;
 use std::sync::Arc;
