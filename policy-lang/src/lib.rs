@@ -6,7 +6,7 @@
 //! # Reading order
 //!
 //! [`load`] is the door. Behind it: `scan` (tokens, caps) → `syntax` (the only file that knows the parser) →
-//! [`ast`] → `check` (names) → `lower` (types; rules come out) → [`analyze`](mod@analyze). Beside it:
+//! [`ast`] → `check` (names) → `lower` (types; rules come out) → `analyze` (warnings). Beside it:
 //! [`diagnostic`], [`format`](mod@format), [`suite`].
 //!
 //! # Input safety
@@ -15,7 +15,7 @@
 //! and nesting ([`MAX_NESTING`]) are bounded before anything recursive runs; sets inside sets are counted as
 //! they open; regular expressions are compiled under a size limit. No input panics.
 
-pub mod analyze;
+mod analyze;
 pub mod ast;
 mod check;
 pub mod diagnostic;

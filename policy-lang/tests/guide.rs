@@ -1,0 +1,89 @@
+//! Every block of the guide is a policy that loads, laid out as the formatter would; its tests that need no
+//! normaliser pass.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by failing")]
+
+use policy_core::{Action, ActionSet, Protocol, Resource, Verb};
+use policy_lang::suite::{Normaliser, run};
+use policy_lang::{Environment, Source, format, load};
+
+const GUIDE: &str = include_str!("../../docs/LANGUAGE.md");
+
+/// Knows the one statement of the guide's tests.
+struct Drops;
+
+impl Normaliser for Drops {
+    fn normalise(&self, _: &Protocol, text: &str) -> Result<ActionSet, String> {
+        assert_eq!(text, "drop table public.orders");
+        Ok(ActionSet::new([Action::new(Verb::new("drop"), Resource::named(["public", "orders"]))]))
+    }
+}
+
+#[test]
+fn every_block_loads_and_its_tests_pass() {
+    let mut blocks = 0;
+    for (index, block) in GUIDE.split("```").enumerate().filter(|(index, _)| index % 2 == 1) {
+        let text = block.strip_prefix("policy\n").unwrap_or_else(|| panic!("block {index} is no policy"));
+        let source = Source::new(format!("block {index}"), text);
+        let environment = Environment::default();
+        let loaded =
+            load(std::slice::from_ref(&source), &environment).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(
+            loaded.warnings.iter().all(|warning| warning.message.contains("never used")),
+            "{}",
+            loaded.warnings
+        );
+        assert_eq!(format(&source).unwrap(), text);
+        let report = run(&loaded.tests, &loaded.rules, &environment.vocabularies, &Drops).unwrap();
+        assert!(report.passed(), "{:?}", report.results);
+        blocks += 1;
+    }
+    assert!(blocks >= 6);
+}
+
+#[test]
+fn every_clause_transform_and_detector_is_in_the_guide() {
+    for word in [
+        "by",
+        "on",
+        "do",
+        "when",
+        "unless",
+        "mode observe",
+        "say",
+        "until",
+        "in transaction",
+        "justify",
+        "reveal",
+        "columns",
+        "values",
+        "with",
+        "unresolved",
+        "predicates",
+        "rows",
+        "commands",
+        "bytes",
+        "null",
+        "redact",
+        "hash",
+        "first",
+        "last",
+        "partial",
+        "credit_card",
+        "email",
+        "ssn",
+        "iban",
+        "phone",
+        "jwt",
+        "aws_key",
+        "private_key",
+        "authorization",
+        "strict",
+        "granted",
+        "hour",
+        "weekday",
+        "source",
+    ] {
+        assert!(GUIDE.contains(word), "{word}");
+    }
+}
