@@ -805,6 +805,17 @@ fn s15_columns_in_conditions_are_names_too() {
 }
 
 #[test]
+fn s15_a_column_without_its_table_is_an_error() {
+    let bare = || vec![Literal::Text("ssn".into())];
+    let rule = || deny("d").does(&["select"], &[]);
+    assert_eq!(
+        problems([rule().when(Expr::In(attribute("reads"), bare()))]),
+        ["reads holds names of 3 segments, which `ssn` never matches; `**.name` is one in any table"]
+    );
+    assert_eq!(problems([rule().when(Expr::Like(attribute("reads"), pattern("users.ssn")))]).len(), 1);
+}
+
+#[test]
 fn s15_regular_expressions_search_in_linear_time() {
     let policy = policy([
         allow("a").does(&["set"], &[]),

@@ -78,6 +78,13 @@ fn reach<'v>(rule: &Rule, protocols: &[&'v Vocabulary]) -> Vec<(&'v Vocabulary, 
         .collect()
 }
 
+/// Whether some name of so many segments may match.
+fn has_segments(pattern: &Pattern, wanted: usize) -> bool {
+    let crosses = pattern.segments.iter().any(|segment| &**segment == "**");
+    let least = pattern.segments.iter().filter(|segment| &***segment != "**").count();
+    if crosses { least <= wanted } else { least == wanted }
+}
+
 struct Checker<'c> {
     rule: &'c Rule,
     reach: Vec<(&'c Vocabulary, &'c VerbSpec)>,
@@ -151,9 +158,7 @@ impl Checker<'_> {
 
     /// A pattern that no name of the verb's length matches is a rule that would silently never apply.
     fn can_match(&mut self, pattern: &Pattern, specs: &[(&Vocabulary, &VerbSpec)]) {
-        let crosses = pattern.segments.iter().any(|segment| &**segment == "**");
-        let least = pattern.segments.iter().filter(|segment| &***segment != "**").count();
-        let fits = |wanted: usize| if crosses { least <= wanted } else { least == wanted };
+        let fits = |wanted| has_segments(pattern, wanted);
         if let Some((protocol, spec, wanted)) = specs
             .iter()
             .filter(|(_, spec)| spec.resource)
@@ -165,6 +170,18 @@ impl Checker<'_> {
         {
             let pattern = pattern.segments.join(&*protocol.separator.to_string());
             self.report(Problem::NeverMatches { verb: spec.name.to_string(), pattern, wanted });
+        }
+    }
+
+    /// Names in attributes are those of the resource's own members, such as a relation's columns.
+    fn can_name(&mut self, fact: &Fact, pattern: &Pattern) {
+        let unfit = self.reach.iter().find_map(|(protocol, spec)| {
+            let wanted = spec.segments? + 1;
+            (!has_segments(pattern, wanted)).then_some((protocol.separator, wanted))
+        });
+        if let Some((separator, wanted)) = unfit {
+            let pattern = pattern.segments.join(&*separator.to_string());
+            self.report(Problem::NeverNames { fact: fact.to_string(), pattern, wanted });
         }
     }
 
@@ -195,7 +212,10 @@ impl Checker<'_> {
             Expr::In(fact, literals) => self.is_in(fact, literals),
             Expr::Like(fact, pattern) => {
                 let glob = match self.type_of(fact, "a pattern", &[Type::Text, Type::List, Type::Names]) {
-                    Some(Type::Names) => Glob::new(pattern),
+                    Some(Type::Names) => {
+                        self.can_name(fact, pattern);
+                        Glob::new(pattern)
+                    }
                     _ => self.single(pattern, "a text"),
                 };
                 Condition::Fact(fact.clone(), Test::Like([glob].into()))
@@ -357,7 +377,10 @@ impl Checker<'_> {
                     // The reach is not empty where a fact has a type.
                     if let Some((vocabulary, _)) = self.reach.first() {
                         match vocabulary.parse_pattern(text) {
-                            Ok(pattern) => globs.push(Glob::new(&pattern)),
+                            Ok(pattern) => {
+                                self.can_name(fact, &pattern);
+                                globs.push(Glob::new(&pattern));
+                            }
                             Err(error) => self.report(error.into()),
                         }
                     }

@@ -115,6 +115,18 @@ pub enum Problem {
         /// How many segments the verb's resources have.
         wanted: usize,
     },
+    /// A pattern or text whose number of segments none of the attribute's names has.
+    #[error(
+        "{fact} holds names of {wanted} segments, which `{pattern}` never matches; `**.name` is one in any table"
+    )]
+    NeverNames {
+        /// The fact, in words.
+        fact: String,
+        /// As written.
+        pattern: String,
+        /// How many segments the names have.
+        wanted: usize,
+    },
     /// A comparison that the fact's type does not support.
     #[error("{fact} is {found}, and {operation} needs {wanted}")]
     TypeMismatch {

@@ -27,8 +27,9 @@ pub enum Type {
     Text,
     /// An ordered list of texts.
     List,
-    /// A list of names such as columns, each in the form of [`crate::Name::as_joined`]. Patterns and
-    /// texts that a policy compares them with are read by [`Vocabulary::parse_pattern`].
+    /// A list of names of the resource's members, such as a relation's columns: the resource's segments
+    /// and one more, in the form of [`crate::Name::as_joined`]. Patterns and texts that a policy
+    /// compares them with are read by [`Vocabulary::parse_pattern`].
     Names,
 }
 

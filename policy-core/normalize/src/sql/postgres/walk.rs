@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pg_query::protobuf::ParseResult;
-use policy_core::{Action, Resource, Value, Verb};
+use policy_core::{Action, Name, Resource, Value, Verb};
 
 use super::names::Target;
 use super::scope::{Scope, Shown};
@@ -249,12 +249,12 @@ impl<'s, 'a> Walk<'s, 'a> {
             relation.map_or(Resource::Undetermined, |relation| Resource::Named(relation.name.clone()));
         let mut action = Action::new(Verb::new(verb), resource);
         if let Some(writes) = &change.writes {
-            action = action.with("writes", writes.clone());
+            action = action.with("writes", full_names(relation, writes.clone()));
         }
         if matches!(verb, "select" | "update" | "delete") {
             action = action
-                .with("reads", columns_of(relation, &self.read))
-                .with("predicates", columns_of(relation, &self.predicates));
+                .with("reads", full_names(relation, columns_of(relation, &self.read)))
+                .with("predicates", full_names(relation, columns_of(relation, &self.predicates)));
         }
         if let Some(filtered) = &change.filtered {
             action = action.with("filtered", filtered.clone());
@@ -312,6 +312,17 @@ fn columns_of(relation: Option<&Arc<RelationRef>>, set: &ColumnSet) -> Value {
         }
     }
     Value::List(names.into())
+}
+
+/// Columns of the relation as policies name them: `schema.relation.column`, joined as names are.
+fn full_names(relation: Option<&Arc<RelationRef>>, columns: Value) -> Value {
+    let Value::List(columns) = columns else { return columns };
+    let Some(relation) = relation else { return Value::Undetermined };
+    let full = |column: &Box<str>| {
+        let name = Name::new(relation.name.segments().chain([&**column]))?;
+        Some(Box::from(name.as_joined()))
+    };
+    columns.iter().map(full).collect::<Option<_>>().map_or(Value::Undetermined, Value::List)
 }
 
 /// A literal, or why there is none.

@@ -1,0 +1,4 @@
+//! What every benchmark shares: timing, and the report that they write together.
+
+pub mod report;
+pub mod timing;
