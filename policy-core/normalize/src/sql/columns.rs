@@ -53,7 +53,11 @@ impl fmt::Display for ColumnRef {
     }
 }
 
-/// A set of columns, in order.
+/// How many columns a set tells apart. More become [`ColumnRef::Unknown`], which stands for all of them; a table
+/// has 1,600 at most.
+const CAPACITY: usize = 2_048;
+
+/// A set of columns, in order. One of more than 2,048 columns says [`ColumnRef::Unknown`] instead.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct ColumnSet(Vec<ColumnRef>);
 
@@ -77,6 +81,10 @@ impl ColumnSet {
     pub fn insert(&mut self, column: ColumnRef) -> bool {
         match self.0.binary_search(&column) {
             Ok(_) => false,
+            Err(_) if self.0.len() >= CAPACITY => {
+                *self = Self::unknown();
+                true
+            }
             Err(at) => {
                 self.0.insert(at, column);
                 true

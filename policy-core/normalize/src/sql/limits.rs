@@ -22,6 +22,9 @@ impl Default for Limits {
     }
 }
 
+/// How many tokens the trees of all `SET (a, b) = …` may repeat.
+const REPEATED: usize = 2_000_000;
+
 /// What the scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Measure {
@@ -46,6 +49,7 @@ impl Limits {
         }
         let mut lexer = Lexer::new(text);
         let mut gauge = Gauge { levels: vec![Level::default()], sum: 1, logic };
+        let mut assignments = Assignments::default();
         let mut tokens = 0_usize;
         let mut deepest = 0_usize;
         while let Some(token) = lexer.next() {
@@ -56,11 +60,17 @@ impl Limits {
             if tokens > self.tokens {
                 return Err(Rejected::TooManyTokens { limit: self.tokens });
             }
-            gauge.take(&token, lexer.slice(&token));
-            if gauge.sum > self.depth {
+            let slice = lexer.slice(&token);
+            assignments.take(&token, slice, gauge.levels.len());
+            gauge.take(&token, slice);
+            if gauge.sum > self.depth || assignments.nested {
                 return Err(Rejected::TooDeep { limit: self.depth, offset: token.span.start });
             }
             deepest = deepest.max(gauge.sum);
+        }
+        // The tree holds the source of `SET (a, b) = …` once for each column.
+        if assignments.columns.saturating_mul(tokens) > REPEATED {
+            return Err(Rejected::TooManyTokens { limit: REPEATED / assignments.columns.max(1) });
         }
         Ok(Measure { depth: deepest })
     }
@@ -168,5 +178,51 @@ impl Gauge {
                 level.firm = 0;
             }
         }
+    }
+}
+
+/// Watches `SET (a, b) = …`. PostgreSQL's tree shares the right side between the columns, and its protobuf form writes
+/// it out for each: one inside another would grow without bound.
+#[derive(Default)]
+struct Assignments {
+    /// Bracket levels after a SET.
+    assigning: Vec<usize>,
+    /// Those of them that have assigned to a list of columns.
+    lists: Vec<usize>,
+    /// The bracket level inside the list that is open.
+    list: Option<usize>,
+    /// Whether a list may start here: after SET or a comma.
+    may_start: bool,
+    columns: usize,
+    nested: bool,
+}
+
+impl Assignments {
+    fn take(&mut self, token: &Token, slice: &str, level: usize) {
+        let is_set = token.kind == TokenKind::Word && slice.eq_ignore_ascii_case("set");
+        match token.kind {
+            TokenKind::Open if self.may_start && self.assigning.contains(&level) => {
+                self.nested |= self.lists.iter().any(|outer| *outer < level);
+                if !self.lists.contains(&level) {
+                    self.lists.push(level);
+                }
+                self.list = Some(level + 1);
+                self.columns += 1;
+            }
+            TokenKind::Comma if self.list == Some(level) => self.columns += 1,
+            TokenKind::Close => {
+                if self.list == Some(level) {
+                    self.list = None;
+                }
+                self.assigning.retain(|outer| *outer < level);
+                self.lists.retain(|outer| *outer < level);
+            }
+            TokenKind::Semicolon if level == 1 => {
+                *self = Self { columns: self.columns, nested: self.nested, ..Self::default() };
+            }
+            TokenKind::Word if is_set && !self.assigning.contains(&level) => self.assigning.push(level),
+            _ => {}
+        }
+        self.may_start = is_set || token.kind == TokenKind::Comma;
     }
 }

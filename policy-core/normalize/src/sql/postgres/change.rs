@@ -179,7 +179,7 @@ impl<'a> Walk<'_, 'a> {
             Some(identity) if alias.is_none() => identity.name.segments().next(),
             _ => None,
         };
-        let entry = Entry::relation(alias.unwrap_or(&range.relname), schema, target.clone(), !range.inh);
+        let entry = Entry::relation(alias.unwrap_or(&range.relname), schema, target.clone());
         if let Some(scope) = self.scopes.last_mut() {
             scope.entries.push(entry);
             let index = scope.entries.len() - 1;
@@ -255,7 +255,7 @@ impl<'a> Walk<'_, 'a> {
             Target::Known(relation) => {
                 relation.columns.iter().find(|column| *column.name == *name).map(|column| column.attnum)
             }
-            Target::Named(_) | Target::Undetermined => None,
+            Target::Named(_) | Target::Unlisted(_) | Target::Undetermined => None,
         };
         match target.identity() {
             Some(relation) => ColumnRef::Column { relation, name: name.into(), attnum },
@@ -388,7 +388,7 @@ impl<'a> Walk<'_, 'a> {
                 scope.entries.iter().any(|entry| entry.name.as_deref() == Some(name.as_str()))
             });
             if !taken {
-                let mut entry = Entry::relation(name, None, target.clone(), false);
+                let mut entry = Entry::relation(name, None, target.clone());
                 entry.qualified_only = true;
                 if let Some(scope) = self.scopes.last_mut() {
                     scope.entries.push(entry);

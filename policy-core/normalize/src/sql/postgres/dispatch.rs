@@ -438,7 +438,7 @@ impl<'a> Walk<'_, 'a> {
         self.reads(&target);
         let columns = strings(columns);
         // COPY takes the table alone, but masks on its family apply all the same.
-        let entry = Entry::relation(&range.relname, None, target, false);
+        let entry = Entry::relation(&range.relname, None, target);
         self.scopes.push(Scope { entries: vec![entry], shapes: vec![Shape::Entry(0)] });
         let outputs = if columns.is_empty() {
             self.star(&[])

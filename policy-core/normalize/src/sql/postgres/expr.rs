@@ -72,8 +72,8 @@ impl Walk<'_, '_> {
             }
             NodeEnum::ColumnRef(column) => self.column(column),
             NodeEnum::AExpr(expression) => {
-                self.operator(&expression.name);
-                let mut lineage = self.boxed(expression.lexpr.as_deref());
+                let mut lineage = self.operator(&expression.name);
+                lineage.merge(&self.boxed(expression.lexpr.as_deref()));
                 lineage.merge(&self.boxed(expression.rexpr.as_deref()));
                 lineage
             }
@@ -169,12 +169,14 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Operators of other schemas run somebody's function.
-    pub(super) fn operator(&mut self, name: &[Node]) {
+    /// Operators of other schemas run somebody's function, which may return anything.
+    pub(super) fn operator(&mut self, name: &[Node]) -> Lineage {
         let name = strings(name);
-        if !matches!(name.as_slice(), [_] | ["pg_catalog", _]) {
-            self.unknown("an operator of another schema runs a function that is not known here");
+        if matches!(name.as_slice(), [_] | ["pg_catalog", _]) {
+            return Lineage::none();
         }
+        self.unknown("an operator of another schema runs a function that is not known here");
+        Lineage::unknown()
     }
 
     pub(super) fn cast(&mut self, type_name: Option<&protobuf::TypeName>) {
@@ -209,8 +211,10 @@ impl Walk<'_, '_> {
 
     fn sub_link(&mut self, link: &protobuf::SubLink) -> Lineage {
         use protobuf::SubLinkType as Type;
-        self.operator_or_default(&link.oper_name);
-        let tested = self.boxed(link.testexpr.as_deref());
+        let mut tested = self.boxed(link.testexpr.as_deref());
+        if !link.oper_name.is_empty() {
+            tested.merge(&self.operator(&link.oper_name));
+        }
         let mut shown = self.sub_query(link.subselect.as_deref());
         match link.sub_link_type() {
             // Whether there is a row says nothing about the values it would show.
@@ -226,12 +230,6 @@ impl Walk<'_, '_> {
                 shown.merge(&tested);
                 shown
             }
-        }
-    }
-
-    fn operator_or_default(&mut self, name: &[Node]) {
-        if !name.is_empty() {
-            self.operator(name);
         }
     }
 
@@ -299,7 +297,9 @@ impl Walk<'_, '_> {
         if let Some(aggregate) = aggregate {
             self.json_output(aggregate.output.as_ref());
             self.predicate(aggregate.agg_filter.as_deref());
-            self.predicates(&aggregate.agg_order);
+            for sort in &aggregate.agg_order {
+                self.sort(sort, &[]);
+            }
             if let Some(over) = &aggregate.over {
                 self.window(over);
             }

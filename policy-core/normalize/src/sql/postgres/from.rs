@@ -89,7 +89,7 @@ impl<'a> Walk<'_, 'a> {
         self.reads(&target);
         let schema = target.identity().filter(|_| alias.is_none());
         let schema = schema.as_ref().and_then(|identity| identity.name.segments().next());
-        let mut entry = Entry::relation(name, schema, target, !range.inh);
+        let mut entry = Entry::relation(name, schema, target);
         entry.renames = new_names(alias);
         self.add(entry)
     }

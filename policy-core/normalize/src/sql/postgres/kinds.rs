@@ -508,3 +508,85 @@ pub(super) const fn name(node: &NodeEnum) -> &'static str {
         NodeEnum::AConst(_) => "AConst",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use pg_query::Node;
+    use policy_core::{Action, Resource, Value, Verb};
+    use prost::Message;
+
+    use crate::sql::postgres::scope::Scope;
+    use crate::sql::postgres::session::Session;
+    use crate::sql::postgres::walk::{Walk, statement};
+    use crate::sql::{Environment, Kind};
+
+    /// Every kind of node the protobuf form has, empty.
+    fn every_kind() -> impl Iterator<Item = Node> {
+        const TAGS: std::ops::RangeInclusive<u32> = 1..=400;
+        TAGS.filter_map(|tag| {
+            let mut bytes = Vec::new();
+            prost::encoding::encode_key(tag, prost::encoding::WireType::LengthDelimited, &mut bytes);
+            bytes.push(0);
+            Node::decode(bytes.as_slice()).ok().filter(|node| node.node.is_some())
+        })
+    }
+
+    fn is_unknown(actions: &[Action]) -> bool {
+        actions.iter().any(|action| action.verb == Verb::UNKNOWN)
+    }
+
+    /// Whether an action says what is done to what, in full. An empty node has no names, so few do.
+    fn is_determined(actions: &[Action]) -> bool {
+        actions.iter().all(|action| {
+            !matches!(action.resource, Resource::Undetermined)
+                && action.attributes().iter().all(|attribute| attribute.value != Value::Undetermined)
+        })
+    }
+
+    /// Each kind is a statement, an expression or a FROM item that is understood, or gives `unknown`. The table is
+    /// the list of what is understood, to be read by whoever changes it.
+    #[test]
+    fn every_kind_of_node_is_understood_or_unknown() {
+        let environment = Environment::unknown();
+        let session = Session::new(&environment);
+        let mut table = String::new();
+        let mut count = 0;
+        for node in every_kind() {
+            count += 1;
+            let kind = super::name(node.node.as_ref().unwrap());
+            let as_statement = statement(&session, Some(&node), 0..0);
+            let mut walk = Walk::new(&session);
+            let lineage = walk.expr(&node);
+            let expression_unknown = is_unknown(&walk.effects());
+            assert!(
+                !expression_unknown || lineage.sources.is_unknown(),
+                "{kind}: an unknown value must flow as such"
+            );
+            let mut walk = Walk::new(&session);
+            walk.scopes.push(Scope::default());
+            walk.item(&node);
+            let from_unknown = is_unknown(&walk.effects());
+            let mut uses = Vec::new();
+            if !is_unknown(&as_statement.actions) {
+                assert_ne!(as_statement.kind, Kind::Unknown, "{kind}");
+                uses.push(if is_determined(&as_statement.actions) { "statement" } else { "statement?" });
+            }
+            if !expression_unknown {
+                uses.push("expression");
+            }
+            if !from_unknown {
+                uses.push("from");
+            }
+            let uses = if uses.is_empty() { "unknown".to_owned() } else { uses.join(" ") };
+            writeln!(table, "{kind}: {uses}").unwrap();
+        }
+        assert_eq!(count, 271, "the grammar has other kinds than this crate was written for");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/kinds.txt");
+        if std::env::var_os("UPDATE_TABLES").is_some() {
+            std::fs::write(path, &table).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), table);
+    }
+}

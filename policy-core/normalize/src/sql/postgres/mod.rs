@@ -18,13 +18,16 @@ mod dispatch;
 mod expr;
 mod filtered;
 mod from;
+mod grants;
 mod lineage;
 mod names;
 mod objects;
+mod overlay;
 mod query;
 mod resolve;
 mod scope;
 mod session;
+mod table;
 mod walk;
 
 use pg_query::protobuf;

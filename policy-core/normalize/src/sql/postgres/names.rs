@@ -16,8 +16,11 @@ use crate::sql::shipped::{self, Class};
 pub(super) enum Target<'a> {
     /// The catalogue knows it.
     Known(&'a Relation),
-    /// Its name is determined, its columns are not known.
+    /// Its name is determined, its columns are taken as they are spelled.
     Named(Arc<RelationRef>),
+    /// Its name is determined, and the catalogue, which should know it, does not: it may be another relation's new
+    /// name, so nothing is known about what flows from it.
+    Unlisted(Arc<RelationRef>),
     /// It could be anything.
     Undetermined,
 }
@@ -26,7 +29,7 @@ impl Target<'_> {
     pub(super) fn identity(&self) -> Option<Arc<RelationRef>> {
         match self {
             Self::Known(relation) => Some(Arc::clone(&relation.identity)),
-            Self::Named(identity) => Some(Arc::clone(identity)),
+            Self::Named(identity) | Self::Unlisted(identity) => Some(Arc::clone(identity)),
             Self::Undetermined => None,
         }
     }
@@ -66,7 +69,11 @@ impl<'a> Session<'a> {
         if !schema.is_empty() {
             return match self.lookup(schema, name) {
                 Lookup::Found(target) => target,
-                Lookup::Absent | Lookup::Unknown => Target::named(schema, name),
+                Lookup::Unknown => Target::named(schema, name),
+                Lookup::Absent => match Target::named(schema, name) {
+                    Target::Named(identity) => Target::Unlisted(identity),
+                    other => other,
+                },
             };
         }
         if let Lookup::Found(target) = self.lookup("pg_temp", name) {
@@ -136,19 +143,51 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The resource of an object, not a relation, that exists: its schema as written, or the only one it can be in.
-    pub(super) fn existing(&self, names: &[&str]) -> Resource {
-        match names {
-            [name] => {
-                let path: Option<Vec<&str>> = self.schemas().map(Iterator::collect);
-                match path.as_deref() {
-                    Some([schema]) if !self.overlay.stale => Resource::named([schema, name]),
-                    _ => Resource::Undetermined,
-                }
+    /// The resource of an object that exists and is no relation: its schema as written, or the one that has it.
+    /// `has` looks an object up in a schema.
+    pub(super) fn existing_by(&self, names: &[&str], has: impl Fn(&str, &str) -> Lookup<()>) -> Resource {
+        let name = match names {
+            [name] => name,
+            [.., schema, name] => return Resource::named([schema, name]),
+            [] => return Resource::Undetermined,
+        };
+        let Some(schemas) = self.schemas().filter(|_| !self.overlay.stale) else {
+            return Resource::Undetermined;
+        };
+        let catalogue = self.environment.catalogue;
+        let mut candidates = schemas.filter(|schema| catalogue.schema(schema) != Lookup::Absent).peekable();
+        while let Some(schema) = candidates.next() {
+            match has(schema, name) {
+                Lookup::Found(()) => return Resource::named([schema, name]),
+                Lookup::Absent => {}
+                Lookup::Unknown if candidates.peek().is_none() => return Resource::named([schema, name]),
+                Lookup::Unknown => return Resource::Undetermined,
             }
-            [.., schema, name] => Resource::named([schema, name]),
-            [] => Resource::Undetermined,
         }
+        Resource::Undetermined
+    }
+
+    /// As [`Session::existing_by`], for what the catalogue does not list.
+    pub(super) fn existing(&self, names: &[&str]) -> Resource {
+        self.existing_by(names, |_, _| Lookup::Unknown)
+    }
+
+    /// As [`Session::existing_by`], for functions.
+    pub(super) fn existing_function(&self, names: &[&str]) -> Resource {
+        self.existing_by(names, |schema, name| match self.environment.catalogue.functions(schema, name) {
+            Lookup::Found(_) => Lookup::Found(()),
+            Lookup::Absent => Lookup::Absent,
+            Lookup::Unknown => Lookup::Unknown,
+        })
+    }
+
+    /// As [`Session::existing_by`], for types.
+    pub(super) fn existing_type(&self, names: &[&str]) -> Resource {
+        self.existing_by(names, |schema, name| match self.environment.catalogue.type_kind(schema, name) {
+            Lookup::Found(_) => Lookup::Found(()),
+            Lookup::Absent => Lookup::Absent,
+            Lookup::Unknown => Lookup::Unknown,
+        })
     }
 
     /// What a call of this name may reach, whatever its arguments.
@@ -317,6 +356,10 @@ pub(super) fn split_identifier(text: &str) -> Option<Vec<Box<str>>> {
             let end = rest.find(['.', '"']).unwrap_or(rest.len());
             part = rest.get(..end)?.trim_end().to_ascii_lowercase();
             rest = rest.get(end..)?;
+            // A number is an oid.
+            if part.starts_with(|first: char| first.is_ascii_digit()) {
+                return None;
+            }
             if !part.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '$')) {
                 return None;
             }

@@ -100,20 +100,19 @@ pub(super) fn object_name(session: &Session<'_>, kind: ObjectType, object: &Node
         | Object::ObjectView
         | Object::ObjectMatview
         | Object::ObjectForeignTable
-        | Object::ObjectSequence => relation(&names),
+        | Object::ObjectSequence
+        | Object::ObjectIndex => relation(&names),
         Object::ObjectColumn
         | Object::ObjectTrigger
         | Object::ObjectPolicy
         | Object::ObjectRule
         | Object::ObjectTabconstraint => part(),
-        Object::ObjectIndex
-        | Object::ObjectAggregate
+        Object::ObjectAggregate
         | Object::ObjectFunction
         | Object::ObjectProcedure
-        | Object::ObjectRoutine
-        | Object::ObjectType
-        | Object::ObjectDomain
-        | Object::ObjectOperator
+        | Object::ObjectRoutine => session.existing_function(&names),
+        Object::ObjectType | Object::ObjectDomain => session.existing_type(&names),
+        Object::ObjectOperator
         | Object::ObjectCollation
         | Object::ObjectConversion
         | Object::ObjectStatisticExt

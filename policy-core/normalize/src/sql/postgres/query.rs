@@ -342,7 +342,7 @@ impl<'a> Walk<'_, 'a> {
                     named.is_empty() || entry.name.as_deref().is_some_and(|name| named.contains(&name))
                 })
                 .filter_map(|entry| match &entry.columns {
-                    super::scope::Columns::Relation { target, .. } => Some(target.resource()),
+                    super::scope::Columns::Relation(target) => Some(target.resource()),
                     super::scope::Columns::Shown(_) => None,
                 })
                 .collect();

@@ -148,9 +148,12 @@ impl<'a> Walk<'_, 'a> {
 
     /// A column of an item.
     fn find(&self, entry: &Entry<'a>, column: &str) -> Found {
+        if !self.spend() {
+            return Found::Yes(Lineage::unknown());
+        }
         let renamed = entry.renames.iter().position(|name| **name == *column);
         match &entry.columns {
-            Columns::Relation { target: Target::Known(relation), only } => {
+            Columns::Relation(Target::Known(relation)) => {
                 let index = match renamed {
                     Some(index) => Some(index),
                     None => relation
@@ -160,7 +163,7 @@ impl<'a> Walk<'_, 'a> {
                         .filter(|index| *index >= entry.renames.len()),
                 };
                 match index {
-                    Some(index) => Found::Yes(self.session.relation_column(relation, index, *only)),
+                    Some(index) => Found::Yes(self.session.relation_column(relation, index)),
                     None => match system_attnum(column) {
                         Some(attnum) => Found::Yes(Lineage::of(ColumnSet::of(ColumnRef::Column {
                             relation: Arc::clone(&relation.identity),
@@ -171,7 +174,7 @@ impl<'a> Walk<'_, 'a> {
                     },
                 }
             }
-            Columns::Relation { target: Target::Named(relation), .. } => {
+            Columns::Relation(Target::Named(relation)) => {
                 if renamed.is_some() || !entry.renames.is_empty() {
                     // Which column got the new name is not known.
                     return Found::Maybe(Lineage { sources: whole(relation), uncertain: true });
@@ -183,7 +186,12 @@ impl<'a> Walk<'_, 'a> {
                 add_held_values(relation, Some(column), &mut lineage.sources);
                 Found::Maybe(lineage)
             }
-            Columns::Relation { target: Target::Undetermined, .. } => Found::Maybe(Lineage::unknown()),
+            Columns::Relation(Target::Unlisted(relation)) => {
+                let mut lineage = Lineage::unknown();
+                lineage.sources.merge(&named_column(relation, column));
+                Found::Maybe(lineage)
+            }
+            Columns::Relation(Target::Undetermined) => Found::Maybe(Lineage::unknown()),
             Columns::Shown(outputs) => {
                 let at = |index: usize| outputs.get(index).filter(|output| !output.spread);
                 let index = match renamed {
@@ -271,24 +279,37 @@ impl<'a> Walk<'_, 'a> {
 
     /// The columns of an item, in order.
     pub(super) fn columns_of(&self, entry: &Entry<'a>) -> Rc<Vec<Output>> {
+        let count = match &entry.columns {
+            Columns::Shown(outputs) => outputs.len(),
+            Columns::Relation(Target::Known(relation)) => relation.columns.len(),
+            Columns::Relation(_) => 1,
+        };
+        if !self.charge(count) {
+            return Rc::new(vec![spread(ColumnSet::unknown(), false)]);
+        }
         let outputs = match &entry.columns {
             Columns::Shown(outputs) if entry.renames.is_empty() => return Rc::clone(outputs),
             Columns::Shown(outputs) => outputs.to_vec(),
-            Columns::Relation { target: Target::Known(relation), only } => relation
+            Columns::Relation(Target::Known(relation)) => relation
                 .columns
                 .iter()
                 .enumerate()
                 .map(|(index, column)| {
-                    let lineage = self.session.relation_column(relation, index, *only);
+                    let lineage = self.session.relation_column(relation, index);
                     output(Some(Arc::clone(&column.name)), lineage)
                 })
                 .collect(),
-            Columns::Relation { target: Target::Named(relation), .. } => {
+            Columns::Relation(Target::Named(relation)) => {
                 let mut sources = whole(relation);
                 add_held_values(relation, None, &mut sources);
                 return Rc::new(vec![spread(sources, entry.renames.is_empty())]);
             }
-            Columns::Relation { target: Target::Undetermined, .. } => {
+            Columns::Relation(Target::Unlisted(relation)) => {
+                let mut sources = whole(relation);
+                sources.insert(ColumnRef::Unknown);
+                return Rc::new(vec![spread(sources, false)]);
+            }
+            Columns::Relation(Target::Undetermined) => {
                 return Rc::new(vec![spread(ColumnSet::unknown(), false)]);
             }
         };
@@ -355,7 +376,7 @@ impl<'a> Walk<'_, 'a> {
 
 impl<'a> Session<'a> {
     /// A column of a relation: itself, what a view makes it of, and its namesakes in the relation's family.
-    pub(super) fn relation_column(&self, relation: &'a Relation, index: usize, only: bool) -> Lineage {
+    pub(super) fn relation_column(&self, relation: &'a Relation, index: usize) -> Lineage {
         let Some(column) = relation.columns.get(index) else {
             return Lineage::unknown();
         };
@@ -365,7 +386,9 @@ impl<'a> Session<'a> {
             attnum: Some(column.attnum),
         });
         add_held_values(&relation.identity, Some(&column.name), &mut sources);
-        if let RelationKind::View(definition) | RelationKind::Materialized(definition) = &relation.kind {
+        if let RelationKind::View(definition) | RelationKind::Materialized(definition) = &relation.kind
+            && !is_system(&relation.identity)
+        {
             match relation.lineage.get() {
                 Some(lineage) => merge_at(&mut sources, lineage, index),
                 None => {
@@ -376,8 +399,6 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        // Masks on a parent apply to what inherits from it even when only that is read.
-        let _ = only;
         for oid in &relation.family {
             if let Some(member) = self.environment.catalogue.relation_by_oid(*oid)
                 && let Some(namesake) = member.columns.iter().find(|other| other.name == column.name)
@@ -417,6 +438,11 @@ fn merge_at(sources: &mut ColumnSet, lineage: &[ColumnSet], index: usize) {
             sources.insert(ColumnRef::Unknown);
         }
     }
+}
+
+/// Views that ship with the server show definitions and statistics; what of them holds data is listed.
+fn is_system(relation: &RelationRef) -> bool {
+    matches!(relation.name.segments().next(), Some("pg_catalog" | "information_schema"))
 }
 
 /// Statistics and the like hold values of other relations: those flow too, and it is not known which.

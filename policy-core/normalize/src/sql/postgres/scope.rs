@@ -26,8 +26,8 @@ pub(super) struct Entry<'a> {
 
 /// The columns of an entry.
 pub(super) enum Columns<'a> {
-    /// A relation. `only`: without what inherits from it.
-    Relation { target: Target<'a>, only: bool },
+    /// A relation. ONLY makes no difference: masks on its family apply either way.
+    Relation(Target<'a>),
     /// Anything else.
     Shown(Shown),
 }
@@ -81,11 +81,11 @@ impl<'a> Entry<'a> {
         }
     }
 
-    pub(super) fn relation(name: &str, schema: Option<&str>, target: Target<'a>, only: bool) -> Self {
+    pub(super) fn relation(name: &str, schema: Option<&str>, target: Target<'a>) -> Self {
         Self {
             name: Some(name.into()),
             schema: schema.map(Into::into),
-            columns: Columns::Relation { target, only },
+            columns: Columns::Relation(target),
             renames: Vec::new(),
             qualified_only: false,
         }

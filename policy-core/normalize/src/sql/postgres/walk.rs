@@ -1,5 +1,6 @@
 //! What a walk over one statement's tree gathers, and how it becomes a [`Statement`].
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,9 +14,11 @@ use crate::sql::columns::{ColumnRef, ColumnSet, RelationRef};
 use crate::sql::statement::{Flow, FlowTarget, Kind, Output, Outputs, Setting, Statement};
 use crate::sql::{Bound, Environment, Parameters};
 
-/// How many nodes a walk may visit before it gives up. Recursive common table expressions and views visit
-/// nodes more than once.
-const BUDGET: u32 = 2_000_000;
+/// How many nodes, FROM items and columns a walk may visit before it gives up. A busy report takes some thousands.
+const BUDGET: u32 = 500_000;
+
+/// How many actions a statement may have before it is unknown.
+const ACTIONS: usize = 1_000;
 
 /// Normalises every statement of a parsed text.
 pub(super) fn statements(text: &str, tree: &ParseResult, environment: &Environment<'_>) -> Vec<Statement> {
@@ -30,7 +33,7 @@ pub(super) fn statements(text: &str, tree: &ParseResult, environment: &Environme
         let statement = statement(&session, raw.stmt.as_deref(), trim(text, start..end));
         if tree.stmts.len() > 1 {
             session.follow(&statement);
-            super::define::overlay(&mut session, raw.stmt.as_deref(), &statement.kind);
+            super::overlay::overlay(&mut session, raw.stmt.as_deref(), &statement.kind);
         }
         statements.push(statement);
     }
@@ -85,7 +88,7 @@ pub(super) struct Walk<'s, 'a> {
     pub(super) tables: Vec<CommonTable>,
     /// The statement's own LIMIT.
     pub(super) limit: Option<Value>,
-    budget: u32,
+    budget: Cell<u32>,
 }
 
 /// A common table expression in scope.
@@ -123,17 +126,20 @@ impl<'s, 'a> Walk<'s, 'a> {
             scopes: Vec::new(),
             tables: Vec::new(),
             limit: None,
-            budget: BUDGET,
+            budget: Cell::new(BUDGET),
         }
     }
 
     /// Counts a node; `false` once there are too many, which makes the statement unknown.
-    pub(super) fn spend(&mut self) -> bool {
-        self.budget = self.budget.saturating_sub(1);
-        if self.budget == 0 {
-            self.unknown("it takes too long to work out");
-        }
-        self.budget > 0
+    pub(super) fn spend(&self) -> bool {
+        self.charge(1)
+    }
+
+    /// Counts several at once.
+    pub(super) fn charge(&self, count: usize) -> bool {
+        let left = self.budget.get().saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
+        self.budget.set(left);
+        left > 0
     }
 
     pub(super) fn note(&mut self, note: &str) {
@@ -152,7 +158,15 @@ impl<'s, 'a> Walk<'s, 'a> {
         let is_known =
             self.planned.iter().any(|known| matches!(known, Planned::Done(known) if *known == action));
         if !is_known {
-            self.planned.push(Planned::Done(action));
+            self.plan(Planned::Done(action));
+        }
+    }
+
+    fn plan(&mut self, planned: Planned) {
+        if self.planned.len() < ACTIONS {
+            self.planned.push(planned);
+        } else {
+            self.budget.set(0);
         }
     }
 
@@ -174,7 +188,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             Planned::Done(_) => false,
         });
         if !is_known {
-            self.planned.push(Planned::Relation { verb, relation, attributes });
+            self.plan(Planned::Relation { verb, relation, attributes });
         }
     }
 
@@ -268,7 +282,13 @@ impl<'s, 'a> Walk<'s, 'a> {
     }
 
     fn finish(mut self, kind: Kind, span: Range<usize>) -> Statement {
-        let outputs = std::mem::take(&mut self.outputs);
+        let mut outputs = std::mem::take(&mut self.outputs);
+        if self.budget.get() == 0 {
+            self.note("it does too much to work out");
+            self.planned.push(Planned::Done(Action::unknown()));
+            self.predicates = ColumnSet::unknown();
+            outputs = Outputs::unknown().0;
+        }
         for output in &outputs {
             self.read.merge(&output.sources);
         }

@@ -1,0 +1,7 @@
+//! The normaliser against tables of statements.
+
+mod corpus;
+mod hidden;
+mod lineage;
+mod monsters;
+mod shop;
