@@ -1,0 +1,275 @@
+//! A text, understood in one state of the world.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use policy_core::{ActionSet, Lineage, Protocol, Sources};
+use policy_normalize::sql::{
+    Bound, Catalogue, ColumnRef, ColumnSet, Environment, Grammar, Kind, Parameters, Postgres, Rejected, Statement,
+};
+use portcullis_gateway::enforce::{self, Gateway, Refusal, StatementParts};
+use smallvec::SmallVec;
+
+use super::settings::Values;
+
+/// What a text means depends on these besides itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    /// The session's settings.
+    pub values: Values,
+    /// Whether `search_path` was changed in the open transaction.
+    pub is_path_changed: bool,
+    /// The catalogue's generation; see [`Definitions::generation`].
+    pub generation: u64,
+}
+
+/// The database's definitions, as one session sees them.
+pub trait Definitions: Catalogue {
+    /// Changes whenever anything in it does.
+    fn generation(&self) -> u64;
+
+    /// Adds every name that policies may know a column under: today's, those that tags were first resolved by,
+    /// and those of the relations that it inherits from or that inherit from it.
+    fn names(&self, column: &ColumnRef, into: &mut Sources);
+
+    /// Bytes that change when what a relation is, or is defined by, changes.
+    fn definition(&self, column: &policy_normalize::sql::RelationRef, into: &mut Vec<u8>);
+}
+
+/// A text that was understood.
+#[derive(Debug)]
+pub struct Meaning {
+    /// Its statements, in order; at least one.
+    pub statements: Box<[Statement]>,
+    /// What the policy is asked about: all of them together.
+    pub asked: Arc<enforce::Statement>,
+    /// Whether it depends on what the session's names stand for (EXECUTE, FETCH), so that it is understood anew
+    /// each time.
+    pub is_dynamic: bool,
+    /// Whether what it does depends on parameters.
+    pub is_pending: bool,
+    /// What it was understood under.
+    pub world: World,
+}
+
+/// Why a text is not forwarded.
+#[derive(Debug)]
+pub enum NotUnderstood {
+    /// It is over the limits, or not in PostgreSQL's language.
+    Rejected(Rejected),
+    /// The gateway can't do its part.
+    Refused(Refusal),
+}
+
+/// Understands texts, and remembers the latest. Shared by all sessions on a target.
+#[derive(Debug)]
+pub struct Meanings {
+    gateway: Gateway,
+    grammar: Postgres,
+    hasher: RandomState,
+    memory: Mutex<Memory>,
+}
+
+/// Two generations: when the young one is full it becomes the old one, and what is asked for again moves back.
+#[derive(Debug, Default)]
+struct Memory {
+    young: HashMap<u64, SmallVec<[Arc<Meaning>; 1]>>,
+    old: HashMap<u64, SmallVec<[Arc<Meaning>; 1]>>,
+    /// Of the young ones.
+    bytes: usize,
+}
+
+/// The most that one generation keeps, in bytes of text and an estimate of what was made of it.
+const YOUNG_BYTES: usize = 16 << 20;
+/// What a meaning takes besides a multiple of its text.
+const OVERHEAD: usize = 2048;
+
+impl Meanings {
+    /// Remembers nothing yet.
+    pub fn new(gateway: Gateway, grammar: Postgres) -> Self {
+        Self { gateway, grammar, hasher: RandomState::new(), memory: Mutex::default() }
+    }
+
+    /// What a text means. Costs a look-up when the text was seen before in the same world.
+    ///
+    /// # Errors
+    /// Where it is not understood: nothing of it may be forwarded.
+    pub fn of(
+        &self,
+        text: &str,
+        world: &World,
+        definitions: &dyn Definitions,
+    ) -> Result<Arc<Meaning>, NotUnderstood> {
+        let key = self.hasher.hash_one((text, world));
+        if let Some(known) = self.recall(key, text, world) {
+            return Ok(known);
+        }
+        let statements = self.parse(text, world, definitions, Parameters::Pending)?;
+        let meaning = Arc::new(self.meaning(text, statements, world, definitions)?);
+        if !meaning.is_dynamic {
+            self.keep(key, Arc::clone(&meaning));
+        }
+        Ok(meaning)
+    }
+
+    /// What a text means with these values bound. Not remembered.
+    ///
+    /// # Errors
+    /// As [`Meanings::of`].
+    pub fn bound(
+        &self,
+        text: &str,
+        world: &World,
+        definitions: &dyn Definitions,
+        values: &[Bound<'_>],
+    ) -> Result<Meaning, NotUnderstood> {
+        let statements = self.parse(text, world, definitions, Parameters::Bound(values))?;
+        self.meaning(text, statements, world, definitions)
+    }
+
+    /// The meaning of statements that were completed with what the session's names stand for.
+    ///
+    /// # Errors
+    /// Where it can't be recorded.
+    pub fn meaning(
+        &self,
+        text: &str,
+        statements: Vec<Statement>,
+        world: &World,
+        definitions: &dyn Definitions,
+    ) -> Result<Meaning, NotUnderstood> {
+        let actions = statements.iter().flat_map(|statement| statement.actions.iter().cloned());
+        let actions = Arc::new(ActionSet::new(actions).with_lineage(lineage(&statements, definitions)));
+        let asked = self
+            .gateway
+            .statement(StatementParts {
+                protocol: &Protocol::POSTGRES,
+                raw: text,
+                shown: &super::shown::shown(text, &statements),
+                actions: &actions,
+                definitions: &definition(&statements, world, definitions),
+            })
+            .map_err(NotUnderstood::Refused)?;
+        Ok(Meaning {
+            is_dynamic: statements.iter().any(|statement| is_dynamic(&statement.kind)),
+            is_pending: statements.iter().any(Statement::is_pending),
+            statements: statements.into(),
+            asked,
+            world: world.clone(),
+        })
+    }
+
+    fn parse(
+        &self,
+        text: &str,
+        world: &World,
+        definitions: &dyn Definitions,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Statement>, NotUnderstood> {
+        let environment = Environment {
+            search_path: world.values.search_path.as_deref().map(<[Box<str>]>::to_vec),
+            search_path_changed: world.is_path_changed,
+            role: world.values.role.as_deref().map(Box::from),
+            catalogue: definitions,
+            parameters,
+        };
+        self.grammar.parse(text, &environment).map_err(NotUnderstood::Rejected)
+    }
+
+    fn recall(&self, key: u64, text: &str, world: &World) -> Option<Arc<Meaning>> {
+        let is_it = |meaning: &&Arc<Meaning>| **meaning.asked.raw() == *text && meaning.world == *world;
+        // Each change is one call on a map, so a panic elsewhere leaves them whole.
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = memory.young.get(&key).and_then(|list| list.iter().find(is_it)) {
+            return Some(Arc::clone(known));
+        }
+        let known = Arc::clone(memory.old.get(&key)?.iter().find(is_it)?);
+        memory.keep(key, Arc::clone(&known));
+        Some(known)
+    }
+
+    fn keep(&self, key: u64, meaning: Arc<Meaning>) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).keep(key, meaning);
+    }
+}
+
+impl Memory {
+    fn keep(&mut self, key: u64, meaning: Arc<Meaning>) {
+        // Trees take about ten times their text; what matters is that long texts count.
+        let size = OVERHEAD + meaning.asked.raw().len() * 10;
+        if size > YOUNG_BYTES {
+            return;
+        }
+        if self.bytes + size > YOUNG_BYTES {
+            self.old = std::mem::take(&mut self.young);
+            self.bytes = 0;
+        }
+        self.bytes += size;
+        self.young.entry(key).or_default().push(meaning);
+    }
+}
+
+fn is_dynamic(kind: &Kind) -> bool {
+    match kind {
+        Kind::Execute { .. } | Kind::Fetch { .. } => true,
+        Kind::Explain { inner, .. } | Kind::Prepare { inner, .. } | Kind::Declare { inner, .. } => {
+            is_dynamic(&inner.kind)
+        }
+        _ => false,
+    }
+}
+
+/// Where the statements' data flows, by the names that policies know columns under.
+fn lineage(statements: &[Statement], definitions: &dyn Definitions) -> Lineage {
+    let mut lineage = Lineage::default();
+    for statement in statements {
+        for output in &statement.outputs.0 {
+            add(&output.sources, definitions, &mut lineage.shown);
+        }
+        for flow in &statement.flows {
+            add(&flow.sources, definitions, &mut lineage.written);
+        }
+        add(&statement.predicates, definitions, &mut lineage.predicates);
+    }
+    for sources in [&mut lineage.shown, &mut lineage.written, &mut lineage.predicates] {
+        sources.columns.sort_unstable();
+        sources.columns.dedup();
+        sources.relations.sort_unstable();
+        sources.relations.dedup();
+    }
+    lineage
+}
+
+fn add(columns: &ColumnSet, definitions: &dyn Definitions, sources: &mut Sources) {
+    for column in columns {
+        definitions.names(column, sources);
+    }
+}
+
+/// What an approval binds besides the text: the settings, and every relation's definition.
+fn definition(statements: &[Statement], world: &World, definitions: &dyn Definitions) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in world.values.search_path.iter().flat_map(|path| path.iter()) {
+        bytes.extend_from_slice(part.as_bytes());
+        bytes.push(0);
+    }
+    bytes.push(0);
+    bytes.extend_from_slice(world.values.role.as_deref().unwrap_or_default().as_bytes());
+    bytes.push(0);
+    let mut relations: Vec<_> = statements
+        .iter()
+        .flat_map(|statement| {
+            let outputs = statement.outputs.0.iter().flat_map(|output| output.sources.iter());
+            let flows = statement.flows.iter().flat_map(|flow| flow.sources.iter());
+            outputs.chain(flows).chain(statement.predicates.iter())
+        })
+        .filter_map(ColumnRef::relation)
+        .collect();
+    relations.sort_unstable();
+    relations.dedup();
+    for relation in relations {
+        definitions.definition(relation, &mut bytes);
+    }
+    bytes
+}

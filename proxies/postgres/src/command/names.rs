@@ -1,0 +1,351 @@
+//! Which name stands for what: prepared statements, portals and cursors, and the settings beside them.
+//!
+//! What a client asks for becomes true when the target confirms it, and not before: a Parse that fails leaves the
+//! old statement standing under its name. So every change is *pending* until its reply has come.
+//!
+//! ```text
+//!   judge ── propose(change, segment) ──→ pending ── reply ──→ Definition::confirm ──→ standing
+//!                                            └───── error, or no reply ──→ dropped
+//! ```
+//!
+//! A look-up from the same segment (between two Syncs) may rely on what is pending there, because the target skips
+//! everything behind an error up to the Sync. A look-up from a later one waits until it is decided.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use policy_normalize::sql::{Discard, Kind, Setting, Statement, Transaction};
+use tokio::sync::Notify;
+
+use super::settings::{Settings, Values};
+
+/// The most statements, and the most portals, that a session may have at a time.
+pub const MOST: usize = 10_000;
+
+/// The names of one session. `S` is what is kept of a prepared statement, `P` of a portal or cursor.
+#[derive(Debug)]
+pub struct Names<S, P> {
+    state: Mutex<State<S, P>>,
+    decided: Notify,
+}
+
+#[derive(Debug)]
+struct State<S, P> {
+    statements: HashMap<Box<str>, S>,
+    portals: HashMap<Box<str>, Entry<P>>,
+    settings: Settings,
+    /// In the order in which they were asked for.
+    pending: Vec<Pending<S, P>>,
+    next: u64,
+    /// The open transaction has failed, or what ran outside one has.
+    has_failed: bool,
+}
+
+#[derive(Debug)]
+struct Entry<P> {
+    portal: P,
+    /// Outlives its transaction.
+    holds: bool,
+}
+
+#[derive(Debug)]
+struct Pending<S, P> {
+    id: u64,
+    segment: u64,
+    change: Change<S, P>,
+}
+
+/// What a message changes once the target has confirmed it.
+#[derive(Debug)]
+pub enum Change<S, P> {
+    /// A prepared statement: Parse or PREPARE.
+    Statement(Box<str>, S),
+    /// A portal or cursor: Bind or DECLARE; whether it outlives its transaction.
+    Portal(Box<str>, P, bool),
+    /// Close or DEALLOCATE; `None` is all.
+    ForgetStatement(Option<Box<str>>),
+    /// Close or CLOSE; `None` is all.
+    ForgetPortal(Option<Box<str>>),
+    /// DISCARD ALL.
+    Discard,
+    /// SET and the like.
+    Settings(Vec<Setting>),
+    /// Transaction control.
+    Transaction(Transaction),
+}
+
+/// The answer to a look-up.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found<T> {
+    /// It stands for this.
+    Known(T),
+    /// It stands for nothing that the session was seen to make.
+    Absent,
+    /// It depends on a reply that has not come: [`Names::decided`] tells when to ask again.
+    Undecided,
+}
+
+impl<S: Clone, P> Names<S, P> {
+    /// A session that has said nothing yet.
+    pub fn new(settings: Settings) -> Arc<Self> {
+        let state = State {
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            settings,
+            pending: Vec::new(),
+            next: 0,
+            has_failed: false,
+        };
+        Arc::new(Self { state: Mutex::new(state), decided: Notify::new() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<S, P>> {
+        // A panic while it was held ends the session's task, and the state with it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a statement's name stands for, seen from `segment`.
+    pub fn statement(&self, name: &str, segment: u64) -> Found<S> {
+        let state = self.state();
+        for pending in state.pending.iter().rev() {
+            let found = match &pending.change {
+                Change::Statement(known, statement) if **known == *name => Found::Known(statement.clone()),
+                Change::ForgetStatement(known) if known.as_deref().is_none_or(|known| known == name) => {
+                    Found::Absent
+                }
+                Change::Discard => Found::Absent,
+                _ => continue,
+            };
+            return if pending.segment == segment { found } else { Found::Undecided };
+        }
+        state.statements.get(name).map_or(Found::Absent, |statement| Found::Known(statement.clone()))
+    }
+
+    /// Looks at the portal or cursor of this name, seen from `segment`.
+    pub fn portal<T>(&self, name: &str, segment: u64, look: impl FnOnce(&mut P) -> T) -> Found<T> {
+        let mut state = self.state();
+        let state = &mut *state;
+        for pending in state.pending.iter_mut().rev() {
+            match &mut pending.change {
+                Change::Portal(known, portal, _) if **known == *name => {
+                    return if pending.segment == segment {
+                        Found::Known(look(portal))
+                    } else {
+                        Found::Undecided
+                    };
+                }
+                Change::ForgetPortal(known) if known.as_deref().is_none_or(|known| known == name) => {}
+                Change::Discard => {}
+                _ => continue,
+            }
+            return if pending.segment == segment { Found::Absent } else { Found::Undecided };
+        }
+        state.portals.get_mut(name).map_or(Found::Absent, |entry| Found::Known(look(&mut entry.portal)))
+    }
+
+    /// The settings, seen from `segment`, and whether `search_path` was changed in the open transaction.
+    pub fn settings(&self, segment: u64) -> Found<(Values, bool)> {
+        let state = self.state();
+        let mut settings: Option<Settings> = None;
+        for pending in &state.pending {
+            if !matches!(pending.change, Change::Settings(_) | Change::Transaction(_) | Change::Discard) {
+                continue;
+            }
+            if pending.segment != segment {
+                return Found::Undecided;
+            }
+            let settings = settings.get_or_insert_with(|| state.settings.clone());
+            match &pending.change {
+                Change::Settings(changed) => settings.apply(changed),
+                Change::Transaction(control) => settings.transaction(control, false),
+                _ => settings.discard(),
+            }
+        }
+        let settings = settings.as_ref().unwrap_or(&state.settings);
+        Found::Known((settings.now().clone(), settings.is_changed()))
+    }
+
+    /// Resolves when something that was pending may have been decided. Take it before looking, await it after.
+    pub fn decided(&self) -> tokio::sync::futures::Notified<'_> {
+        self.decided.notified()
+    }
+
+    /// Whether the session has as many names as it may.
+    pub fn is_full(&self) -> bool {
+        let state = self.state();
+        state.statements.len() >= MOST || state.portals.len() >= MOST || state.pending.len() >= MOST
+    }
+
+    /// Notes a change that was asked for in `segment`.
+    #[must_use = "dropping it says that the change never came about"]
+    pub fn propose(self: &Arc<Self>, change: Change<S, P>, segment: u64) -> Definition<S, P> {
+        let mut state = self.state();
+        let id = state.next;
+        state.next += 1;
+        state.pending.push(Pending { id, segment, change });
+        Definition { names: Arc::clone(self), id, is_decided: false }
+    }
+
+    /// Notes that the target answered with an error.
+    pub fn failed(&self) {
+        self.state().has_failed = true;
+    }
+
+    /// Notes that the target is outside any transaction block.
+    pub fn idle(&self) {
+        let mut state = self.state();
+        let has_failed = std::mem::take(&mut state.has_failed);
+        state.settings.idle(has_failed);
+        state.portals.retain(|_, entry| entry.holds);
+    }
+}
+
+impl<S, P> State<S, P> {
+    fn confirm(&mut self, change: Change<S, P>, rolled_back: bool) {
+        match change {
+            Change::Statement(name, statement) => drop(self.statements.insert(name, statement)),
+            Change::Portal(name, portal, holds) => {
+                drop(self.portals.insert(name, Entry { portal, holds }));
+            }
+            Change::ForgetStatement(Some(name)) => drop(self.statements.remove(&name)),
+            Change::ForgetStatement(None) => self.statements.clear(),
+            Change::ForgetPortal(Some(name)) => drop(self.portals.remove(&name)),
+            Change::ForgetPortal(None) => self.portals.clear(),
+            Change::Discard => {
+                self.statements.clear();
+                self.portals.clear();
+                self.settings.discard();
+            }
+            Change::Settings(settings) => self.settings.apply(&settings),
+            Change::Transaction(control) => {
+                if matches!(control, Transaction::RollbackTo(_)) {
+                    self.has_failed = false;
+                }
+                self.settings.transaction(&control, rolled_back);
+            }
+        }
+    }
+}
+
+/// A change on its way. Dropped without a word, it never came about.
+#[derive(Debug)]
+pub struct Definition<S, P> {
+    names: Arc<Names<S, P>>,
+    id: u64,
+    is_decided: bool,
+}
+
+impl<S, P> Definition<S, P> {
+    /// The target confirmed it; `rolled_back` says that it answered ROLLBACK.
+    pub fn confirm(mut self, rolled_back: bool) {
+        self.decide(Some(rolled_back));
+    }
+
+    fn decide(&mut self, confirmed: Option<bool>) {
+        if std::mem::replace(&mut self.is_decided, true) {
+            return;
+        }
+        let mut state = self.names.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = state.pending.iter().position(|pending| pending.id == self.id);
+        let change = at.map(|at| state.pending.remove(at).change);
+        if let (Some(change), Some(rolled_back)) = (change, confirmed) {
+            state.confirm(change, rolled_back);
+        }
+        drop(state);
+        self.names.decided.notify_waiters();
+    }
+}
+
+impl<S, P> Drop for Definition<S, P> {
+    fn drop(&mut self) {
+        self.decide(None);
+    }
+}
+
+/// The changes that running a statement makes, apart from those to PREPARE's and DECLARE's names.
+pub fn changes<S, P>(statement: &Statement) -> Option<Change<S, P>> {
+    if !statement.settings.is_empty() {
+        return Some(Change::Settings(statement.settings.clone()));
+    }
+    Some(match &statement.kind {
+        Kind::Transaction(control) => Change::Transaction(control.clone()),
+        Kind::Deallocate(name) => Change::ForgetStatement(name.clone()),
+        Kind::Close(name) => Change::ForgetPortal(name.clone()),
+        Kind::Discard(Discard::All) => Change::Discard,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Arc<Names<u32, u32>> {
+        let values = Values { search_path: Some(["public".into()].into()), role: None };
+        Names::new(Settings::new(values))
+    }
+
+    #[test]
+    fn a_statement_stands_once_it_is_confirmed() {
+        let names = names();
+        let first = names.propose(Change::Statement("s".into(), 1), 0);
+        assert_eq!(names.statement("s", 0), Found::Known(1), "its own segment relies on it");
+        assert_eq!(names.statement("s", 1), Found::Undecided, "a later one does not");
+        first.confirm(false);
+        assert_eq!(names.statement("s", 1), Found::Known(1));
+    }
+
+    #[test]
+    fn a_parse_that_fails_leaves_the_old_statement_standing() {
+        let names = names();
+        names.propose(Change::Statement("s".into(), 1), 0).confirm(false);
+        let second = names.propose(Change::Statement("s".into(), 2), 1);
+        assert_eq!(names.statement("s", 2), Found::Undecided);
+        drop(second);
+        assert_eq!(names.statement("s", 2), Found::Known(1));
+    }
+
+    #[test]
+    fn closing_is_a_change_like_any_other() {
+        let names = names();
+        names.propose(Change::Portal("p".into(), 1, false), 0).confirm(false);
+        let close = names.propose(Change::ForgetPortal(None), 1);
+        assert_eq!(names.portal("p", 1, |portal| *portal), Found::Absent);
+        assert_eq!(names.portal("p", 2, |portal| *portal), Found::Undecided);
+        close.confirm(false);
+        assert_eq!(names.portal("p", 2, |portal| *portal), Found::Absent);
+    }
+
+    #[test]
+    fn portals_end_with_their_transaction_unless_they_hold() {
+        let names = names();
+        names.propose(Change::Portal("p".into(), 1, false), 0).confirm(false);
+        names.propose(Change::Portal("c".into(), 2, true), 0).confirm(false);
+        names.idle();
+        assert_eq!(names.portal("p", 1, |portal| *portal), Found::Absent);
+        assert_eq!(names.portal("c", 1, |portal| *portal), Found::Known(2));
+    }
+
+    #[test]
+    fn settings_of_an_earlier_segment_are_waited_for() {
+        use policy_normalize::sql::SettingValue;
+        let set = Setting {
+            name: Some("search_path".into()),
+            value: SettingValue::To(vec!["a".into()]),
+            local: false,
+        };
+        let names = names();
+        let change = names.propose(Change::Settings(vec![set]), 0);
+        let path = |found: Found<(Values, bool)>| match found {
+            Found::Known((values, _)) => values.search_path.map(|path| path.join(",")),
+            _ => None,
+        };
+        assert_eq!(path(names.settings(0)).as_deref(), Some("a"));
+        assert_eq!(names.settings(1), Found::Undecided);
+        change.confirm(false);
+        assert_eq!(path(names.settings(1)).as_deref(), Some("a"));
+        names.failed();
+        names.idle();
+        assert_eq!(path(names.settings(1)).as_deref(), Some("public"), "the transaction failed");
+    }
+}
