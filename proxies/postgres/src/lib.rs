@@ -13,6 +13,7 @@
 
 mod cancel;
 pub mod catalogue;
+pub mod command;
 pub mod connect;
 mod endpoint;
 mod exchange;

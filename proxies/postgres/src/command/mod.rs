@@ -6,6 +6,6 @@
 //! 2. [`names`]: prepared statements, portals and cursors: which name stands for what, as far as the target confirmed it.
 //! 3. [`settings`]: the search path and the role, through transactions and savepoints.
 
-pub mod meaning;
+//pub mod meaning;
 pub mod names;
 pub mod settings;

@@ -1,0 +1,1 @@
+//! A text as evidence and people may see it.

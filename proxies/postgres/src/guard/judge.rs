@@ -1,0 +1,510 @@
+//! Judges what a client sends.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use policy_normalize::sql::{Bound, Kind, Statement};
+use portcullis_gateway::enforce::{
+    Asked, Held, Judged, Judgement, Parameter, Permit, Refusal as Denial, RefusalKind, Session, Stage,
+};
+use smallvec::SmallVec;
+
+use super::plan::{Described, Plan, Portal, Prepared, Run};
+use super::{Change, Definition, Names};
+use crate::command::meaning::{Meaning, NotUnderstood, World};
+use crate::command::names::{self, Found};
+use crate::mask::Format;
+use crate::refuse::{Refusal, SqlState};
+use crate::relay::{ClientFrame, Disposition, Judge, Leave, Transaction, View};
+use crate::target::Target;
+use crate::wire::bind::Bind;
+use crate::wire::describe::{Describe, What};
+use crate::wire::execute::Execute;
+use crate::wire::frontend::Frontend;
+use crate::wire::parse::Parse;
+use crate::wire::query::Query;
+
+/// Judges one session's commands.
+pub struct SessionJudge {
+    session: Session,
+    target: Arc<Target>,
+    names: Arc<Names>,
+    /// The segment in which something was run last: a later statement of it is in that one's transaction.
+    ran_in: Option<u64>,
+}
+
+/// A command that waits, and what is to be done once it is released.
+pub struct Waiting {
+    held: Box<Held>,
+    meaning: Arc<Meaning>,
+    segment: u64,
+    then: Then,
+}
+
+/// How a judged command goes on.
+enum Then {
+    Query,
+    Bind { portal: Box<str>, prepared: Arc<Prepared>, formats: SmallVec<[Format; 4]> },
+    Execute { portal: Box<str> },
+}
+
+type Answer = Result<Disposition<Plan, Waiting>, Refusal>;
+
+impl SessionJudge {
+    /// A judge for a session that has said nothing yet.
+    pub fn new(session: Session, target: Arc<Target>, names: Arc<Names>) -> Self {
+        Self { session, target, names, ran_in: None }
+    }
+
+    /// Ends the session's record.
+    pub fn into_session(self) -> Session {
+        self.session
+    }
+
+    async fn query(&mut self, body: &[u8], view: View) -> Answer {
+        let query = Query::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        let meaning = self.meaning(query.text, view.segment).await?;
+        self.run(meaning, view, "query", &[], Then::Query).await
+    }
+
+    async fn parse(&mut self, body: &[u8], view: View) -> Answer {
+        let parse = Parse::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        if self.names.is_full() {
+            return Err(too_many());
+        }
+        let meaning = self.meaning(parse.text, view.segment).await?;
+        let asked = Asked {
+            statement: &meaning.asked,
+            stage: Stage::Prepare,
+            via: "parse",
+            parameters: &[],
+            in_transaction: false,
+            settings: &[],
+            justification: None,
+        };
+        let permit = match self.session.judge(&asked).await {
+            Judgement::Admit(permit) => permit,
+            Judgement::Refuse(denial) => return Err(refusal(&denial)),
+            Judgement::Hold(_) => return Err(refused("a statement that is prepared can't be held")),
+        };
+        let prepared = Arc::new(Prepared {
+            text: Arc::clone(meaning.asked.raw()),
+            meaning,
+            types: parse.types().collect(),
+            described: std::sync::OnceLock::new(),
+        });
+        let definition = self.names.propose(Change::Statement(parse.name.into(), prepared), view.segment);
+        Ok(Disposition::Forward(Leave::Permit(permit), Plan::Parse(definition, None)))
+    }
+
+    async fn bind(&mut self, body: &[u8], view: View) -> Answer {
+        let bind = Bind::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        if self.names.is_full() {
+            return Err(too_many());
+        }
+        let Some(prepared) = self.statement(bind.statement, view.segment).await else {
+            return Err(no_such("prepared statement", bind.statement));
+        };
+        let mut meaning = self.still(&prepared.meaning, &prepared.text, view.segment).await?;
+        let parameters: SmallVec<[Parameter<'_>; 8]> =
+            bind.values().map(|(value, binary)| Parameter { value, binary, sensitive: false }).collect();
+        if meaning.is_pending {
+            let values: Vec<Bound<'_>> = parameters
+                .iter()
+                .zip(prepared.types.iter().copied().chain(std::iter::repeat(0)))
+                .map(|(parameter, _)| bound(parameter))
+                .collect();
+            meaning = self.bound(&prepared.text, view.segment, &values).await?;
+        }
+        let parameters: SmallVec<[Parameter<'_>; 8]> = parameters
+            .into_iter()
+            .map(|parameter| Parameter { sensitive: self.target.is_sensitive(&meaning), ..parameter })
+            .collect();
+        let then = Then::Bind {
+            portal: bind.portal.into(),
+            prepared,
+            formats: bind.result_formats().map(|binary| if binary { Format::Binary } else { Format::Text }).collect(),
+        };
+        self.run(meaning, view, "bind", &parameters, then).await
+    }
+
+    async fn describe(&mut self, body: &[u8], view: View) -> Answer {
+        let describe = Describe::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        let described = match describe.what {
+            What::Statement => match self.statement(describe.name, view.segment).await {
+                Some(prepared) => Described::Statement(prepared),
+                None => return Err(no_such("prepared statement", describe.name)),
+            },
+            What::Portal => Described::Portal(describe.name.into()),
+        };
+        Ok(Disposition::Forward(Leave::Harmless, Plan::Describe(described)))
+    }
+
+    fn close(&self, body: &[u8], view: View) -> Answer {
+        let close = Describe::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        let name = Some(close.name.into());
+        let change = match close.what {
+            What::Statement => Change::ForgetStatement(name),
+            What::Portal => Change::ForgetPortal(name),
+        };
+        Ok(Disposition::Forward(Leave::Harmless, Plan::Close(self.names.propose(change, view.segment))))
+    }
+
+    async fn execute(&mut self, body: &[u8], view: View) -> Answer {
+        let execute = Execute::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        let look = loop {
+            let decided = self.names.decided();
+            let look = self.names.portal(execute.portal, view.segment, |portal| {
+                (Arc::clone(&portal.meaning), Arc::clone(&portal.judged), portal.prepared.is_some())
+            });
+            match look {
+                Found::Known(found) => break found,
+                Found::Absent => return Err(no_such("portal", execute.portal)),
+                Found::Undecided => decided.await,
+            }
+        };
+        let (meaning, judged, is_portal) = look;
+        self.ran_in = Some(view.segment);
+        if is_portal && self.target.generation() == meaning.world.generation {
+            // The same policy and the same definitions as when it was bound: its permit still stands.
+            if let Some(again) = self.session.resume(&judged).map_err(|denial| refusal(&denial))? {
+                let changes = self.changes(&meaning, &judged, view.segment);
+                let run = if changes.is_empty() && !is_copy(&meaning) {
+                    None
+                } else {
+                    Some(Box::new(Run { changes, ..Run::new(Arc::clone(&meaning), judged) }))
+                };
+                return Ok(Disposition::Forward(Leave::Again(again), Plan::Execute(execute.portal.into(), run)));
+            }
+        }
+        let now = self.still(&meaning, meaning.asked.raw(), view.segment).await?;
+        if now.asked.digest() != meaning.asked.digest() {
+            return Err(changed());
+        }
+        self.run(meaning, view, "execute", &[], Then::Execute { portal: execute.portal.into() }).await
+    }
+
+    /// Asks the policy about something that is going to run.
+    async fn run(
+        &mut self,
+        meaning: Arc<Meaning>,
+        view: View,
+        via: &'static str,
+        parameters: &[Parameter<'_>],
+        then: Then,
+    ) -> Answer {
+        let in_transaction = view.transaction == Transaction::Open
+            || self.ran_in == Some(view.segment)
+            || self.names.is_in_block(view.segment);
+        let asked = Asked {
+            statement: &meaning.asked,
+            stage: Stage::Execute,
+            via,
+            parameters,
+            in_transaction,
+            settings: &[],
+            justification: None,
+        };
+        match self.session.judge(&asked).await {
+            Judgement::Admit(permit) => self.go_on(permit, meaning, view.segment, then),
+            Judgement::Refuse(denial) => Err(refusal(&denial)),
+            Judgement::Hold(mut held) => {
+                let notice = held.open().await.map_err(|denial| refusal(&denial))?;
+                let notice = Refusal::new(SqlState::HELD, notice.text);
+                Ok(Disposition::Hold(notice, Waiting { held, meaning, segment: view.segment, then }))
+            }
+        }
+    }
+
+    /// What becomes of a command that was admitted.
+    fn go_on(&mut self, permit: Permit, meaning: Arc<Meaning>, segment: u64, then: Then) -> Answer {
+        let judged = Arc::clone(permit.judged());
+        let plan = match then {
+            Then::Query => {
+                let changes = self.changes(&meaning, &judged, segment);
+                Plan::Query(Box::new(Run { changes, ..Run::new(meaning, judged) }))
+            }
+            Then::Bind { portal, prepared, formats } => {
+                let standing = Portal {
+                    meaning,
+                    prepared: Some(prepared),
+                    formats,
+                    judged,
+                    receipt: None,
+                    results: None,
+                };
+                let definition = self.names.propose(Change::Portal(portal.clone(), standing, false), segment);
+                Plan::Bind(portal, definition, None)
+            }
+            Then::Execute { portal } => {
+                let changes = self.changes(&meaning, &judged, segment);
+                Plan::Execute(portal, Some(Box::new(Run { changes, ..Run::new(meaning, judged) })))
+            }
+        };
+        Ok(Disposition::Forward(Leave::Permit(permit), plan))
+    }
+
+    /// What running these statements changes, once each has run.
+    fn changes(
+        &self,
+        meaning: &Arc<Meaning>,
+        judged: &Arc<Judged>,
+        segment: u64,
+    ) -> SmallVec<[(usize, Definition); 1]> {
+        let mut changes = SmallVec::new();
+        for (number, statement) in meaning.statements.iter().enumerate() {
+            let change = match &statement.kind {
+                Kind::Prepare { name, inner } => {
+                    Some(Change::Statement(name.clone(), self.inner(meaning, inner)))
+                }
+                Kind::Declare { cursor, hold, inner } => {
+                    let portal = Portal {
+                        meaning: Arc::clone(&self.inner(meaning, inner).meaning),
+                        prepared: None,
+                        formats: SmallVec::new(),
+                        judged: Arc::clone(judged),
+                        receipt: None,
+                        results: None,
+                    };
+                    Some(Change::Portal(cursor.clone(), portal, *hold))
+                }
+                _ => names::changes(statement),
+            };
+            if let Some(change) = change {
+                changes.push((number, self.names.propose(change, segment)));
+            }
+        }
+        changes
+    }
+
+    /// What PREPARE names or DECLARE opens: a statement inside another.
+    fn inner(&self, meaning: &Arc<Meaning>, inner: &Statement) -> Arc<Prepared> {
+        let part = Meaning { statements: Box::new([inner.clone()]), ..meaning.part() };
+        Arc::new(Prepared {
+            text: Arc::clone(meaning.asked.raw()),
+            meaning: Arc::new(part),
+            types: Box::default(),
+            described: std::sync::OnceLock::new(),
+        })
+    }
+
+    async fn statement(&self, name: &str, segment: u64) -> Option<Arc<Prepared>> {
+        loop {
+            let decided = self.names.decided();
+            match self.names.statement(name, segment) {
+                Found::Known(prepared) => return Some(prepared),
+                Found::Absent => return None,
+                Found::Undecided => decided.await,
+            }
+        }
+    }
+
+    /// The world in which a statement of this segment is understood.
+    async fn world(&self, segment: u64) -> Result<World, Refusal> {
+        let (values, is_path_changed) = loop {
+            let decided = self.names.decided();
+            match self.names.settings(segment) {
+                Found::Known(settings) => break settings,
+                Found::Absent | Found::Undecided => decided.await,
+            }
+        };
+        let generation = self.target.current().await?;
+        Ok(World { values, is_path_changed, generation })
+    }
+
+    /// What a text means now.
+    async fn meaning(&mut self, text: &str, segment: u64) -> Result<Arc<Meaning>, Refusal> {
+        let world = self.world(segment).await?;
+        let meaning = self.target.meaning(text, &world).map_err(not_understood)?;
+        if meaning.is_dynamic { self.completed(&meaning, &world, segment).await } else { Ok(meaning) }
+    }
+
+    /// What a text that was understood before means now: the same, as a rule.
+    async fn still(&mut self, before: &Arc<Meaning>, text: &str, segment: u64) -> Result<Arc<Meaning>, Refusal> {
+        let world = self.world(segment).await?;
+        if before.world == world && !before.is_dynamic {
+            return Ok(Arc::clone(before));
+        }
+        self.meaning(text, segment).await
+    }
+
+    async fn bound(&mut self, text: &str, segment: u64, values: &[Bound<'_>]) -> Result<Arc<Meaning>, Refusal> {
+        let world = self.world(segment).await?;
+        self.target.bound(text, &world, values).map(Arc::new).map_err(not_understood)
+    }
+
+    /// Fills in what EXECUTE and FETCH stand for.
+    async fn completed(
+        &mut self,
+        meaning: &Arc<Meaning>,
+        world: &World,
+        segment: u64,
+    ) -> Result<Arc<Meaning>, Refusal> {
+        let mut statements = Vec::with_capacity(meaning.statements.len());
+        for statement in &meaning.statements {
+            let statement = statement.clone();
+            statements.push(match &statement.kind {
+                Kind::Execute { name, .. } => match self.statement(&name.clone(), segment).await {
+                    Some(prepared) => {
+                        let now = if prepared.meaning.world == *world {
+                            Arc::clone(&prepared.meaning)
+                        } else {
+                            return Err(changed());
+                        };
+                        match &*now.statements {
+                            [only] => statement.executing(only),
+                            _ => return Err(no_such("prepared statement", name)),
+                        }
+                    }
+                    None => return Err(no_such("prepared statement", name)),
+                },
+                Kind::Fetch { cursor, .. } => {
+                    let cursor = cursor.clone();
+                    let open = loop {
+                        let decided = self.names.decided();
+                        match self.names.portal(&cursor, segment, |portal| Arc::clone(&portal.meaning)) {
+                            Found::Known(open) => break open,
+                            Found::Absent => return Err(no_such("cursor", &cursor)),
+                            Found::Undecided => decided.await,
+                        }
+                    };
+                    fetching(statement, &open)
+                }
+                _ => statement,
+            });
+        }
+        self.target.completed(meaning.asked.raw(), statements, world).map(Arc::new).map_err(not_understood)
+    }
+}
+
+impl Judge for SessionJudge {
+    type Plan = Plan;
+    type Held = Waiting;
+
+    async fn on_client_frame(&mut self, frame: ClientFrame<'_>, view: View) -> Disposition<Plan, Waiting> {
+        let answer = match frame.kind {
+            Frontend::Query => {
+                let answer = self.query(frame.body, view).await;
+                self.ran_in = None;
+                answer
+            }
+            Frontend::Parse => self.parse(frame.body, view).await,
+            Frontend::Bind => self.bind(frame.body, view).await,
+            Frontend::Describe => self.describe(frame.body, view).await,
+            Frontend::Execute => self.execute(frame.body, view).await,
+            Frontend::Close => self.close(frame.body, view),
+            _ => Err(Refusal::new(SqlState::UNSUPPORTED, "this message is not supported by the gateway")),
+        };
+        match answer {
+            Ok(disposition) => disposition,
+            Err(refusal) if self.session.stop().reached().is_some() => Disposition::End(refusal),
+            Err(refusal) => Disposition::Refuse(refusal),
+        }
+    }
+
+    async fn on_hold(&mut self, mut held: Waiting) -> Disposition<Plan, Infallible> {
+        let released = match held.held.wait().await {
+            Ok(released) => released,
+            Err(denial) if denial.kind == RefusalKind::Stopped => return Disposition::End(refusal(&denial)),
+            Err(denial) => return Disposition::Refuse(refusal(&denial)),
+        };
+        let Waiting { meaning, segment, then, .. } = held;
+        // An approval is for what was approved: the same text over other definitions is another command.
+        match self.still(&meaning, meaning.asked.raw(), segment).await {
+            Ok(now) if now.asked.digest() == meaning.asked.digest() => {}
+            Ok(_) => return Disposition::Refuse(changed()),
+            Err(refusal) => return Disposition::Refuse(refusal),
+        }
+        match self.go_on(released.permit, meaning, segment, then) {
+            Ok(Disposition::Forward(leave, plan)) => Disposition::Forward(leave, plan),
+            Ok(Disposition::Refuse(refusal) | Disposition::Hold(refusal, _)) | Err(refusal) => {
+                Disposition::Refuse(refusal)
+            }
+            Ok(Disposition::End(refusal)) => Disposition::End(refusal),
+        }
+    }
+
+    fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static {
+        let stop = Arc::clone(self.session.stop());
+        async move { Refusal::new(SqlState::SHUTDOWN, stop.wait().await.to_string()) }
+    }
+
+    fn on_idle(&mut self) {
+        self.session.flush();
+    }
+}
+
+fn is_copy(meaning: &Meaning) -> bool {
+    meaning.statements.iter().any(|statement| matches!(statement.kind, Kind::Copy(_)))
+}
+
+/// A FETCH with what its cursor returns.
+fn fetching(mut statement: Statement, open: &Meaning) -> Statement {
+    for from in &open.statements {
+        statement.actions.extend(from.actions.iter().cloned());
+        statement.outputs = from.outputs.clone();
+        statement.predicates.merge(&from.predicates);
+        statement.flows.extend(from.flows.iter().cloned());
+    }
+    // What FETCH itself can't tell is what the cursor has just told.
+    statement.actions.retain(|action| action.verb != policy_core::Verb::UNKNOWN || open_is_unknown(open));
+    statement
+}
+
+fn open_is_unknown(open: &Meaning) -> bool {
+    open.statements.iter().any(|from| from.actions.iter().any(|action| action.verb == policy_core::Verb::UNKNOWN))
+}
+
+/// A bound value in text form, where it has one that is known.
+fn bound<'a>(parameter: &Parameter<'a>) -> Bound<'a> {
+    match parameter.value {
+        None => Bound::Null,
+        Some(value) if !parameter.binary => std::str::from_utf8(value).map_or(Bound::Opaque, Bound::Text),
+        Some(_) => Bound::Opaque,
+    }
+}
+
+fn refusal(denial: &Denial) -> Refusal {
+    let state = match denial.kind {
+        RefusalKind::Forbidden
+        | RefusalKind::NotPermitted
+        | RefusalKind::Disapproved
+        | RefusalKind::Expired => SqlState::DENIED,
+        RefusalKind::LimitReached => SqlState::LIMIT,
+        RefusalKind::Unavailable => SqlState::UNAVAILABLE,
+        RefusalKind::Stopped => SqlState::SHUTDOWN,
+    };
+    Refusal::new(state, denial.message.clone()).hint(denial.hint.clone())
+}
+
+fn refused(message: &str) -> Refusal {
+    Refusal::new(SqlState::DENIED, message)
+}
+
+fn unreadable(malformed: &crate::wire::Malformed) -> Refusal {
+    Refusal::new(SqlState::PROTOCOL, malformed.to_string())
+}
+
+fn too_many() -> Refusal {
+    Refusal::new(SqlState::TOO_LONG, format!("a session may have {} names at a time", names::MOST))
+        .hint("close prepared statements and portals that are not needed any more")
+}
+
+fn no_such(what: &str, name: &str) -> Refusal {
+    Refusal::new(SqlState::NO_STATEMENT, format!("{what} \"{name}\" was not made in this session"))
+        .hint("what a function made on the server is not known to the gateway, and can't be judged")
+}
+
+fn changed() -> Refusal {
+    Refusal::new(SqlState::CHANGED, "definitions or settings behind this statement have changed since")
+        .hint("send it again: it is judged anew under what holds now")
+}
+
+fn not_understood(error: NotUnderstood) -> Refusal {
+    match error {
+        NotUnderstood::Rejected(rejected) => Refusal::new(SqlState::SYNTAX, rejected.to_string())
+            .hint("what the gateway can't understand it can't judge, so nothing was sent"),
+        NotUnderstood::Refused(denial) => refusal(&denial),
+    }
+}

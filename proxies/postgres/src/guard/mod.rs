@@ -1,0 +1,28 @@
+//! Where the gateway's judgement meets the relay: what goes up is judged, what comes down is masked and recorded.
+//!
+//! ```text
+//!  relay ── command ──→ judge ── meaning ──→ gateway::enforce ──→ Permit ──→ relay ──→ target
+//!                         └── Plan, in the queue of expected replies ──┐
+//!  client ←── masked ── veil ←──────────────────────────────────────── relay ←── reply ── target
+//! ```
+
+mod copied;
+mod judge;
+mod plan;
+mod results;
+mod veil;
+
+pub use judge::SessionJudge;
+pub use plan::{Described, Plan, Portal, Prepared, Run};
+pub use veil::SessionVeil;
+
+use std::sync::Arc;
+
+use crate::command::names;
+
+/// The names of a session on PostgreSQL.
+pub type Names = names::Names<Arc<Prepared>, Portal>;
+/// A change of them.
+pub type Change = names::Change<Arc<Prepared>, Portal>;
+/// A change on its way.
+pub type Definition = names::Definition<Arc<Prepared>, Portal>;

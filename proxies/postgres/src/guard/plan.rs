@@ -1,0 +1,166 @@
+//! What the judge tells the veil about a command, and what the veil makes of its replies.
+
+use std::sync::Arc;
+
+use policy_normalize::sql::Statement;
+use portcullis_gateway::enforce::{Judged, Outcome, Receipt};
+use smallvec::SmallVec;
+
+use super::{Change, Definition};
+use crate::command::meaning::Meaning;
+use crate::mask::copy::CopyMasker;
+use crate::mask::{Field, Format, ResultPlan};
+use crate::relay::SentPlan;
+
+/// A prepared statement as the session knows it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its text, which is understood anew when the world has changed.
+    pub text: Arc<str>,
+    /// What it meant when it was prepared.
+    pub meaning: Arc<Meaning>,
+    /// The type OIDs that the client gave its parameters; 0, or none, where it left them open.
+    pub types: Box<[u32]>,
+    /// Its result's columns, once the target has described them. Formats are a portal's matter.
+    pub described: std::sync::OnceLock<Arc<[Field]>>,
+}
+
+/// A portal, or a cursor, as the session knows it.
+#[derive(Debug)]
+pub struct Portal {
+    /// What it runs.
+    pub meaning: Arc<Meaning>,
+    /// What it was bound from; `None` for a cursor.
+    pub prepared: Option<Arc<Prepared>>,
+    /// The formats that its binding asked for.
+    pub formats: SmallVec<[Format; 4]>,
+    /// The decision that admitted it.
+    pub judged: Arc<Judged>,
+    /// Its command's receipt, from the Bind to the end of its execution.
+    pub receipt: Option<Receipt>,
+    /// What becomes of its columns, once known.
+    pub results: Option<Arc<ResultPlan>>,
+}
+
+/// What travels with a message in the queue of expected replies.
+#[derive(Debug, Default)]
+pub enum Plan {
+    /// No command: Sync, and what the gateway sends itself.
+    #[default]
+    Nothing,
+    /// A Parse.
+    Parse(Definition, Option<Receipt>),
+    /// A Bind.
+    Bind(Box<str>, Definition, Option<Receipt>),
+    /// A Describe.
+    Describe(Described),
+    /// A Close.
+    Close(Definition),
+    /// A Query.
+    Query(Box<Run>),
+    /// An Execute.
+    Execute(Box<str>, Option<Box<Run>>),
+}
+
+/// What is described.
+#[derive(Debug)]
+pub enum Described {
+    /// A prepared statement.
+    Statement(Arc<Prepared>),
+    /// A portal.
+    Portal(Box<str>),
+}
+
+/// A Query, or the execution of a portal that does more than return rows.
+#[derive(Debug)]
+pub struct Run {
+    /// What runs.
+    pub meaning: Arc<Meaning>,
+    /// The decision that admitted it.
+    pub judged: Arc<Judged>,
+    /// Its receipt, once it was sent. A portal's is with the portal.
+    pub receipt: Option<Receipt>,
+    /// The statement that is being answered.
+    pub at: usize,
+    /// What the statements change once they have run, by their number.
+    pub changes: SmallVec<[(usize, Definition); 1]>,
+    /// What becomes of the columns of the result that is coming.
+    pub results: Option<Arc<ResultPlan>>,
+    /// The COPY that is coming out.
+    pub copy: Option<Box<CopyMasker>>,
+    /// What came of it so far.
+    pub tally: Tally,
+}
+
+/// What came of a command.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Rows, as the target counts them.
+    pub rows: Option<u64>,
+    /// Bytes of data that went to the client.
+    pub bytes: u64,
+    /// Messages in which something was masked.
+    pub masked: u64,
+}
+
+impl Run {
+    /// A run of which nothing has come yet.
+    pub fn new(meaning: Arc<Meaning>, judged: Arc<Judged>) -> Self {
+        Self {
+            meaning,
+            judged,
+            receipt: None,
+            at: 0,
+            changes: SmallVec::new(),
+            results: None,
+            copy: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// The statement that is being answered.
+    pub fn statement(&self) -> Option<&Statement> {
+        self.meaning.statements.get(self.at)
+    }
+
+    /// Notes the end of a statement that went well.
+    pub fn completed(&mut self, tag: &[u8]) {
+        if let Some(rows) = rows(tag) {
+            self.tally.rows = Some(self.tally.rows.unwrap_or(0).saturating_add(rows));
+        }
+        let rolled_back = tag == b"ROLLBACK";
+        while let Some(next) = self.changes.iter().position(|(number, _)| *number == self.at) {
+            self.changes.remove(next).1.confirm(rolled_back);
+        }
+        self.at += 1;
+        self.results = None;
+        self.copy = None;
+    }
+}
+
+impl Tally {
+    /// Tells the outcome.
+    pub fn tell(self, receipt: Receipt, error: Option<&str>) {
+        receipt.outcome(Outcome { rows: self.rows, bytes: self.bytes, masked: self.masked, error });
+    }
+}
+
+impl SentPlan for Plan {
+    fn sent(&mut self, receipt: Receipt) {
+        match self {
+            Self::Parse(_, slot) | Self::Bind(_, _, slot) => *slot = Some(receipt),
+            Self::Query(run) | Self::Execute(_, Some(run)) => run.receipt = Some(receipt),
+            // Nothing else is sent on a permit. Dropped, its outcome reads unknown.
+            _ => drop(receipt),
+        }
+    }
+}
+
+/// The number of rows at the end of a command tag: `SELECT 5`, `INSERT 0 5`.
+fn rows(tag: &[u8]) -> Option<u64> {
+    let last = tag.rsplit(|byte| *byte == b' ').next()?;
+    std::str::from_utf8(last).ok()?.parse().ok()
+}
+
+/// A change of the names of this session.
+pub type NameChange = Change;
