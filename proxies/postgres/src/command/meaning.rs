@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use policy_core::{ActionSet, Lineage, Protocol, Sources};
+use policy_core::{ActionSet, Lineage, Protocol};
 use policy_normalize::sql::{
-    Bound, Catalogue, ColumnRef, ColumnSet, Environment, Grammar, Kind, Parameters, Postgres, Rejected, Statement,
+    Bound, ColumnRef, ColumnSet, Environment, Grammar, Kind, Parameters, Postgres, Rejected, RelationKind,
+    RelationRef, Statement,
 };
 use portcullis_gateway::enforce::{self, Gateway, Refusal, StatementParts};
 use smallvec::SmallVec;
 
 use super::settings::Values;
+use crate::catalogue::Directory;
 
 /// What a text means depends on these besides itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,21 +22,8 @@ pub struct World {
     pub values: Values,
     /// Whether `search_path` was changed in the open transaction.
     pub is_path_changed: bool,
-    /// The catalogue's generation; see [`Definitions::generation`].
+    /// The generation of the catalogue's snapshot.
     pub generation: u64,
-}
-
-/// The database's definitions, as one session sees them.
-pub trait Definitions: Catalogue {
-    /// Changes whenever anything in it does.
-    fn generation(&self) -> u64;
-
-    /// Adds every name that policies may know a column under: today's, those that tags were first resolved by,
-    /// and those of the relations that it inherits from or that inherit from it.
-    fn names(&self, column: &ColumnRef, into: &mut Sources);
-
-    /// Bytes that change when what a relation is, or is defined by, changes.
-    fn definition(&self, column: &policy_normalize::sql::RelationRef, into: &mut Vec<u8>);
 }
 
 /// A text that was understood.
@@ -91,7 +80,8 @@ impl Meanings {
         Self { gateway, grammar, hasher: RandomState::new(), memory: Mutex::default() }
     }
 
-    /// What a text means. Costs a look-up when the text was seen before in the same world.
+    /// What a text means. Costs a look-up when the text was seen before in the same world. `is_shared` says that
+    /// other sessions see the same definitions, so that what is understood now holds for them too.
     ///
     /// # Errors
     /// Where it is not understood: nothing of it may be forwarded.
@@ -99,15 +89,16 @@ impl Meanings {
         &self,
         text: &str,
         world: &World,
-        definitions: &dyn Definitions,
+        directory: &Directory<'_>,
+        is_shared: bool,
     ) -> Result<Arc<Meaning>, NotUnderstood> {
         let key = self.hasher.hash_one((text, world));
-        if let Some(known) = self.recall(key, text, world) {
+        if is_shared && let Some(known) = self.recall(key, text, world) {
             return Ok(known);
         }
-        let statements = self.parse(text, world, definitions, Parameters::Pending)?;
-        let meaning = Arc::new(self.meaning(text, statements, world, definitions)?);
-        if !meaning.is_dynamic {
+        let statements = self.parse(text, world, directory, Parameters::Pending)?;
+        let meaning = Arc::new(self.meaning(text, statements, world, directory)?);
+        if is_shared && !meaning.is_dynamic {
             self.keep(key, Arc::clone(&meaning));
         }
         Ok(meaning)
@@ -121,11 +112,11 @@ impl Meanings {
         &self,
         text: &str,
         world: &World,
-        definitions: &dyn Definitions,
+        directory: &Directory<'_>,
         values: &[Bound<'_>],
     ) -> Result<Meaning, NotUnderstood> {
-        let statements = self.parse(text, world, definitions, Parameters::Bound(values))?;
-        self.meaning(text, statements, world, definitions)
+        let statements = self.parse(text, world, directory, Parameters::Bound(values))?;
+        self.meaning(text, statements, world, directory)
     }
 
     /// The meaning of statements that were completed with what the session's names stand for.
@@ -137,10 +128,10 @@ impl Meanings {
         text: &str,
         statements: Vec<Statement>,
         world: &World,
-        definitions: &dyn Definitions,
+        directory: &Directory<'_>,
     ) -> Result<Meaning, NotUnderstood> {
         let actions = statements.iter().flat_map(|statement| statement.actions.iter().cloned());
-        let actions = Arc::new(ActionSet::new(actions).with_lineage(lineage(&statements, definitions)));
+        let actions = Arc::new(ActionSet::new(actions).with_lineage(lineage(&statements, directory)));
         let asked = self
             .gateway
             .statement(StatementParts {
@@ -148,7 +139,7 @@ impl Meanings {
                 raw: text,
                 shown: &super::shown::shown(text, &statements),
                 actions: &actions,
-                definitions: &definition(&statements, world, definitions),
+                definitions: &definition(&statements, world, directory),
             })
             .map_err(NotUnderstood::Refused)?;
         Ok(Meaning {
@@ -164,14 +155,14 @@ impl Meanings {
         &self,
         text: &str,
         world: &World,
-        definitions: &dyn Definitions,
+        directory: &Directory<'_>,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Statement>, NotUnderstood> {
         let environment = Environment {
             search_path: world.values.search_path.as_deref().map(<[Box<str>]>::to_vec),
             search_path_changed: world.is_path_changed,
             role: world.values.role.as_deref().map(Box::from),
-            catalogue: definitions,
+            catalogue: &directory.catalogue,
             parameters,
         };
         self.grammar.parse(text, &environment).map_err(NotUnderstood::Rejected)
@@ -221,34 +212,22 @@ fn is_dynamic(kind: &Kind) -> bool {
 }
 
 /// Where the statements' data flows, by the names that policies know columns under.
-fn lineage(statements: &[Statement], definitions: &dyn Definitions) -> Lineage {
-    let mut lineage = Lineage::default();
+fn lineage(statements: &[Statement], directory: &Directory<'_>) -> Lineage {
+    let (mut shown, mut written, mut predicates) = (ColumnSet::new(), ColumnSet::new(), ColumnSet::new());
     for statement in statements {
-        for output in &statement.outputs.0 {
-            add(&output.sources, definitions, &mut lineage.shown);
-        }
-        for flow in &statement.flows {
-            add(&flow.sources, definitions, &mut lineage.written);
-        }
-        add(&statement.predicates, definitions, &mut lineage.predicates);
+        shown.merge(&statement.outputs.sources());
+        statement.flows.iter().for_each(|flow| drop(written.merge(&flow.sources)));
+        predicates.merge(&statement.predicates);
     }
-    for sources in [&mut lineage.shown, &mut lineage.written, &mut lineage.predicates] {
-        sources.columns.sort_unstable();
-        sources.columns.dedup();
-        sources.relations.sort_unstable();
-        sources.relations.dedup();
-    }
-    lineage
-}
-
-fn add(columns: &ColumnSet, definitions: &dyn Definitions, sources: &mut Sources) {
-    for column in columns {
-        definitions.names(column, sources);
+    Lineage {
+        shown: directory.sources(&shown),
+        written: directory.sources(&written),
+        predicates: directory.sources(&predicates),
     }
 }
 
 /// What an approval binds besides the text: the settings, and every relation's definition.
-fn definition(statements: &[Statement], world: &World, definitions: &dyn Definitions) -> Vec<u8> {
+fn definition(statements: &[Statement], world: &World, directory: &Directory<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in world.values.search_path.iter().flat_map(|path| path.iter()) {
         bytes.extend_from_slice(part.as_bytes());
@@ -269,7 +248,19 @@ fn definition(statements: &[Statement], world: &World, definitions: &dyn Definit
     relations.sort_unstable();
     relations.dedup();
     for relation in relations {
-        definitions.definition(relation, &mut bytes);
+        define(relation, directory, &mut bytes);
     }
     bytes
+}
+
+/// What a relation is, and for a view what it is made of.
+fn define(relation: &RelationRef, directory: &Directory<'_>, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(relation.name.as_joined().as_bytes());
+    bytes.push(0);
+    let Some(known) = relation.oid.and_then(|oid| directory.catalogue.identified(oid)) else { return };
+    bytes.extend_from_slice(&known.identity.oid.unwrap_or(0).to_be_bytes());
+    if let RelationKind::View(text) | RelationKind::Materialized(text) = &known.kind {
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes.push(0);
 }

@@ -170,6 +170,25 @@ impl<S: Clone, P> Names<S, P> {
         self.decided.notified()
     }
 
+    /// Looks at a portal that the target has confirmed, while it answers for it.
+    pub fn standing<T>(&self, name: &str, look: impl FnOnce(&mut P) -> T) -> Option<T> {
+        self.state().portals.get_mut(name).map(|entry| look(&mut entry.portal))
+    }
+
+    /// Whether a statement of this segment runs in a transaction block that was begun in it, or in one before
+    /// that the target has not told of yet.
+    pub fn is_in_block(&self, segment: u64) -> bool {
+        let state = self.state();
+        state.pending.iter().any(|pending| {
+            pending.segment == segment && matches!(pending.change, Change::Transaction(Transaction::Begin))
+        })
+    }
+
+    /// Wakes those who wait for something to be decided, so that they look again.
+    pub fn wake(&self) {
+        self.decided.notify_waiters();
+    }
+
     /// Whether the session has as many names as it may.
     pub fn is_full(&self) -> bool {
         let state = self.state();

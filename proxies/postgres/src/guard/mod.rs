@@ -6,14 +6,19 @@
 //!  client ←── masked ── veil ←──────────────────────────────────────── relay ←── reply ── target
 //! ```
 
-mod copied;
+mod dial;
+mod finders;
 mod judge;
 mod plan;
 mod results;
+mod session;
+mod target;
 mod veil;
 
-pub use judge::SessionJudge;
-pub use plan::{Described, Plan, Portal, Prepared, Run};
+pub use judge::{SessionJudge, Waiting};
+pub use plan::{Described, Plan, Portal, Prepared, Run, Tally};
+pub use session::Shared;
+pub use target::Guarded;
 pub use veil::SessionVeil;
 
 use std::sync::Arc;

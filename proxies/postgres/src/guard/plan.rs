@@ -6,7 +6,7 @@ use policy_normalize::sql::Statement;
 use portcullis_gateway::enforce::{Judged, Outcome, Receipt};
 use smallvec::SmallVec;
 
-use super::{Change, Definition};
+use super::Definition;
 use crate::command::meaning::Meaning;
 use crate::mask::copy::CopyMasker;
 use crate::mask::{Field, Format, ResultPlan};
@@ -58,8 +58,25 @@ pub enum Plan {
     Close(Definition),
     /// A Query.
     Query(Box<Run>),
-    /// An Execute.
-    Execute(Box<str>, Option<Box<Run>>),
+    /// An Execute. By value, because it is sent most often.
+    Execute {
+        /// The portal's name.
+        portal: Box<str>,
+        /// What it runs.
+        meaning: Arc<Meaning>,
+        /// The decision that admitted it.
+        judged: Arc<Judged>,
+        /// Its own receipt, where it was judged anew; otherwise the portal has one.
+        receipt: Option<Receipt>,
+        /// What it changes besides data.
+        changes: SmallVec<[(usize, Definition); 1]>,
+        /// What becomes of its columns, once known.
+        results: Option<Arc<ResultPlan>>,
+        /// The COPY that is coming out.
+        copy: Option<Box<CopyMasker>>,
+        /// What came of it so far.
+        tally: Tally,
+    },
 }
 
 /// What is described.
@@ -71,14 +88,14 @@ pub enum Described {
     Portal(Box<str>),
 }
 
-/// A Query, or the execution of a portal that does more than return rows.
+/// A Query.
 #[derive(Debug)]
 pub struct Run {
     /// What runs.
     pub meaning: Arc<Meaning>,
     /// The decision that admitted it.
     pub judged: Arc<Judged>,
-    /// Its receipt, once it was sent. A portal's is with the portal.
+    /// Its receipt, once it was sent.
     pub receipt: Option<Receipt>,
     /// The statement that is being answered.
     pub at: usize,
@@ -128,10 +145,7 @@ impl Run {
         if let Some(rows) = rows(tag) {
             self.tally.rows = Some(self.tally.rows.unwrap_or(0).saturating_add(rows));
         }
-        let rolled_back = tag == b"ROLLBACK";
-        while let Some(next) = self.changes.iter().position(|(number, _)| *number == self.at) {
-            self.changes.remove(next).1.confirm(rolled_back);
-        }
+        confirm(&mut self.changes, self.at, tag);
         self.at += 1;
         self.results = None;
         self.copy = None;
@@ -149,18 +163,23 @@ impl SentPlan for Plan {
     fn sent(&mut self, receipt: Receipt) {
         match self {
             Self::Parse(_, slot) | Self::Bind(_, _, slot) => *slot = Some(receipt),
-            Self::Query(run) | Self::Execute(_, Some(run)) => run.receipt = Some(receipt),
+            Self::Query(run) => run.receipt = Some(receipt),
+            Self::Execute { receipt: slot, .. } => *slot = Some(receipt),
             // Nothing else is sent on a permit. Dropped, its outcome reads unknown.
             _ => drop(receipt),
         }
     }
 }
 
+/// Confirms what the statement of this number changes.
+pub(super) fn confirm(changes: &mut SmallVec<[(usize, Definition); 1]>, number: usize, tag: &[u8]) {
+    while let Some(next) = changes.iter().position(|(of, _)| *of == number) {
+        changes.remove(next).1.confirm(tag == b"ROLLBACK");
+    }
+}
+
 /// The number of rows at the end of a command tag: `SELECT 5`, `INSERT 0 5`.
-fn rows(tag: &[u8]) -> Option<u64> {
+pub(super) fn rows(tag: &[u8]) -> Option<u64> {
     let last = tag.rsplit(|byte| *byte == b' ').next()?;
     std::str::from_utf8(last).ok()?.parse().ok()
 }
-
-/// A change of the names of this session.
-pub type NameChange = Change;

@@ -1,0 +1,442 @@
+//! Masks and records what a target answers.
+
+use std::sync::Arc;
+
+use portcullis_gateway::enforce::Judged;
+use smallvec::SmallVec;
+
+use super::plan::{Described, Plan, Tally};
+use super::results;
+use super::session::Shared;
+use crate::mask::copy::CopyMasker;
+use crate::mask::message::Exposure;
+use crate::mask::{Field, MAX_MASKED_ROW, MaskError, Masker, ResultPlan, Rewritten, parse_row_description};
+use crate::refuse::{Refusal, SqlState};
+use crate::relay::{Passage, Veil};
+use crate::wire::backend::Backend;
+use crate::wire::frame::Header;
+
+/// The longest error, notice, setting or description that is read, in bytes.
+const MESSAGE: usize = 4 << 20;
+
+/// Sees one session's replies.
+pub struct SessionVeil {
+    shared: Arc<Shared>,
+    maskers: Maskers,
+    /// The latest decision that masks: what comes unasked is masked by it.
+    latest: Option<Arc<Judged>>,
+    /// Bytes of data let through for the command that is being answered.
+    passed: Tally,
+    error: [u8; 5],
+}
+
+impl SessionVeil {
+    /// A veil for a session that has said nothing yet.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let general = Masker::new(shared.target.value_masks(None));
+        Self {
+            maskers: Maskers { general, special: SmallVec::new() },
+            shared,
+            latest: None,
+            passed: Tally::default(),
+            error: *b"XX000",
+        }
+    }
+
+    /// The decision under which a reply is masked.
+    fn judged(&self, plan: Option<&Plan>) -> Option<Arc<Judged>> {
+        match plan {
+            Some(Plan::Query(run)) => Some(Arc::clone(&run.judged)),
+            Some(Plan::Execute { judged, .. }) => Some(Arc::clone(judged)),
+            _ => self.latest.clone(),
+        }
+    }
+
+    /// Whether what the target says beside rows may hold masked values.
+    fn exposure(&self, plan: Option<&Plan>) -> Exposure {
+        let (meaning, judged, at) = match plan {
+            Some(Plan::Query(run)) => (&run.meaning, &run.judged, Some(run.at)),
+            Some(Plan::Execute { meaning, judged, .. }) => (meaning, judged, None),
+            // A Parse or a Bind may evaluate what it holds; nothing runs otherwise.
+            _ => return self.latest.as_ref().map_or(Exposure::Open, |judged| results::standing(judged)),
+        };
+        let Some(known) = self.shared.target.current() else { return Exposure::Guarded };
+        let overlay = self.shared.overlay();
+        let statements = match at {
+            Some(at) => meaning.statements.get(at..=at).unwrap_or_default(),
+            None => &meaning.statements,
+        };
+        let resolver = results::resolver(judged, &known, &overlay, false);
+        if !statements.is_empty()
+            && statements.iter().all(|statement| resolver.exposure(statement) == Exposure::Open)
+        {
+            Exposure::Open
+        } else {
+            Exposure::Guarded
+        }
+    }
+
+    /// What becomes of the rows that a portal returns.
+    fn portal_results(&mut self, portal: &str) -> Arc<ResultPlan> {
+        let shared = Arc::clone(&self.shared);
+        let known = shared.target.current();
+        let overlay = shared.overlay();
+        let detects = self.maskers.detects();
+        shared.names.standing(portal, |portal| match &portal.results {
+            Some(results) => Arc::clone(results),
+            None => {
+                let described = portal.prepared.as_ref().and_then(|prepared| prepared.described.get());
+                let results = Arc::new(results::portal(
+                    portal,
+                    described.map(|fields| &**fields),
+                    known.as_ref(),
+                    &overlay,
+                    detects,
+                ));
+                portal.results = Some(Arc::clone(&results));
+                results
+            }
+        })
+        // A portal that nobody knows shows nothing.
+        .unwrap_or_else(|| Arc::new(ResultPlan::new([])))
+    }
+
+    fn describe(&mut self, body: &[u8], plan: Option<&mut Plan>) -> Result<(), MaskError> {
+        let fields: Arc<[Field]> = parse_row_description(body)?.into();
+        let known = self.shared.target.current();
+        let overlay = self.shared.overlay();
+        match plan {
+            Some(Plan::Query(run)) => {
+                let detects = self.maskers.of(&self.shared, &run.judged).masks().detects();
+                run.results = Some(Arc::new(results::described(
+                    run.statement(),
+                    &run.judged,
+                    &fields,
+                    known.as_ref(),
+                    &overlay,
+                    detects,
+                )));
+            }
+            Some(Plan::Describe(Described::Statement(prepared))) => {
+                // The first description stands: the target itself refuses to change a cached result type.
+                let _ = prepared.described.set(fields);
+            }
+            Some(Plan::Describe(Described::Portal(name))) => {
+                let detects = self.maskers.detects();
+                self.shared.names.standing(name, |portal| {
+                    if portal.results.is_none() {
+                        portal.results = Some(Arc::new(results::described(
+                            portal.meaning.statements.first(),
+                            &portal.judged,
+                            &fields,
+                            known.as_ref(),
+                            &overlay,
+                            detects,
+                        )));
+                    }
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open_copy(&mut self, body: &[u8], plan: Option<&mut Plan>) -> Result<(), MaskError> {
+        let (statement, judged, slot) = match plan {
+            Some(Plan::Query(run)) => {
+                let judged = Arc::clone(&run.judged);
+                (run.meaning.statements.get(run.at), judged, &mut run.copy)
+            }
+            Some(Plan::Execute { meaning, judged, copy, .. }) => {
+                (meaning.statements.first(), Arc::clone(judged), copy)
+            }
+            _ => return Err(MaskError::Copy("nothing had asked for it")),
+        };
+        let known = self.shared.target.current().ok_or(MaskError::Copy("its columns are not known"))?;
+        let overlay = self.shared.overlay();
+        let detects = self.maskers.of(&self.shared, &judged).masks().detects();
+        let copy = results::copy(statement, &judged, &known, &overlay, detects)?;
+        copy.opened(body)?;
+        *slot = Some(Box::new(copy));
+        Ok(())
+    }
+
+    /// A statement went well.
+    fn completed(&mut self, tag: &[u8], plan: Option<&mut Plan>) {
+        match plan {
+            Some(Plan::Query(run)) => run.completed(tag),
+            Some(Plan::Execute { portal, changes, receipt, tally, .. }) => {
+                if let Some(rows) = super::plan::rows(tag) {
+                    tally.rows = Some(tally.rows.unwrap_or(0).saturating_add(rows));
+                }
+                super::plan::confirm(changes, 0, tag);
+                let receipt = receipt.take().or_else(|| {
+                    self.shared.names.standing(portal, |portal| portal.receipt.take()).flatten()
+                });
+                if let Some(receipt) = receipt {
+                    std::mem::take(tally).tell(receipt, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What was asked for failed.
+    fn failed(&mut self, body: &[u8], plan: Option<&mut Plan>) {
+        self.shared.names.failed();
+        let state = sqlstate(body).unwrap_or("XX000");
+        let (receipt, tally) = match plan {
+            Some(Plan::Parse(_, receipt) | Plan::Bind(_, _, receipt)) => (receipt.take(), Tally::default()),
+            Some(Plan::Query(run)) => (run.receipt.take(), run.tally),
+            Some(Plan::Execute { portal, receipt, tally, .. }) => (
+                receipt.take().or_else(|| {
+                    self.shared.names.standing(portal, |portal| portal.receipt.take()).flatten()
+                }),
+                *tally,
+            ),
+            _ => return,
+        };
+        if let Some(receipt) = receipt {
+            tally.tell(receipt, Some(state));
+        }
+    }
+
+    fn ready(&mut self, body: &[u8], plan: Option<&mut Plan>) {
+        if let Some(Plan::Query(run)) = plan
+            && let Some(receipt) = run.receipt.take()
+        {
+            run.tally.tell(receipt, None);
+        }
+        let is_in_block = body != b"I";
+        if !is_in_block {
+            self.shared.names.idle();
+        }
+        self.shared.answered(is_in_block);
+        self.shared.names.wake();
+    }
+}
+
+impl Veil<Plan> for SessionVeil {
+    fn on_server_frame(&mut self, kind: Backend, header: Header, plan: Option<&mut Plan>) -> Passage {
+        match kind {
+            Backend::ParseComplete | Backend::BindComplete | Backend::CloseComplete => {
+                confirm(&self.shared, plan);
+                Passage::Pass
+            }
+            Backend::DataRow => {
+                let (results, tally) = match plan {
+                    Some(Plan::Query(run)) => (run.results.clone(), &mut run.tally),
+                    Some(Plan::Execute { portal, results, tally, judged, .. }) => {
+                        if results.is_none() {
+                            self.latest = Some(Arc::clone(judged));
+                            self.maskers.of(&self.shared, judged);
+                            *results = Some(self.portal_results(&portal.clone()));
+                        }
+                        (results.clone(), tally)
+                    }
+                    _ => (None, &mut self.passed),
+                };
+                tally.bytes += header.body as u64;
+                match results {
+                    Some(results) if results.passes_all() => Passage::Pass,
+                    _ => Passage::Rewrite(MAX_MASKED_ROW),
+                }
+            }
+            Backend::CopyData => {
+                let (copy, tally) = match plan {
+                    Some(Plan::Query(run)) => (&run.copy, &mut run.tally),
+                    Some(Plan::Execute { copy, tally, .. }) => (&*copy, tally),
+                    _ => return Passage::Rewrite(MAX_MASKED_ROW),
+                };
+                tally.bytes += header.body as u64;
+                match copy {
+                    Some(copy) if copy.passes_all() => Passage::Pass,
+                    _ => Passage::Rewrite(MAX_MASKED_ROW),
+                }
+            }
+            Backend::ParameterDescription
+            | Backend::NoData
+            | Backend::PortalSuspended
+            | Backend::CopyInResponse => Passage::Pass,
+            Backend::RowDescription
+            | Backend::CommandComplete
+            | Backend::EmptyQueryResponse
+            | Backend::CopyOutResponse
+            | Backend::CopyDone
+            | Backend::ErrorResponse
+            | Backend::NoticeResponse
+            | Backend::NotificationResponse
+            | Backend::ParameterStatus
+            | Backend::ReadyForQuery => Passage::Rewrite(MESSAGE),
+        }
+    }
+
+    fn rewrite(
+        &mut self,
+        kind: Backend,
+        body: &[u8],
+        plan: Option<&mut Plan>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let rewritten = self.rewritten(kind, body, plan, out).map_err(|error| {
+            Refusal::new(SqlState::PROTOCOL, error.to_string())
+                .hint("the session ends, because what the target sent can't be shown safely")
+        })?;
+        if rewritten == Rewritten::Unchanged {
+            crate::wire::make::message(out, kind.tag(), |out| out.extend_from_slice(body));
+        }
+        Ok(())
+    }
+}
+
+impl SessionVeil {
+    fn rewritten(
+        &mut self,
+        kind: Backend,
+        body: &[u8],
+        plan: Option<&mut Plan>,
+        out: &mut Vec<u8>,
+    ) -> Result<Rewritten, MaskError> {
+        match kind {
+            Backend::RowDescription => {
+                let judged = self.judged(plan.as_deref());
+                self.describe(body, plan)?;
+                self.maskers.for_judged(&self.shared, judged.as_deref()).row_description(body, out)
+            }
+            Backend::DataRow => {
+                let (results, judged, tally) = match plan {
+                    Some(Plan::Query(run)) => (run.results.clone(), &run.judged, &mut run.tally),
+                    Some(Plan::Execute { results, judged, tally, .. }) => (results.clone(), &*judged, tally),
+                    _ => return Err(MaskError::Short("result")),
+                };
+                let results = results.ok_or(MaskError::Short("result"))?;
+                let rewritten = self.maskers.of(&self.shared, judged).data_row(&results, body, out)?;
+                tally.masked += u64::from(rewritten == Rewritten::Written);
+                Ok(rewritten)
+            }
+            Backend::CopyData => {
+                let (copy, judged, tally) = match plan {
+                    Some(Plan::Query(run)) => (&mut run.copy, &run.judged, &mut run.tally),
+                    Some(Plan::Execute { copy, judged, tally, .. }) => (copy, &*judged, tally),
+                    _ => return Err(MaskError::Copy("nothing had asked for it")),
+                };
+                let copy = copy.as_mut().ok_or(MaskError::Copy("nothing had asked for it"))?;
+                let rewritten = copy.data(self.maskers.of(&self.shared, judged), body, out)?;
+                tally.masked += u64::from(rewritten == Rewritten::Written);
+                Ok(rewritten)
+            }
+            Backend::CopyOutResponse => {
+                self.open_copy(body, plan)?;
+                Ok(Rewritten::Unchanged)
+            }
+            Backend::CopyDone => {
+                let copy = match plan {
+                    Some(Plan::Query(run)) => run.copy.as_ref(),
+                    Some(Plan::Execute { copy, .. }) => copy.as_ref(),
+                    _ => None,
+                };
+                copy.ok_or(MaskError::Copy("nothing had asked for it"))?.done()?;
+                Ok(Rewritten::Unchanged)
+            }
+            Backend::CommandComplete => {
+                self.completed(body.strip_suffix(b"\0").unwrap_or(body), plan);
+                Ok(Rewritten::Unchanged)
+            }
+            Backend::EmptyQueryResponse => {
+                self.completed(b"", plan);
+                Ok(Rewritten::Unchanged)
+            }
+            Backend::ErrorResponse | Backend::NoticeResponse => {
+                let exposure = self.exposure(plan.as_deref());
+                let judged = self.judged(plan.as_deref());
+                if kind == Backend::ErrorResponse {
+                    self.failed(body, plan);
+                }
+                let masker = self.maskers.for_judged(&self.shared, judged.as_deref());
+                masker.report(exposure, kind.tag(), body, out)
+            }
+            Backend::NotificationResponse => {
+                let exposure = self.latest.as_ref().map_or(Exposure::Guarded, |judged| results::standing(judged));
+                let judged = self.latest.clone();
+                self.maskers.for_judged(&self.shared, judged.as_deref()).notification(exposure, body, out)
+            }
+            Backend::ParameterStatus => {
+                let exposure = self.exposure(plan.as_deref());
+                let judged = self.judged(plan.as_deref());
+                self.maskers.for_judged(&self.shared, judged.as_deref()).parameter_status(exposure, body, out)
+            }
+            Backend::ReadyForQuery => {
+                self.ready(body, plan);
+                Ok(Rewritten::Unchanged)
+            }
+            Backend::ParseComplete
+            | Backend::BindComplete
+            | Backend::CloseComplete
+            | Backend::ParameterDescription
+            | Backend::NoData
+            | Backend::PortalSuspended
+            | Backend::CopyInResponse => Ok(Rewritten::Unchanged),
+        }
+    }
+}
+
+/// The target has done what a Parse, Bind or Close asked for.
+fn confirm(shared: &Shared, plan: Option<&mut Plan>) {
+    match plan.map(std::mem::take) {
+        Some(Plan::Parse(definition, receipt)) => {
+            definition.confirm(false);
+            if let Some(receipt) = receipt {
+                Tally::default().tell(receipt, None);
+            }
+        }
+        Some(Plan::Bind(portal, definition, receipt)) => {
+            definition.confirm(false);
+            shared.names.standing(&portal, |portal| portal.receipt = receipt);
+        }
+        Some(Plan::Close(definition)) => definition.confirm(false),
+        _ => {}
+    }
+}
+
+/// The maskers of a session: one for what comes under each set of value masks.
+struct Maskers {
+    general: Masker,
+    /// By the policy's generation and the rules that mask.
+    special: SmallVec<[(u64, policy_core::decision::Rules, Masker); 1]>,
+}
+
+impl Maskers {
+    fn of(&mut self, shared: &Shared, judged: &Judged) -> &mut Masker {
+        let (generation, rules) = (judged.generation(), &judged.obligations().masks);
+        if let Some(at) = self.special.iter().position(|(known, masks, _)| *known == generation && masks == rules) {
+            self.special.swap(0, at);
+        } else {
+            if self.special.len() >= 8 {
+                self.special.clear();
+            }
+            let masker = Masker::new(shared.target.value_masks(Some(judged)));
+            self.special.insert(0, (generation, rules.clone(), masker));
+        }
+        match self.special.first_mut() {
+            Some((_, _, masker)) => masker,
+            None => &mut self.general,
+        }
+    }
+
+    fn for_judged(&mut self, shared: &Shared, judged: Option<&Judged>) -> &mut Masker {
+        match judged {
+            Some(judged) => self.of(shared, judged),
+            None => &mut self.general,
+        }
+    }
+
+    fn detects(&self) -> bool {
+        self.special.first().map_or(&self.general, |(_, _, masker)| masker).masks().detects()
+    }
+}
+
+/// The SQLSTATE of an ErrorResponse.
+fn sqlstate(body: &[u8]) -> Option<&str> {
+    let field = body.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(b"C"))?;
+    std::str::from_utf8(field).ok()
+}
