@@ -91,24 +91,39 @@ impl Bucket {
     /// # Errors
     /// Where the store has to be asked and can't answer: whoever asks must not go on.
     pub async fn take(&self, units: u64, used: u64) -> Result<bool, StoreError> {
-        let Some(window) = self.window else { return Ok(used.saturating_add(units) <= self.bound) };
-        if self.take_local(units, window).is_none() {
-            let _one = self.refilling.lock().await;
-            // Whoever held the lock may have brought enough for all.
-            if let Some(start) = self.missing(units, window) {
-                let (counter, bound) = (self.counter.clone(), self.bound);
-                let batch = BATCH.min(bound / 64);
-                let missing = units.saturating_sub(self.local().left);
-                let want = missing.saturating_add(batch);
-                let got = self.store.ask(move |store| store.reserve(&counter, start, want, bound)).await?;
-                let mut local = self.local();
-                if local.window == start {
-                    local.left = local.left.saturating_add(got);
-                }
+        match self.take_now(units, used) {
+            Some(taken) => Ok(taken),
+            None => {
+                self.fetch(units).await?;
+                Ok(self.take_now(units, used).unwrap_or(false))
             }
-            return Ok(self.take_local(units, window).is_some());
         }
-        Ok(true)
+    }
+
+    /// The same without waiting: `None` where the store has to be asked first, by [`Bucket::fetch`].
+    pub fn take_now(&self, units: u64, used: u64) -> Option<bool> {
+        let Some(window) = self.window else { return Some(used.saturating_add(units) <= self.bound) };
+        self.take_local(units, window).map(|()| true)
+    }
+
+    /// Reserves units from the store, if fewer are here and there are any left.
+    ///
+    /// # Errors
+    /// Where the store can't answer.
+    pub async fn fetch(&self, units: u64) -> Result<(), StoreError> {
+        let Some(window) = self.window else { return Ok(()) };
+        let _one = self.refilling.lock().await;
+        // Whoever held the lock may have brought enough for all.
+        let Some(start) = self.missing(units, window) else { return Ok(()) };
+        let (counter, bound) = (self.counter.clone(), self.bound);
+        let batch = BATCH.min(bound / 64);
+        let want = units.saturating_sub(self.local().left).saturating_add(batch);
+        let got = self.store.ask(move |store| store.reserve(&counter, start, want, bound)).await?;
+        let mut local = self.local();
+        if local.window == start {
+            local.left = local.left.saturating_add(got);
+        }
+        Ok(())
     }
 
     fn start(&self, window: i64) -> i64 {

@@ -101,6 +101,17 @@ impl Judged {
         !depends_on.clock && !depends_on.grants
     }
 
+    /// Asks the store for more of what limits count, after [`Receipt::take`](super::Receipt::take) found too few here.
+    ///
+    /// # Errors
+    /// Where the store can't answer: nothing more of the command may be forwarded.
+    pub async fn fetch(self: Arc<Self>, unit: LimitUnit, units: u64) -> Result<(), Refusal> {
+        for (_, bucket) in self.limits.iter().filter(|(counted, _)| *counted == unit) {
+            bucket.fetch(units).await.map_err(|error| Refusal::unavailable(error.to_string()))?;
+        }
+        Ok(())
+    }
+
     /// Whether rows, commands or bytes are counted.
     pub fn counts(&self, unit: LimitUnit) -> bool {
         self.limits.iter().any(|(counted, _)| *counted == unit)

@@ -25,6 +25,6 @@ pub use asked::{Asked, Parameter, Stage, Statement, StatementParts};
 pub use gateway::{Gateway, Opening, Parts};
 pub use hold::{Held, HoldNotice, Released};
 pub use judged::Judged;
-pub use permit::{Outcome, Permit, Receipt};
+pub use permit::{Continuation, Outcome, Permit, Receipt};
 pub use refusal::{Refusal, RefusalKind};
 pub use session::{Closing, Judgement, Session};

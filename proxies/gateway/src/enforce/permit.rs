@@ -10,6 +10,7 @@ use portcullis_evidence::record::{LimitHit, Outcome as Outcomes, Result as Endin
 use super::judged::Judged;
 use super::live::Live;
 use super::refusal::{Refusal, RefusalKind};
+use crate::limits::Bucket;
 
 /// Proof that one command may be forwarded now. Minted only by this module, after the intent was recorded;
 /// consumed by forwarding. Dropped unused, its outcome is recorded as `unknown`.
@@ -42,6 +43,18 @@ impl Permit {
     }
 }
 
+/// Proof that something that was admitted before may go on: the same policy is in force, and the session lives.
+#[derive(Debug)]
+#[must_use = "it is consumed by forwarding what goes on"]
+pub struct Continuation(pub(super) ());
+
+impl Continuation {
+    /// Consumes it at the moment that the bytes are written to the target.
+    pub fn forward(self) {
+        let Self(()) = self;
+    }
+}
+
 /// A forwarded command whose outcome is still to be told. Dropped without, the outcome is recorded as `unknown`.
 #[derive(Debug)]
 pub struct Receipt {
@@ -66,33 +79,20 @@ impl Receipt {
         &self.judged
     }
 
-    /// Takes rows or bytes off the limits before they are forwarded to the client. Call it only where
-    /// [`Judged::counts`] says so; a batch at a time is cheap.
+    /// Takes rows or bytes off the limits before they are forwarded to the client, without waiting: `None` where the
+    /// store has to be asked first, by [`Judged::fetch`]. Call it only where [`Judged::counts`] says so.
     ///
     /// # Errors
-    /// Where a limit is reached or can't be counted: the command's remaining output must not be forwarded.
-    pub async fn take(&mut self, unit: LimitUnit, units: u64) -> Result<(), Refusal> {
+    /// Where a limit is reached: the command's remaining output must not be forwarded.
+    pub fn take(&mut self, unit: LimitUnit, units: u64) -> Option<Result<(), Refusal>> {
         let before = match unit {
             LimitUnit::Rows => self.rows,
             LimitUnit::Bytes => self.bytes,
             LimitUnit::Commands => 0,
         };
         for (_, bucket) in self.judged.limits.iter().filter(|(counted, _)| *counted == unit) {
-            match bucket.take(units, before).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    let refusal = Refusal::limit(&bucket.rule, unit, bucket.bound);
-                    let hit = LimitHit {
-                        command: self.command,
-                        rule: (&*bucket.rule).into(),
-                        unit: unit_name(unit).into(),
-                        allowed: bucket.bound,
-                        counted: before,
-                    };
-                    self.live.write_later(&Record::Limit(hit));
-                    return Err(refusal);
-                }
-                Err(error) => return Err(Refusal::unavailable(error.to_string())),
+            if !bucket.take_now(units, before)? {
+                return Some(Err(self.reached(bucket, unit, before)));
             }
         }
         match unit {
@@ -100,7 +100,30 @@ impl Receipt {
             LimitUnit::Bytes => self.bytes = before.saturating_add(units),
             LimitUnit::Commands => {}
         }
-        Ok(())
+        Some(Ok(()))
+    }
+
+    /// The same after [`Judged::fetch`] has come back: what is missing now is used up.
+    ///
+    /// # Errors
+    /// Where a limit is reached.
+    pub fn take_fetched(&mut self, unit: LimitUnit, units: u64) -> Result<(), Refusal> {
+        if let Some(taken) = self.take(unit, units) {
+            return taken;
+        }
+        let first = self.judged.limits.iter().find(|(counted, _)| *counted == unit);
+        first.map_or(Ok(()), |(_, bucket)| Err(self.reached(bucket, unit, bucket.bound)))
+    }
+
+    fn reached(&self, bucket: &Bucket, unit: LimitUnit, counted: u64) -> Refusal {
+        self.live.write_later(&Record::Limit(LimitHit {
+            command: self.command,
+            rule: (&*bucket.rule).into(),
+            unit: unit_name(unit).into(),
+            allowed: bucket.bound,
+            counted,
+        }));
+        Refusal::limit(&bucket.rule, unit, bucket.bound)
     }
 
     /// Records what became of the command.

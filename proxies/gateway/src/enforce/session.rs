@@ -19,7 +19,7 @@ use super::gateway::connect;
 use super::hold::Held;
 use super::judged::{Answer, Judged};
 use super::live::Live;
-use super::permit::{Permit, unit_name};
+use super::permit::{Continuation, Permit, unit_name};
 use super::refusal::Refusal;
 use crate::session::{SessionId, Stop, StopReason};
 
@@ -130,6 +130,19 @@ impl Session {
         let stopped = Refusal::stopped(&reason);
         self.live.entry.stop.throw(reason);
         Err(stopped)
+    }
+
+    /// Whether something that was admitted under `judged` may go on without being judged anew: `None` where another
+    /// policy is in force by now, or the decision held for its moment only.
+    ///
+    /// # Errors
+    /// Where the session was stopped.
+    pub fn resume(&self, judged: &Judged) -> Result<Option<Continuation>, Refusal> {
+        if let Some(reason) = self.live.entry.stop.reached() {
+            return Err(Refusal::stopped(reason));
+        }
+        let same = judged.generation() == self.live.gateway.policies.generation();
+        Ok((same && !judged.decision().depends_on.clock).then_some(Continuation(())))
     }
 
     /// Records that the proxy refused a message without a verdict: it can't be read, or isn't offered.
