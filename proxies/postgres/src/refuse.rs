@@ -29,6 +29,20 @@ impl SqlState {
     pub const TOO_MANY: Self = Self(*b"53300");
     /// The target can't be reached: `sqlclient_unable_to_establish_sqlconnection`.
     pub const UNREACHABLE: Self = Self(*b"08001");
+    /// A command that waits for approval: a warning, not an error.
+    pub const HELD: Self = Self(*b"01000");
+    /// A limit of the policy is reached: `configuration_limit_exceeded`.
+    pub const LIMIT: Self = Self(*b"53400");
+    /// The gateway can't do its part now: `cannot_connect_now`.
+    pub const UNAVAILABLE: Self = Self(*b"57P03");
+    /// A prepared statement, portal or cursor that the session did not make: `invalid_sql_statement_name`.
+    pub const NO_STATEMENT: Self = Self(*b"26000");
+    /// What a statement means has changed: `object_not_in_prerequisite_state`.
+    pub const CHANGED: Self = Self(*b"55000");
+    /// Not in PostgreSQL's language: `syntax_error`.
+    pub const SYNTAX: Self = Self(*b"42601");
+    /// A slip of the gateway's own: `internal_error`.
+    pub const INTERNAL: Self = Self(*b"XX000");
     /// The session is ended from this side: `admin_shutdown`.
     pub const SHUTDOWN: Self = Self(*b"57P01");
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::Gateway;
 use portcullis_postgres::refuse::{Refusal, SqlState};
-use portcullis_postgres::relay::{ClientFrame, Disposition, Judge, Permit, Transparent, View};
+use portcullis_postgres::relay::{ClientFrame, Disposition, Judge, Leave, Transparent, View};
 use portcullis_postgres::wire::frontend::Frontend;
 use portcullis_postgres::{Opening, Policing};
 use portcullis_testkit::Database;
@@ -67,12 +67,12 @@ impl Judge for ToyJudge {
         if is_statement && text.contains("held") {
             return Disposition::Hold(Refusal::new(SqlState(*b"00000"), "waiting for approval 7"), ());
         }
-        Disposition::Forward(Permit::unjudged(), ())
+        Disposition::Forward(Leave::unjudged(), ())
     }
 
     async fn on_hold(&mut self, (): ()) -> Disposition<(), Infallible> {
         self.0.released.0.acquire().await.unwrap().forget();
-        Disposition::Forward(Permit::unjudged(), ())
+        Disposition::Forward(Leave::unjudged(), ())
     }
 
     fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static {

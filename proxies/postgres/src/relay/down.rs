@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use super::end::End;
 use super::inbox::Inbox;
-use super::judge::{Passage, Transaction, Veil};
+use super::judge::{Passage, Ticket, Transaction, Veil};
 use super::ledger::Ledger;
 use super::outbox::Outbox;
 use crate::connect::PINNED;
@@ -41,9 +41,19 @@ struct Piece {
     is_dropped: bool,
 }
 
+/// How far the message at the front could be dealt with.
+enum Scanned {
+    /// All of it.
+    Whole,
+    /// All of it is needed, and has not come.
+    Partly,
+    /// The veil waits for something, and wakes the task.
+    Waits,
+}
+
 impl Down {
     /// Relays until both sockets are exhausted. Ready only with the session's end.
-    pub(super) fn poll<Plan: Default, V: Veil<Plan>>(
+    pub(super) fn poll<Plan: Ticket, V: Veil<Plan>>(
         &mut self,
         cx: &mut Context<'_>,
         target: &mut Transport,
@@ -57,7 +67,7 @@ impl Down {
         }
     }
 
-    fn poll_on<Plan: Default, V: Veil<Plan>>(
+    fn poll_on<Plan: Ticket, V: Veil<Plan>>(
         &mut self,
         cx: &mut Context<'_>,
         target: &mut Transport,
@@ -67,9 +77,12 @@ impl Down {
     ) -> Poll<Result<Infallible, End>> {
         let mut turn = 0;
         loop {
-            self.scan(ledger, veil)?;
+            let may_go_on = self.scan(cx, ledger, veil)?;
             self.tell(ledger);
             ready!(self.out.poll_flush(cx, self.inbox.bytes(), client)).map_err(End::Client)?;
+            if !may_go_on {
+                return Poll::Pending;
+            }
             if turn >= TURN {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -106,7 +119,7 @@ impl Down {
     }
 
     /// Sends the refusals and notices whose turn it is.
-    fn tell<Plan: Default>(&mut self, ledger: &mut Ledger<Plan>) {
+    fn tell<Plan: Ticket>(&mut self, ledger: &mut Ledger<Plan>) {
         if self.under_way.left > 0 {
             return;
         }
@@ -118,12 +131,13 @@ impl Down {
         }
     }
 
-    /// Deals with every message, or part of one, that is in the inbox.
-    fn scan<Plan: Default, V: Veil<Plan>>(
+    /// Deals with every message, or part of one, that is in the inbox; `false` when the veil has to be waited for.
+    fn scan<Plan: Ticket, V: Veil<Plan>>(
         &mut self,
+        cx: &mut Context<'_>,
         ledger: &mut Ledger<Plan>,
         veil: &mut V,
-    ) -> Result<(), End> {
+    ) -> Result<bool, End> {
         self.need = 0;
         loop {
             if self.under_way.left > 0 {
@@ -133,38 +147,50 @@ impl Down {
                     self.out.pass(self.inbox.bytes(), span);
                 }
                 if self.under_way.left > 0 {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
             self.tell(ledger);
             let Some(header) = frame::header(self.inbox.window()).map_err(End::TargetMalformed)? else {
-                return Ok(());
+                return Ok(true);
             };
             let kind = Backend::from_header(header).map_err(End::TargetMalformed)?;
             ledger.check(kind).map_err(|_| End::OutOfTurn(kind))?;
-            if !self.message(kind, header, ledger, veil)? {
-                self.need = header.total();
-                return Ok(());
+            match self.message(cx, kind, header, ledger, veil)? {
+                Scanned::Whole => {}
+                Scanned::Partly => {
+                    self.need = header.total();
+                    return Ok(true);
+                }
+                Scanned::Waits => return Ok(false),
             }
         }
     }
 
-    /// Deals with the message at the front; `false` when all of it is needed and has not come.
-    fn message<Plan: Default, V: Veil<Plan>>(
+    /// Deals with the message at the front.
+    fn message<Plan: Ticket, V: Veil<Plan>>(
         &mut self,
+        cx: &mut Context<'_>,
         kind: Backend,
         header: Header,
         ledger: &mut Ledger<Plan>,
         veil: &mut V,
-    ) -> Result<bool, End> {
+    ) -> Result<Scanned, End> {
         if kind == Backend::ErrorResponse
             && let Some(instead) = ledger.refusal_in_place()
         {
             // The target's error answers what the gateway made it fail with: the client gets the refusal.
             self.out.own(self.inbox.bytes()).extend_from_slice(&instead);
             ledger.settle(kind);
+            veil.on_refusal();
             self.under_way = Piece { left: header.total(), is_dropped: true };
-            return Ok(true);
+            return Ok(Scanned::Whole);
+        }
+        if self.passage.is_none() {
+            match veil.poll_admit(cx, kind, ledger.plan()) {
+                Poll::Ready(admitted) => admitted.map_err(End::Refused)?,
+                Poll::Pending => return Ok(Scanned::Waits),
+            }
         }
         let passage = *self.passage.get_or_insert_with(|| veil.on_server_frame(kind, header, ledger.plan()));
         if let Passage::Rewrite(cap) = passage
@@ -174,7 +200,9 @@ impl Down {
         }
         let is_read = matches!(kind, Backend::ReadyForQuery | Backend::ParameterStatus);
         if is_read || passage != Passage::Pass {
-            let Some(body) = self.inbox.window().get(HEADER..header.total()) else { return Ok(false) };
+            let Some(body) = self.inbox.window().get(HEADER..header.total()) else {
+                return Ok(Scanned::Partly);
+            };
             if kind == Backend::ParameterStatus {
                 watch(body)?;
             }
@@ -189,7 +217,7 @@ impl Down {
         self.passage = None;
         ledger.settle(kind);
         self.under_way = Piece { left: header.total(), is_dropped: passage != Passage::Pass };
-        Ok(true)
+        Ok(Scanned::Whole)
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use crate::refuse::{Refusal, SqlState};
 use crate::wire::Malformed;
 use crate::wire::backend::Backend;
+use crate::wire::frontend::Frontend;
 
 /// Why a session is over.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub enum End {
     /// A setting changed under which statements would be read in another way than they were judged.
     #[error("the setting `{0}` was changed")]
     Unpinned(&'static str),
+    /// A command that has effects came with leave for one that has none: a slip of the gateway's own.
+    #[error("leave for a harmless message was given to a {0:?}")]
+    Unfit(Frontend),
     /// Somebody decided so.
     #[error("{}", .0.message)]
     Refused(Refusal),
@@ -63,6 +67,9 @@ impl End {
             }
             Self::ClientMalformed(malformed) => protocol(malformed.to_string()),
             Self::CommandInCopy => protocol("a command came in the middle of a COPY".to_owned()),
+            Self::Unfit(_) => {
+                Some(Refusal::new(SqlState::INTERNAL, "the gateway can't tell whether this is allowed"))
+            }
             Self::TargetMalformed(_) | Self::OutOfTurn(_) | Self::TooLong { .. } => Some(
                 Refusal::new(SqlState::PROTOCOL, "the target sent what the gateway can't let through")
                     .hint("the gateway's log says what it was"),

@@ -1,27 +1,47 @@
 //! The only way to a target: what may be sent, and on whose word.
 //!
-//! A command needs a [`Permit`], by value. Messages that carry no command of their own (the end of a run, data of
+//! A command needs a [`Leave`], by value; what has an effect needs one that the gateway minted. Messages that carry no command of their own (the end of a run, data of
 //! a COPY that was permitted) are named one by one. What the gateway sends on its own account is one of [`Own`]'s constants.
 
 use std::io;
 use std::ops::Range;
 use std::task::{Context, Poll};
 
+use portcullis_gateway::enforce::{Continuation, Permit, Receipt};
+
 use super::inbox::Inbox;
 use super::outbox::Outbox;
 use crate::transport::Transport;
+use crate::wire::frontend::Frontend;
 
-/// Proof that one command may be sent. Consumed by sending it.
+/// On whose word a command is sent. Consumed by sending it.
 #[derive(Debug)]
-#[must_use = "a permit is consumed by forwarding the command"]
-pub struct Permit(());
+#[must_use = "leave is consumed by forwarding the command"]
+pub enum Leave {
+    /// The gateway's permit for this very command.
+    Permit(Permit),
+    /// It goes on with what a permit was for: a portal that was bound under it.
+    Again(Continuation),
+    /// It runs nothing. Good for Describe and Close alone.
+    Harmless,
+    /// No policy stands behind it.
+    Unjudged(Unjudged),
+}
 
-impl Permit {
-    /// A permit that no policy stands behind, for measuring the relay and testing it alone.
+/// For measuring the relay and testing it alone.
+#[derive(Debug)]
+pub struct Unjudged(());
+
+impl Leave {
+    /// Leave that no policy stands behind, for measuring the relay and testing it alone.
     pub fn unjudged() -> Self {
-        Self(())
+        Self::Unjudged(Unjudged(()))
     }
 }
+
+/// A message that was to be sent on leave that is not good for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unfit;
 
 /// What the gateway sends to a target on its own account. Constants, all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +71,26 @@ pub(super) struct Forward {
 }
 
 impl Forward {
-    /// Sends one command, `frame` of `inbox`, as it is.
-    pub(super) fn command(&mut self, permit: Permit, inbox: &Inbox, frame: Range<usize>) {
-        let Permit(()) = permit;
+    /// Sends one command, `frame` of `inbox`, as it is. A permit leaves its receipt.
+    pub(super) fn command(
+        &mut self,
+        leave: Leave,
+        kind: Frontend,
+        inbox: &Inbox,
+        frame: Range<usize>,
+    ) -> Result<Option<Receipt>, Unfit> {
+        let receipt = match leave {
+            Leave::Permit(permit) => Some(permit.forward()),
+            Leave::Again(again) => {
+                again.forward();
+                None
+            }
+            Leave::Harmless if matches!(kind, Frontend::Describe | Frontend::Close) => None,
+            Leave::Harmless => return Err(Unfit),
+            Leave::Unjudged(Unjudged(())) => None,
+        };
         self.out.pass(inbox.bytes(), frame);
+        Ok(receipt)
     }
 
     /// Sends a message, or a piece of one, that carries no command: Sync, Flush, and the data or the end of a COPY,

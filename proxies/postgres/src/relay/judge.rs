@@ -7,7 +7,11 @@
 
 use std::future::Future;
 
-use super::forward::Permit;
+use std::task::{Context, Poll};
+
+use portcullis_gateway::enforce::Receipt;
+
+use super::forward::Leave;
 use crate::refuse::Refusal;
 use crate::wire::backend::Backend;
 use crate::wire::frame::Header;
@@ -29,6 +33,21 @@ pub struct View {
     pub transaction: Transaction,
     /// Whether commands were sent since that the target has not answered in full.
     pub is_pipelined: bool,
+    /// The number of the run of messages that this one belongs to: Syncs and simple queries that came before. The
+    /// messages of one run fail together, and run in one transaction if no block is open.
+    pub segment: u64,
+}
+
+/// What travels with a command in the queue of expected replies.
+pub trait Ticket: Default + Send {
+    /// The command was sent under a permit, whose receipt this is.
+    fn sent(&mut self, receipt: Receipt);
+}
+
+impl Ticket for () {
+    fn sent(&mut self, receipt: Receipt) {
+        drop(receipt);
+    }
 }
 
 /// The state that ReadyForQuery tells.
@@ -57,7 +76,7 @@ impl Transaction {
 #[derive(Debug)]
 pub enum Disposition<Plan, Held> {
     /// It is sent to the target as it is.
-    Forward(Permit, Plan),
+    Forward(Leave, Plan),
     /// It is not sent. The client gets an error, and the target's transaction fails with it.
     Refuse(Refusal),
     /// It waits, everything behind it in the client's stream too. The notice is told at once.
@@ -69,7 +88,7 @@ pub enum Disposition<Plan, Held> {
 /// Decides on commands.
 pub trait Judge: Send {
     /// What the judge tells the veil about a forwarded command. The default belongs to messages that are no commands.
-    type Plan: Default + Send;
+    type Plan: Ticket;
     /// A command that waits.
     type Held: Send;
 
@@ -85,6 +104,19 @@ pub trait Judge: Send {
         &mut self,
         held: Self::Held,
     ) -> impl Future<Output = Disposition<Self::Plan, std::convert::Infallible>> + Send;
+
+    /// A command was refused; `aborts` says that the gateway is about to send the target a statement of its own that
+    /// fails, so that what the target has done with the refused command's transaction fails too.
+    ///
+    /// # Errors
+    /// Where that can't be recorded: the session ends.
+    fn on_refused(&mut self, aborts: bool) -> Result<(), Refusal> {
+        let _ = aborts;
+        Ok(())
+    }
+
+    /// Everything was answered, and the session waits for its client.
+    fn on_idle(&mut self) {}
 
     /// Resolves when the session must end now, whatever it is doing; polled whenever the session wakes up.
     fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static;
@@ -104,6 +136,24 @@ pub trait Veil<Plan>: Send {
     /// Decides on a message by its header. `plan` is that of the command it answers; a notice, a setting or a
     /// notification may come at any time and then has the plan of the command that runs, if one does.
     fn on_server_frame(&mut self, kind: Backend, header: Header, plan: Option<&mut Plan>) -> Passage;
+
+    /// Asked once before each message: ready when it may be looked at, which may have to wait for a count that
+    /// is kept elsewhere.
+    ///
+    /// # Errors
+    /// Where nothing more may pass: the session ends with the refusal.
+    fn poll_admit(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: Backend,
+        plan: Option<&mut Plan>,
+    ) -> Poll<Result<(), Refusal>> {
+        let _ = (cx, kind, plan);
+        Poll::Ready(Ok(()))
+    }
+
+    /// The target failed at what the gateway made it fail at, in the place of a command that was refused.
+    fn on_refusal(&mut self) {}
 
     /// Appends to `out` what the client gets instead of this message: one whole message, some, or nothing.
     ///
@@ -127,7 +177,7 @@ impl Judge for Transparent {
     type Held = std::convert::Infallible;
 
     async fn on_client_frame(&mut self, _: ClientFrame<'_>, _: View) -> Disposition<(), Self::Held> {
-        Disposition::Forward(Permit::unjudged(), ())
+        Disposition::Forward(Leave::unjudged(), ())
     }
 
     async fn on_hold(&mut self, held: Self::Held) -> Disposition<(), std::convert::Infallible> {

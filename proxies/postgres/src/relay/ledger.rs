@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use super::judge::{Transaction, View};
+use super::judge::{Ticket, Transaction, View};
 use crate::wire::backend::Backend;
 
 /// Replies owed at most, before the client has to wait. The target buffers 8 KiB of replies, which is below 1,700 of
@@ -62,6 +62,8 @@ pub(super) struct Ledger<Plan> {
     is_skipping: bool,
     /// Extended messages were sent since the last Sync: an implicit transaction may be open.
     is_segment_open: bool,
+    /// Counts Syncs and simple queries: what ends a run of messages that succeed or fail together.
+    segment: u64,
     /// The target reads a COPY's data, and the client has not ended it.
     is_copying_in: bool,
     /// Syncs sent behind a COPY before the target asked for data. It swallows them while it reads the data.
@@ -70,13 +72,14 @@ pub(super) struct Ledger<Plan> {
     uncertain: usize,
 }
 
-impl<Plan: Default> Ledger<Plan> {
+impl<Plan: Ticket> Ledger<Plan> {
     pub(super) fn new(transaction: Transaction) -> Self {
         Self {
             queue: VecDeque::with_capacity(8),
             transaction,
             is_skipping: false,
             is_segment_open: false,
+            segment: 0,
             is_copying_in: false,
             swallowed: 0,
             uncertain: 0,
@@ -87,6 +90,7 @@ impl<Plan: Default> Ledger<Plan> {
         View {
             transaction: self.transaction,
             is_pipelined: !self.queue.is_empty() || self.is_segment_open || self.uncertain > 0,
+            segment: self.segment,
         }
     }
 
@@ -112,7 +116,10 @@ impl<Plan: Default> Ledger<Plan> {
 
     pub(super) fn push(&mut self, owed: Owed, plan: Plan) {
         match owed {
-            Owed::Query | Owed::RefusedQuery(_) | Owed::Sync => self.is_segment_open = false,
+            Owed::Query | Owed::RefusedQuery(_) | Owed::Sync => {
+                self.is_segment_open = false;
+                self.segment += 1;
+            }
             Owed::Told(_) | Owed::CopyEnd => {}
             _ => self.is_segment_open = true,
         }

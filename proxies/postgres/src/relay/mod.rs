@@ -28,8 +28,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub use end::End;
-pub use forward::Permit;
-pub use judge::{ClientFrame, Disposition, Judge, Passage, Transaction, Transparent, Veil, View};
+pub use forward::Leave;
+pub use judge::{ClientFrame, Disposition, Judge, Passage, Ticket, Transaction, Transparent, Veil, View};
 
 use crate::cancel::Cancels;
 use crate::refuse::{Refusal, Severity, SqlState};
@@ -107,7 +107,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
 
     /// Moves bytes in both directions until a command wants a decision.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, End>> {
-        let Self { client, target, up, down, ledger, veil, .. } = self;
+        let Self { client, target, up, down, ledger, veil, judge, .. } = self;
         loop {
             if let Poll::Ready(next) = up.poll(cx, client, target, ledger) {
                 return Poll::Ready(next);
@@ -118,6 +118,9 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             }
             // Replies have made room for more commands, for which no socket would wake us.
             if !was_full || ledger.is_full() {
+                if !ledger.view().is_pipelined {
+                    judge.on_idle();
+                }
                 return Poll::Pending;
             }
         }
@@ -125,16 +128,21 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
 
     async fn command(&mut self, command: Command) -> Result<(), End> {
         match self.decide(command).await? {
-            Disposition::Forward(permit, plan) => self.up.send(command, permit, plan, &mut self.ledger),
-            Disposition::Refuse(refusal) => self.up.refuse(command, &refusal, &mut self.ledger),
-            Disposition::End(refusal) => return Err(End::Refused(refusal)),
+            Disposition::Forward(leave, plan) => self.up.send(command, leave, plan, &mut self.ledger),
+            Disposition::Refuse(refusal) => self.refuse(command, &refusal),
+            Disposition::End(refusal) => Err(End::Refused(refusal)),
             Disposition::Hold(notice, held) => match self.hold(notice, held).await? {
-                Disposition::Forward(permit, plan) => self.up.send(command, permit, plan, &mut self.ledger),
-                Disposition::Refuse(refusal) => self.up.refuse(command, &refusal, &mut self.ledger),
-                Disposition::End(refusal) => return Err(End::Refused(refusal)),
+                Disposition::Forward(leave, plan) => self.up.send(command, leave, plan, &mut self.ledger),
+                Disposition::Refuse(refusal) => self.refuse(command, &refusal),
+                Disposition::End(refusal) => Err(End::Refused(refusal)),
                 Disposition::Hold(_, never) => match never {},
             },
         }
+    }
+
+    fn refuse(&mut self, command: Command, refusal: &Refusal) -> Result<(), End> {
+        self.judge.on_refused(self.ledger.is_anything_to_abort()).map_err(End::Refused)?;
+        self.up.refuse(command, refusal, &mut self.ledger);
         Ok(())
     }
 

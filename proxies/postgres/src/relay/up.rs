@@ -4,8 +4,9 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use super::end::End;
-use super::forward::{Forward, Own, Permit};
+use super::forward::{Forward, Leave, Own, Unfit};
 use super::inbox::Inbox;
+use super::judge::Ticket;
 use super::ledger::{Control, Ledger, Owed};
 use crate::refuse::{Refusal, Severity, SqlState};
 use crate::transport::Transport;
@@ -58,7 +59,7 @@ impl Up {
 
     /// Goes on until there is a command to decide on, or the session ends. Nothing is read while earlier bytes
     /// still wait for the target, or while it owes too many replies.
-    pub(super) fn poll<Plan: Default>(
+    pub(super) fn poll<Plan: Ticket>(
         &mut self,
         cx: &mut Context<'_>,
         client: &mut Transport,
@@ -107,13 +108,13 @@ impl Up {
     }
 
     /// Sends a command as it is.
-    pub(super) fn send<Plan: Default>(
+    pub(super) fn send<Plan: Ticket>(
         &mut self,
         command: Command,
-        permit: Permit,
-        plan: Plan,
+        leave: Leave,
+        mut plan: Plan,
         ledger: &mut Ledger<Plan>,
-    ) {
+    ) -> Result<(), End> {
         let owed = match command.kind {
             Frontend::Query => Owed::Query,
             Frontend::Parse => Owed::Parse,
@@ -122,15 +123,19 @@ impl Up {
             Frontend::Execute => Owed::Execute,
             Frontend::Close => Owed::Close,
             // `scan` gives out none of these as a command.
-            _ => return,
+            _ => return Ok(()),
         };
         let frame = self.inbox.take(command.total);
-        self.forward.command(permit, &self.inbox, frame);
+        let receipt = self.forward.command(leave, command.kind, &self.inbox, frame);
+        if let Some(receipt) = receipt.map_err(|Unfit| End::Unfit(command.kind))? {
+            plan.sent(receipt);
+        }
         ledger.push(owed, plan);
+        Ok(())
     }
 
     /// Refuses a command in its place, and makes what the target has done with it fail.
-    pub(super) fn refuse<Plan: Default>(
+    pub(super) fn refuse<Plan: Ticket>(
         &mut self,
         command: Command,
         refusal: &Refusal,
@@ -171,7 +176,7 @@ impl Up {
     }
 
     /// Deals with everything in the inbox up to the next command.
-    fn scan<Plan: Default>(&mut self, ledger: &mut Ledger<Plan>) -> Result<Option<Next>, End> {
+    fn scan<Plan: Ticket>(&mut self, ledger: &mut Ledger<Plan>) -> Result<Option<Next>, End> {
         self.need = 0;
         loop {
             self.take_piece();
@@ -192,7 +197,7 @@ impl Up {
         }
     }
 
-    fn message<Plan: Default>(
+    fn message<Plan: Ticket>(
         &mut self,
         kind: Frontend,
         handling: Handling,
