@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::Gateway;
+use common::raw::{extended, query, shape, sync};
 use portcullis_postgres::refuse::{Refusal, SqlState};
 use portcullis_postgres::relay::{ClientFrame, Disposition, Judge, Leave, Transparent, View};
 use portcullis_postgres::wire::frontend::Frontend;
 use portcullis_postgres::{Opening, Policing};
 use portcullis_testkit::Database;
-use portcullis_testkit::peer::{Raw, message, startup};
+use portcullis_testkit::peer::{Raw, message};
 use tokio::sync::{Notify, Semaphore};
 
 /// What the toy's tests watch and steer.
@@ -104,54 +105,9 @@ impl Scene {
         self.database.direct().await.query_one("SELECT count(*) FROM t", &[]).await.unwrap().get(0)
     }
 
-    /// A session on which the test says exactly what it likes, logged in by SCRAM done by hand.
     fn raw(&self) -> Raw {
-        let mut raw = Raw::connect(self.gateway.address);
-        raw.send(&startup(&[("user", common::USER), ("database", "shop")]));
-        let (tag, _) = raw.message();
-        assert_eq!(tag, b'R');
-        let mut scram = postgres_protocol::authentication::sasl::ScramSha256::new(
-            common::PASSWORD.as_bytes(),
-            postgres_protocol::authentication::sasl::ChannelBinding::unsupported(),
-        );
-        let first = scram.message();
-        let mut body = b"SCRAM-SHA-256\0".to_vec();
-        body.extend_from_slice(&u32::try_from(first.len()).unwrap().to_be_bytes());
-        body.extend_from_slice(first);
-        raw.send(&message(b'p', &body));
-        scram.update(&raw.message().1[4..]).unwrap();
-        raw.send(&message(b'p', scram.message()));
-        scram.finish(&raw.message().1[4..]).unwrap();
-        let _ = raw.until(b'Z');
-        raw
+        common::raw::session(&self.gateway)
     }
-}
-
-fn query(text: &str) -> Vec<u8> {
-    message(b'Q', format!("{text}\0").as_bytes())
-}
-
-fn parse(text: &str) -> Vec<u8> {
-    message(b'P', format!("\0{text}\0\0\0").as_bytes())
-}
-
-/// Parse, Bind and Execute of one statement.
-fn extended(text: &str) -> Vec<u8> {
-    [parse(text), message(b'B', b"\0\0\0\0\0\0\0\0"), message(b'E', b"\0\0\0\0\0")].concat()
-}
-
-fn sync() -> Vec<u8> {
-    message(b'S', b"")
-}
-
-/// The types of messages, ReadyForQuery with its state.
-fn shape(messages: &[(u8, Vec<u8>)]) -> String {
-    let one = |(tag, body): &(u8, Vec<u8>)| match tag {
-        b'Z' => format!("Z({})", char::from(body[0])),
-        b'E' if body.windows(5).any(|code| code == b"42501") => "E(denied)".to_owned(),
-        tag => char::from(*tag).to_string(),
-    };
-    messages.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]

@@ -30,6 +30,12 @@ impl Raw {
         let _ = self.0.write_all(bytes);
     }
 
+    /// A second handle on the same connection, for a thread that writes while this one reads.
+    #[must_use]
+    pub fn split(&self) -> Self {
+        Self(self.0.try_clone().expect("another handle"))
+    }
+
     /// Reads exactly `count` bytes.
     #[must_use]
     pub fn read(&mut self, count: usize) -> Vec<u8> {

@@ -7,6 +7,8 @@
     reason = "a fixture that does not come up is a failed test"
 )]
 
+pub mod raw;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
