@@ -8,7 +8,7 @@
 //! - two rules that say the same;
 //! - a deny or allow without any clause, which is about everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use policy_core::rule::{Comparison, Do, Effect, Expr, Fact, Literal, Mode, Pattern, Rule, Scope, Selector};
 use policy_core::{RuleSet, Verb};
@@ -29,12 +29,14 @@ pub(crate) fn analyze(rules: &RuleSet, units: &[Unit<'_>], found: &mut Vec<Diagn
         })
         .collect();
     let head = |rule: &Rule| heads.get(&*rule.id.0).copied();
-    for (index, rule) in rules.rules.iter().enumerate() {
+    let denies: Vec<&Rule> = rules.rules.iter().filter(|deny| is_unconditional(deny)).collect();
+    let mut said: HashMap<(&Scope, &Effect, Mode), &Rule> = HashMap::new();
+    for rule in &rules.rules {
+        let twin = said.insert((&rule.scope, &rule.effect, rule.mode), rule);
         let Some(span) = head(rule) else { continue };
         found.extend(contradiction(rule, span));
         found.extend(about_everything(rule, span));
-        found.extend(shadow(rule, &rules.rules, span, &head));
-        let twin = rules.rules.iter().take(index).find(|other| says_the_same(rule, other));
+        found.extend(shadow(rule, &denies, span, &head));
         if let Some(twin) = twin {
             let message = format!("`{}` says the same as `{}`", rule.id, twin.id);
             let diagnostic = Diagnostic::warning(span, message, "one of them is enough");
@@ -44,10 +46,6 @@ pub(crate) fn analyze(rules: &RuleSet, units: &[Unit<'_>], found: &mut Vec<Diagn
             });
         }
     }
-}
-
-fn says_the_same(one: &Rule, other: &Rule) -> bool {
-    one.scope == other.scope && one.effect == other.effect && one.mode == other.mode
 }
 
 fn about_everything(rule: &Rule, span: Span) -> Option<Diagnostic> {
@@ -113,8 +111,14 @@ fn conjuncts<'e>(expr: &'e Expr, parts: &mut Vec<&'e Expr>) {
     }
 }
 
+/// Conditions with more parts are not compared: every part would meet every other.
+const MOST_PARTS: usize = 64;
+
 /// Two conjuncts that exclude each other.
 fn clash(parts: &[&Expr]) -> Option<String> {
+    if parts.len() > MOST_PARTS {
+        return None;
+    }
     for (index, one) in parts.iter().enumerate() {
         for other in parts.iter().skip(index + 1) {
             let opposite = |a: &Expr, b: &Expr| matches!(a, Expr::Not(inner) if **inner == *b);
@@ -171,15 +175,20 @@ fn range(comparison: Comparison, value: i64) -> (i64, i64) {
 
 // --- allows and holds in the shadow of a deny -------------------------------------------------------------
 
+/// Allows are not compared with more denies than this.
+const MOST_DENIES: usize = 256;
+
 fn shadow(
     rule: &Rule,
-    rules: &[Rule],
+    denies: &[&Rule],
     span: Span,
     head: &impl Fn(&Rule) -> Option<Span>,
 ) -> Option<Diagnostic> {
     let permits = matches!(rule.effect, Effect::Allow | Effect::Hold(_));
     let does = rule.scope.does.as_ref().filter(|_| permits && rule.mode == Mode::Enforce)?;
-    let denies: Vec<&Rule> = rules.iter().filter(|deny| is_unconditional(deny)).collect();
+    if denies.len() > MOST_DENIES {
+        return None;
+    }
     let mut by: Option<&Rule> = None;
     for selector in each(&rule.scope.on) {
         for part in does {

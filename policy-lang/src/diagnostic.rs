@@ -92,19 +92,24 @@ pub enum Style {
 pub struct Diagnostics {
     sources: Arc<[Source]>,
     list: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
 }
 
-/// More are counted, not shown.
-const SHOWN: usize = 100;
+/// More are counted, not kept: nobody reads them, and each costs time to place.
+const KEPT: usize = 100;
 
 impl Diagnostics {
     pub(crate) fn new(sources: Arc<[Source]>, mut list: Vec<Diagnostic>) -> Self {
         let order = |diagnostic: &Diagnostic| diagnostic.span.map(|span| (span.source, span.start));
         list.sort_by_key(|diagnostic| (diagnostic.severity, order(diagnostic)));
-        Self { sources, list }
+        let errors = list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        let warnings = list.len() - errors;
+        list.truncate(KEPT);
+        Self { sources, list, errors, warnings }
     }
 
-    /// Errors first, each sort in the order of the text.
+    /// Errors first, each sort in the order of the text; the first 100 of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
     }
@@ -116,12 +121,12 @@ impl Diagnostics {
 
     /// How many are errors.
     pub fn errors(&self) -> usize {
-        self.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+        self.errors
     }
 
     /// How many are warnings.
     pub fn warnings(&self) -> usize {
-        self.list.len() - self.errors()
+        self.warnings
     }
 
     /// All of them as text: file, line, caret, what was expected, what to do. At most 100 are shown.
@@ -131,11 +136,12 @@ impl Diagnostics {
             Style::Coloured => Renderer::styled(),
         };
         let mut out = String::new();
-        for diagnostic in self.list.iter().take(SHOWN) {
+        for diagnostic in &self.list {
             out.push_str(&renderer.render(&[self.group(diagnostic)]));
             out.push_str("\n\n");
         }
-        if let Some(more) = self.list.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let more = (self.errors + self.warnings).saturating_sub(self.list.len());
+        if more > 0 {
             out.push_str(&format!("and {more} more\n"));
         }
         out

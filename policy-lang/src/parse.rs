@@ -40,8 +40,12 @@ pub(crate) fn parse(index: u32, source: &Source) -> Parsed {
             Err(_) => {}
         }
     }
+    let mut faults: Vec<usize> = scan.faults.iter().map(|fault| fault.range.start).collect();
+    faults.sort_unstable();
     for item in &scan.items {
-        let faulty = scan.faults.iter().any(|fault| item.contains(&fault.range.start));
+        // Faults are found in two passes, so their order is not the text's.
+        let from = faults.partition_point(|at| *at < item.start);
+        let faulty = faults.get(from).is_some_and(|at| *at < item.end);
         let result = match text.get(item.clone()) {
             Some(stretch) if !faulty => syntax::parse(stretch, index, item.start),
             _ => {
@@ -73,10 +77,10 @@ fn note_broken(scan: &Scan, item: &Range<usize>, text: &str, parsed: &mut Parsed
 }
 
 fn significant<'s>(scan: &'s Scan, within: &Range<usize>) -> impl Iterator<Item = &'s Token> {
-    let within = within.clone();
-    scan.tokens
-        .iter()
-        .filter(move |token| token.kind != TokenKind::Comment && within.contains(&token.range.start))
+    let from = scan.tokens.partition_point(|token| token.range.start < within.start);
+    let to = scan.tokens.partition_point(|token| token.range.start < within.end);
+    let inside = scan.tokens.get(from..to).unwrap_or_default();
+    inside.iter().filter(|token| token.kind != TokenKind::Comment)
 }
 
 fn describe_fault(fault: &Fault, text: &str, source: u32) -> Diagnostic {

@@ -77,3 +77,33 @@ fn colour_is_the_callers_choice() {
     assert!(!diagnostics.render(Style::Plain).contains('\u{1b}'));
     assert!(diagnostics.render(Style::Coloured).contains('\u{1b}'));
 }
+
+#[test]
+fn large_and_hostile_files_are_bounded() {
+    let hostile = [
+        "deny\n".repeat(10_000),
+        "deny \"x\" {\n".repeat(10_000),
+        "set a = b or b\n".repeat(10_000),
+        format!("deny \"x\" {{ on postgres do delete when {} filtered }}", "not ".repeat(50_000)),
+        format!("deny \"x\" {{ on postgres do delete when {} filtered }}", "filtered and ".repeat(20_000)),
+        (0..40).map(|set| format!("set s{} = s{set} or s{set}\n", set + 1)).collect::<String>()
+            + "set s0 = group \"eng\"\nallow \"x\" { by s40 on postgres }",
+        (0..3_000)
+            .map(|rule| format!("deny \"{rule}\" {{ on postgres do drop on \"public.t{rule}\" }}\n"))
+            .collect(),
+        "(".repeat(1 << 19),
+        "\"".repeat(1 << 19),
+        "x".repeat((1 << 20) + 1),
+        "[ ".repeat(300_000),
+    ];
+    for text in hostile {
+        let start: String = text.chars().take(30).collect();
+        match load(&[Source::new("hostile", text)], &environment()) {
+            Ok(loaded) => assert!(loaded.warnings.iter().count() <= 100, "{start}"),
+            Err(diagnostics) => {
+                assert!(diagnostics.iter().count() <= 100 && diagnostics.errors() > 0, "{start}");
+                assert!(diagnostics.reports().len() <= 100, "{start}");
+            }
+        }
+    }
+}

@@ -26,6 +26,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) found: Vec<Diagnostic>,
     /// How many rules without a name went by, by the words of their head.
     unnamed: BTreeMap<String, u32>,
+    /// Where each line of each source begins.
+    lines: Vec<Vec<usize>>,
 }
 
 /// The longest name of a rule, in bytes: it travels in every denial and record.
@@ -39,7 +41,12 @@ impl<'a> Lowering<'a> {
         definitions: &'a Definitions<'a>,
         sources: &'a [Source],
     ) -> Self {
-        Self { environment, definitions, sources, found: Vec::new(), unnamed: BTreeMap::new() }
+        let lines = |source: &Source| {
+            let breaks = source.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(breaks).collect()
+        };
+        let lines = sources.iter().map(lines).collect();
+        Self { environment, definitions, sources, found: Vec::new(), unnamed: BTreeMap::new(), lines }
     }
 
     /// A rule, or nothing if it has errors; those are in `found`.
@@ -172,10 +179,15 @@ impl<'a> Lowering<'a> {
     }
 
     pub(crate) fn place(&self, span: Span) -> rule::Place {
-        let source = self.sources.get(span.source as usize);
-        let (line, column) = source.map_or((1, 1), |source| source.position(span.start as usize));
-        let file = source.map_or_else(|| Arc::from(""), |source| Arc::clone(&source.name));
-        rule::Place { file, line, column }
+        let (index, start) = (span.source as usize, span.start as usize);
+        let file = self.sources.get(index).map_or_else(|| Arc::from(""), |source| Arc::clone(&source.name));
+        let before = self.lines.get(index).map_or(0, |lines| lines.partition_point(|line| *line <= start));
+        let begin =
+            self.lines.get(index).and_then(|lines| lines.get(before.checked_sub(1)?)).copied().unwrap_or(0);
+        let text =
+            self.sources.get(index).and_then(|source| source.text.get(begin..start)).unwrap_or_default();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        rule::Place { file, line: number(before), column: number(text.chars().count() + 1) }
     }
 
     /// Texts that end up in protocol errors, logs and on terminals carry no control characters.
