@@ -7,7 +7,7 @@ use super::{Sink, Step, View};
 
 /// Country and length, from the SWIFT IBAN registry.
 #[rustfmt::skip]
-pub(in crate::mask) const COUNTRIES: &[(&str, usize)] = &[
+const COUNTRIES: &[(&str, usize)] = &[
     ("AD", 24), ("AE", 23), ("AL", 28), ("AT", 20), ("AZ", 28), ("BA", 20), ("BE", 16), ("BG", 22), ("BH", 22),
     ("BI", 27), ("BR", 29), ("BY", 28), ("CH", 21), ("CR", 22), ("CY", 28), ("CZ", 24), ("DE", 22), ("DJ", 27),
     ("DK", 18), ("DO", 28), ("EE", 20), ("EG", 29), ("ES", 24), ("FI", 18), ("FK", 18), ("FO", 18), ("FR", 27),
@@ -23,14 +23,17 @@ pub(in crate::mask) const COUNTRIES: &[(&str, usize)] = &[
 /// Every character of the longest one with a separator behind it.
 const MAX_REACH: usize = 2 * 33 + 1;
 
-/// Judges the country and check digits that end at `end`.
+/// Judges the country and check digits with two more characters behind them, which end at `end`.
 pub(in crate::mask) fn detect(view: View<'_>, end: usize, sink: &mut Sink) -> Step {
-    let start = end.saturating_sub(4);
+    let separated = matches!(view.before(end, 3), Some(b' ' | b'-'));
+    let start = end.saturating_sub(6 + usize::from(separated));
+    // Not behind the two characters: they may begin another one.
+    let next = Step::Next(start + 4);
     let country = view.slice(start..start + 2);
     let length = COUNTRIES.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(country));
-    let Some((_, length)) = length else { return Step::Next(end) };
+    let Some((_, length)) = length else { return next };
     if view.inside_word(start) {
-        return Step::Next(end);
+        return next;
     }
     if view
         .run(start, MAX_REACH, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-'))
@@ -38,12 +41,12 @@ pub(in crate::mask) fn detect(view: View<'_>, end: usize, sink: &mut Sink) -> St
     {
         return Step::More { limit: 0 };
     }
-    let Some(last) = characters(view, start, *length) else { return Step::Next(end) };
+    let Some(last) = characters(view, start, *length) else { return next };
     let whole = view.slice(start..last);
     if !view.at(last).is_some_and(super::is_word) && remainder(whole) == 1 {
         sink.hit(Detector::Iban, start..last);
     }
-    Step::Next(end)
+    next
 }
 
 /// Where the first `count` letters and digits end, single separators between them left out.
@@ -95,6 +98,7 @@ mod tests {
             ("in JSON", r#"{"iban":"⟦DE89370400440532013000⟧"}"#),
             ("end of a sentence", "to ⟦NL91ABNA0417164300⟧."),
             ("words behind groups", "⟦NL91 ABNA 0417 1643 00⟧ please"),
+            ("a label like another one", "⟦DE89370400440532013000⟧ or ab12 ⟦NL91ABNA0417164300⟧"),
             ("behind an escape", r"\n⟦DE89370400440532013000⟧"),
         ]);
     }

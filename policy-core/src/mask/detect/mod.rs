@@ -144,13 +144,10 @@ impl<'t> View<'t> {
         letter || self.before(at, 3) == Some(b'%') && is_hex(self.before(at, 2)) && is_hex(self.before(at, 1))
     }
 
-    /// The part of the line before `at` that a detector may read for context, in lower case.
-    pub(super) fn context(&self, at: usize) -> ([u8; CONTEXT], usize) {
-        let line = self.slice(at.saturating_sub(CONTEXT)..at);
-        let line = line.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
-        let mut lower = [0; CONTEXT];
-        lower.iter_mut().zip(line).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-        (lower, line.len())
+    /// What stands before `at`, back to the last line, field or digit: what a number may be called by.
+    pub(super) fn caption(&self, at: usize) -> &'t [u8] {
+        let before = self.slice(at.saturating_sub(CONTEXT)..at);
+        before.rsplit(|&byte| matches!(byte, b'\n' | b'\t' | b'0'..=b'9')).next().unwrap_or_default()
     }
 }
 
@@ -159,8 +156,10 @@ pub(super) const CONTEXT: usize = 28;
 
 /// Whether one of the words, which are letters in lower case, stands in the text as a word of its own.
 pub(super) fn has_word(text: &[u8], words: &[&str]) -> bool {
-    let mut found = text.split(|byte| !byte.is_ascii_alphabetic());
-    found.any(|word| words.iter().any(|known| known.as_bytes() == word))
+    let mut found = text.split(|byte| !byte.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    found.any(|word| {
+        words.iter().any(|known| known.len() == word.len() && word.eq_ignore_ascii_case(known.as_bytes()))
+    })
 }
 
 /// A byte of a word: letters, digits and `_`.

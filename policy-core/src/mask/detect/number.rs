@@ -31,6 +31,10 @@ pub(in crate::mask) fn detect(
         // The escape of a URL: `%204111…`.
         start += 2;
     }
+    if begins_with_date(view.text.get(start..).unwrap_or_default()) {
+        // The most common of all numbers that are long enough.
+        return Step::Next(start + DATE);
+    }
     if view.run(start, MAX_REACH, may_belong).unfinished {
         return Step::More { limit: 0 };
     }
@@ -176,6 +180,20 @@ pub(super) fn in_a_row_of_numbers(view: View<'_>, start: usize, end: usize) -> b
     let is_digit = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_digit());
     view.before(start, 1) == Some(b' ') && is_digit(view.before(start, 2))
         || view.at(end) == Some(b' ') && is_digit(view.at(end + 1))
+}
+
+/// The length of `2024-01-15` in bytes; a trigger that begins so is longer.
+const DATE: usize = 10;
+
+/// Whether the text begins with a date of ISO 8601, which no number of interest does.
+fn begins_with_date(text: &[u8]) -> bool {
+    match text {
+        [b'1' | b'2', b, c, d, b'-', b'0' | b'1', e, b'-', b'0'..=b'3', f, rest @ ..] => {
+            let digits = [b, c, d, e, f].iter().all(|byte| byte.is_ascii_digit());
+            digits && !rest.first().is_some_and(u8::is_ascii_digit)
+        }
+        _ => false,
+    }
 }
 
 /// The first of the `digits` digits that end at `end`.

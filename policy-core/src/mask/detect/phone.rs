@@ -147,15 +147,8 @@ fn national(view: View<'_>, number: &Number, prefix: &Prefix) -> Option<usize> {
 
 /// Any 9 to 15 digits after words such as `phone:`.
 fn announced(view: View<'_>, number: &Number, prefix: &Prefix) -> Option<usize> {
-    let (line, length) = view.context(prefix.start);
-    let line = line.get(..length).unwrap_or_default();
-    // A number between the word and this one is what the word is about.
-    let near =
-        line.iter().rposition(u8::is_ascii_digit).map_or(line, |at| line.get(at + 1..).unwrap_or_default());
-    if !has_word(near, WORDS)
-        || number.is_date(view)
-        || number.gap(view, 0) == b"." && number.groups().len() == 2
-    {
+    let is_decimal = number.groups().len() == 2 && number.gap(view, 0) == b".";
+    if is_decimal || number.is_date(view) || !has_word(view.caption(prefix.start), WORDS) {
         return None;
     }
     let fits = |total: usize| (9..=15).contains(&total);

@@ -35,8 +35,7 @@ fn is_issued(digits: &[u8]) -> bool {
 }
 
 fn is_named(view: View<'_>, start: usize) -> bool {
-    let (line, length) = view.context(start);
-    has_word(line.get(..length).unwrap_or_default(), &["ssn", "ssns", "social", "ss"])
+    has_word(view.caption(start), &["ssn", "ssns", "social", "ss"])
 }
 
 #[cfg(test)]
