@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use policy_core::mask::MaskKey;
 use policy_core::{Action, ActionSet, Digest, Principal, Resource, Verb};
 use portcullis_evidence::record::{Refused, SessionOpened, Statement as Words};
 use portcullis_evidence::{AuditLog, Record, Scope, Serialized, TextMark};
@@ -15,7 +16,7 @@ use super::asked::{Asked, Stage, Statement, StatementParts};
 use super::hold::{Held, HoldNotice};
 use super::ink::Ink;
 use super::judged::{Answer, bound, in_words};
-use super::live::Live;
+use super::live::{DetectorCache, Live};
 use super::refusal::Refusal;
 use super::session::{Session, evaluate};
 use crate::clock::Clock;
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     /// Names this instance among those that share the store.
     pub(crate) instance: u64,
     pub(crate) metrics: Metrics,
+    pub(super) detectors: DetectorCache,
+    mask_key: MaskKey,
     digest_key: hmac::Key,
     _watch: Watch,
 }
@@ -111,6 +114,7 @@ impl Gateway {
             instance,
         )?;
         let limiter = Limiter::new(parts.store.clone(), parts.clock.clone());
+        let digest_key = hmac::Key::new(hmac::HMAC_SHA256, &parts.digest_key);
         let shared = Shared {
             config: parts.config,
             policies: parts.policies,
@@ -122,7 +126,9 @@ impl Gateway {
             held: Arc::new(AtomicUsize::new(0)),
             metrics: Metrics::default(),
             instance,
-            digest_key: hmac::Key::new(hmac::HMAC_SHA256, &parts.digest_key),
+            detectors: DetectorCache::default(),
+            mask_key: MaskKey::new(&derive(&digest_key, "masks")).map_err(std::io::Error::other)?,
+            digest_key,
             _watch: watch,
             clock: parts.clock,
             store: parts.store,
@@ -185,14 +191,14 @@ impl Gateway {
         });
         let scope = Scope::session(&id.to_string(), &principal.id, &target.name);
         let ink = Ink::new(Arc::clone(&self.shared.log), scope);
-        let live = Arc::new(Live { entry: Arc::clone(&entry), ink, gateway: Arc::clone(&self.shared) });
+        let live = Arc::new(Live::new(Arc::clone(&entry), ink, Arc::clone(&self.shared)));
         // Registered before anything is asked, so that no revocation from here on is missed.
         let registered =
             Registered { entry: Arc::clone(&entry), gateway: Arc::clone(&self.shared), keep: false };
         self.shared.registry.insert(Arc::clone(&entry));
 
         let source = opening.source.map(|source| source.to_string()).unwrap_or_default();
-        let judged = evaluate(&live, &connect(), &[])?;
+        let judged = evaluate(&live, &connect(), Stage::Execute, &[])?;
         match &judged.answer {
             Answer::Allow => {}
             Answer::Deny(refusal) => {
@@ -310,9 +316,9 @@ impl Gateway {
         }))
     }
 
-    /// A key of this installation's own for one purpose, such as the masks' hash transform. The same after a restart.
-    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
-        self.shared.digest(&[b"derived key", purpose.as_bytes()]).0
+    /// Keys the masks' hash transform. The same after a restart, so that equal values stay equal.
+    pub fn mask_key(&self) -> &MaskKey {
+        &self.shared.mask_key
     }
 
     /// The digest of some byte strings in order, keyed by this installation's secret.
@@ -326,16 +332,29 @@ const SHOWN_ACTIONS: usize = 100;
 
 impl Shared {
     pub(crate) fn digest(&self, parts: &[&[u8]]) -> Digest {
-        let mut context = hmac::Context::with_key(&self.digest_key);
-        for part in parts {
-            // Lengths keep ["ab", "c"] and ["a", "bc"] apart.
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        let mut digest = [0; 32];
-        digest.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
-        Digest(digest)
+        Digest(digest(&self.digest_key, parts))
     }
+
+    pub(super) fn mask_key(&self) -> &MaskKey {
+        &self.mask_key
+    }
+}
+
+/// A key for one purpose.
+fn derive(key: &hmac::Key, purpose: &str) -> [u8; 32] {
+    digest(key, &[b"derived key", purpose.as_bytes()])
+}
+
+fn digest(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        // Lengths keep ["ab", "c"] and ["a", "bc"] apart.
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut digest = [0; 32];
+    digest.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
+    digest
 }
 
 /// The action of opening a session.

@@ -107,7 +107,7 @@ impl Held {
     /// Where the store or evidence can't take it.
     pub async fn open(&mut self) -> Result<HoldNotice, Refusal> {
         let gateway = &self.live.gateway;
-        let judged = evaluate(&self.live, &self.asked.statement.bound, &[])?;
+        let judged = evaluate(&self.live, &self.asked.statement.bound, Stage::Execute, &[])?;
         let new = self.request(&judged);
         let number = gateway.store.ask(move |store| store.request(&new)).await.map_err(store_lost)?;
         self.state = State::Open(number);
@@ -173,7 +173,7 @@ impl Held {
         }
         let people = self.people(&approval).await?;
         let statement = Arc::clone(&self.asked.statement);
-        let judged = evaluate(&self.live, &statement.bound, &[])?;
+        let judged = evaluate(&self.live, &statement.bound, Stage::Execute, &[])?;
         let now = self.live.gateway.clock.millis();
         let mut grants = Vec::new();
         let mut approved_by = Vec::new();
@@ -231,7 +231,7 @@ impl Held {
         self.state = State::Done;
         let statement = Arc::clone(&self.asked.statement);
         // Asked last of all, so that nothing lies between this answer and the permit.
-        let judged = evaluate(&live, &statement.bound, grants)?;
+        let judged = evaluate(&live, &statement.bound, Stage::Execute, grants)?;
         match &judged.answer {
             Answer::Allow => {}
             Answer::Deny(refusal) => return Err(refusal.clone()),
@@ -363,7 +363,7 @@ impl Held {
             owner: entry.principal.owner.as_deref().map(str::to_owned),
             target: entry.target.name.to_string(),
             binding: self.binding,
-            shown: self.asked.statement.shown.to_string(),
+            shown: self.live.masked(judged, &self.asked.statement.shown).into_owned(),
             revealed: reveal.then(|| self.asked.revealed()),
             actions: self
                 .asked

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use policy_core::decision::{ActionIndex, Breach, Denial, RuleIndex};
+use policy_core::mask::{Detectors, DetectorsError};
 use policy_core::rule::{LimitUnit, Record as Keep};
 use policy_core::{Action, ActionSet, Decision, Obligations, Policy, Request, Resource, Verdict};
 use portcullis_evidence::Serialized;
 use portcullis_evidence::record::{DecisionKind, Verdict as Words};
 
+use super::asked::Stage;
+use super::live::Live;
 use super::refusal::{Refusal, RefusalKind};
-use crate::limits::{Bucket, Limiter};
+use crate::limits::Bucket;
 use crate::policies::Active;
+use crate::session::SessionId;
 
 /// A decision about one statement in one session, and all that follows from it.
 #[derive(Debug)]
@@ -21,7 +25,21 @@ pub struct Judged {
     pub(super) observed: Option<Serialized<Words<'static>>>,
     pub(super) answer: Answer,
     pub(super) limits: Box<[(LimitUnit, Arc<Bucket>)]>,
+    /// Finds in evidence what the policy masks by content.
+    pub(super) detectors: Option<Arc<Detectors>>,
+    /// The session that asked.
+    pub(super) session: SessionId,
+    pub(super) stage: Stage,
     keep: Keep,
+}
+
+/// Why a decision can't be used. The command is refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("the decision can't be recorded: {0}")]
+    Unrecordable(#[from] serde_json::Error),
+    #[error(transparent)]
+    Undetectable(#[from] DetectorsError),
 }
 
 /// What the policy says, ready to be acted on.
@@ -34,11 +52,8 @@ pub(super) enum Answer {
 
 impl Judged {
     /// Asks the policy. The one place in the data path that does.
-    pub(super) fn evaluate(
-        active: Arc<Active>,
-        request: &Request<'_>,
-        limiter: &Limiter,
-    ) -> Result<Self, serde_json::Error> {
+    pub(super) fn evaluate(live: &Live, request: &Request<'_>, stage: Stage) -> Result<Self, Unusable> {
+        let active = live.gateway.policies.current().clone();
         let decision = active.policy.evaluate(request);
         let policy = &active.policy;
         let answer = match &decision.verdict {
@@ -56,12 +71,14 @@ impl Judged {
             .limits(&decision.obligations)
             .filter_map(|(rule, limit)| {
                 let rule = policy.rule_id(rule)?;
-                Some((limit.unit, limiter.bucket(&rule.0, &request.principal.id, limit)))
+                Some((limit.unit, live.gateway.limiter.bucket(&rule.0, &request.principal.id, limit)))
             })
             .collect();
         let keep =
             policy.record(decision.evidence_obligations()).unwrap_or(Keep { results: false, strict: false });
-        Ok(Self { words, observed, answer, limits, keep, decision, active })
+        let detectors = live.gateway.detectors.get(&policy.value_masks(decision.evidence_obligations()))?;
+        let session = live.entry.id;
+        Ok(Self { words, observed, answer, limits, detectors, session, stage, keep, decision, active })
     }
 
     /// The policy that decided. Obligations mean something only together with it.
@@ -110,6 +127,13 @@ impl Judged {
             bucket.fetch(units).await.map_err(|error| Refusal::unavailable(error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Whether what was admitted may go on, as far as the policy alone is concerned: the time of day did not matter.
+    pub(super) fn stands(&self) -> bool {
+        matches!(self.answer, Answer::Allow)
+            && self.stage == Stage::Execute
+            && !self.decision.depends_on.clock
     }
 
     /// Whether rows, commands or bytes are counted.

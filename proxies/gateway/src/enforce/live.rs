@@ -1,22 +1,41 @@
 //! What a session, its permits and its held commands share.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use policy_core::mask::{Detector, Detectors, DetectorsError, Scratch, Transform};
 use portcullis_evidence::{AppendError, Record, Seq};
 
 use super::gateway::Shared;
 use super::ink::Ink;
+use super::judged::Judged;
 use super::refusal::Refusal;
 use crate::session::{Entry, StopReason};
 
-#[derive(Debug)]
 pub(super) struct Live {
     pub(super) entry: Arc<Entry>,
     pub(super) ink: Ink,
     pub(super) gateway: Arc<Shared>,
+    scratch: Mutex<Scratch>,
 }
 
 impl Live {
+    pub(super) fn new(entry: Arc<Entry>, ink: Ink, gateway: Arc<Shared>) -> Self {
+        Self { entry, ink, gateway, scratch: Mutex::default() }
+    }
+
+    /// A text with what the policy masks by content masked; borrowed if that is nothing.
+    pub(super) fn masked<'a>(&self, judged: &Judged, text: &'a str) -> Cow<'a, str> {
+        let Some(detectors) = &judged.detectors else { return text.into() };
+        let mut out = Vec::new();
+        // Its content is reset before every use, so a panic elsewhere leaves it usable.
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        match detectors.mask_into(text.as_bytes(), self.gateway.mask_key(), &mut scratch, &mut out) {
+            0 => text.into(),
+            _ => String::from_utf8_lossy(&out).into_owned().into(),
+        }
+    }
+
     /// Writes a record now. Where that fails, every session of the gateway ends.
     pub(super) fn write(&self, record: &Record<'_>) -> Result<Seq, Refusal> {
         self.ink.now(record).map_err(|error| self.evidence_lost(&error))
@@ -46,5 +65,45 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.flush();
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("entry", &self.entry).finish_non_exhaustive()
+    }
+}
+
+/// Sets of detectors that are in use, compiled once each.
+#[derive(Default)]
+pub(super) struct DetectorCache(Mutex<Vec<(DetectorRules, Arc<Detectors>)>>);
+
+type DetectorRules = Vec<(Detector, Transform)>;
+
+/// The most sets kept; a policy seldom has more than a few.
+const SETS: usize = 64;
+
+impl DetectorCache {
+    /// The detectors of these rules; `None` if there are no rules.
+    pub(super) fn get(&self, rules: &DetectorRules) -> Result<Option<Arc<Detectors>>, DetectorsError> {
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let mut sets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, detectors)) = sets.iter().find(|(known, _)| known == rules) {
+            return Ok(Some(Arc::clone(detectors)));
+        }
+        let detectors = Arc::new(Detectors::new(rules)?);
+        if sets.len() >= SETS {
+            sets.clear();
+        }
+        sets.push((rules.clone(), Arc::clone(&detectors)));
+        Ok(Some(detectors))
+    }
+}
+
+impl std::fmt::Debug for DetectorCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DetectorCache")
     }
 }

@@ -4,6 +4,7 @@
 //! Gateway::open_session → Session ── judge(Asked) ──→ Admit(Permit) ── forward() ──→ Receipt ── outcome()
 //!                                                 ├─→ Refuse(Refusal)
 //!                                                 └─→ Hold(Held) ── open() ─ wait() ──→ Admit | Refuse
+//!                       └ resume(Judged) ──→ Continuation    goes on with what was admitted
 //! ```
 //!
 //! A permit exists only after the intent was written to the audit log, can't be copied, and is consumed by

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use policy_core::mask::REDACTED;
 use policy_core::rule::LimitUnit;
 use policy_core::{ActionSet, Request, Target};
 use portcullis_evidence::record::{
@@ -86,13 +87,13 @@ impl Session {
         let command = self.live.entry.commands.fetch_add(1, Ordering::Relaxed) + 1;
         match &judged.answer {
             Answer::Deny(refusal) => {
-                let parameters = shown_parameters(asked);
+                let parameters = shown_parameters(&self.live, &judged, asked);
                 self.live.write(&intent(&self.live, asked, &judged, command, None, &parameters))?;
                 self.live.gateway.metrics.denied.inc();
                 return Err(refusal.clone());
             }
             Answer::Hold if asked.stage == Stage::Execute => {
-                let parameters = shown_parameters(asked);
+                let parameters = shown_parameters(&self.live, &judged, asked);
                 self.live.write(&intent(&self.live, asked, &judged, command, None, &parameters))?;
                 self.live.gateway.metrics.held.inc();
                 let held = Held::new(Arc::clone(&self.live), judged, asked, command)?;
@@ -115,25 +116,15 @@ impl Session {
             return Ok(judged);
         }
         let actions = actions(asked.statement, asked.stage);
-        let judged = evaluate(&self.live, actions, &[])?;
+        let judged = evaluate(&self.live, actions, asked.stage, &[])?;
         if judged.lasts() && judged.generation() == self.memory.generation {
             self.memory.keep(asked, &judged);
         }
         Ok(judged)
     }
 
-    /// A policy that came into force while the session runs may not admit it any more.
-    fn still_admitted(&self) -> Result<(), Refusal> {
-        let judged = evaluate(&self.live, &connect(), &[])?;
-        let Answer::Deny(refusal) = &judged.answer else { return Ok(()) };
-        let reason = StopReason::Revoked { by: "the policy".into(), reason: refusal.message.clone() };
-        let stopped = Refusal::stopped(&reason);
-        self.live.entry.stop.throw(reason);
-        Err(stopped)
-    }
-
-    /// Whether something that was admitted under `judged` may go on without being judged anew: `None` where another
-    /// policy is in force by now, or the decision held for its moment only.
+    /// Leave to go on with what was admitted: another Execute of a portal, a FETCH of its rows. `None` where that must be
+    /// judged anew: another policy is in force, or the time of day mattered.
     ///
     /// # Errors
     /// Where the session was stopped.
@@ -141,8 +132,20 @@ impl Session {
         if let Some(reason) = self.live.entry.stop.reached() {
             return Err(Refusal::stopped(reason));
         }
-        let same = judged.generation() == self.live.gateway.policies.generation();
-        Ok((same && !judged.decision().depends_on.clock).then_some(Continuation(())))
+        let stands = judged.session == self.live.entry.id
+            && judged.generation() == self.live.gateway.policies.generation()
+            && judged.stands();
+        Ok(stands.then_some(Continuation(())))
+    }
+
+    /// A policy that came into force while the session runs may not admit it any more.
+    fn still_admitted(&self) -> Result<(), Refusal> {
+        let judged = evaluate(&self.live, &connect(), Stage::Execute, &[])?;
+        let Answer::Deny(refusal) = &judged.answer else { return Ok(()) };
+        let reason = StopReason::Revoked { by: "the policy".into(), reason: refusal.message.clone() };
+        let stopped = Refusal::stopped(&reason);
+        self.live.entry.stop.throw(reason);
+        Err(stopped)
     }
 
     /// Records that the proxy refused a message without a verdict: it can't be read, or isn't offered.
@@ -254,6 +257,7 @@ fn actions(statement: &Statement, stage: Stage) -> &ActionSet {
 pub(super) fn evaluate(
     live: &Live,
     actions: &ActionSet,
+    stage: Stage,
     grants: &[policy_core::rule::HoldKey],
 ) -> Result<Arc<Judged>, Refusal> {
     let gateway = &live.gateway;
@@ -265,9 +269,9 @@ pub(super) fn evaluate(
         now: Some(gateway.clock.seconds()),
         grants,
     };
-    Judged::evaluate(gateway.policies.current().clone(), &request, &gateway.limiter)
+    Judged::evaluate(live, &request, stage)
         .map(Arc::new)
-        .map_err(|error| Refusal::unavailable(format!("the decision can't be recorded: {error}")))
+        .map_err(|error| Refusal::unavailable(error.to_string()))
 }
 
 /// Counts, records the intent, and mints the permit, in this order.
@@ -294,7 +298,7 @@ pub(super) async fn admit(
             }
         }
     }
-    let parameters = shown_parameters(asked);
+    let parameters = shown_parameters(live, &judged, asked);
     let seq = live.write(&intent(live, asked, &judged, command, approval, &parameters))?;
     drop(parameters);
     asked.statement.mark_given(&live.ink.log);
@@ -310,8 +314,8 @@ pub(super) async fn admit(
 }
 
 /// Parameters as evidence has them; few enough to need no allocation as a rule.
-fn shown_parameters<'a>(asked: &Asked<'a>) -> SmallVec<[Shown<'a>; 8]> {
-    asked.parameters.iter().map(shown).collect()
+fn shown_parameters<'a>(live: &Live, judged: &Judged, asked: &Asked<'a>) -> SmallVec<[Shown<'a>; 8]> {
+    asked.parameters.iter().map(|parameter| shown(live, judged, parameter)).collect()
 }
 
 fn intent<'a>(
@@ -327,7 +331,7 @@ fn intent<'a>(
         command,
         via: asked.via.into(),
         statement: Part::Serialized(&statement.words),
-        text: live.ink.log.needs_text(&statement.mark).then(|| (&*statement.shown).into()),
+        text: live.ink.log.needs_text(&statement.mark).then(|| live.masked(judged, &statement.shown)),
         parameters: Cow::Borrowed(parameters),
         verdict: Part::Serialized(&judged.words),
         observed: judged.observed.as_ref().map(Part::Serialized),
@@ -339,20 +343,21 @@ fn intent<'a>(
 const SHOWN_BYTES: usize = 1024;
 
 /// A value as evidence has it.
-fn shown<'a>(parameter: &Parameter<'a>) -> Shown<'a> {
+fn shown<'a>(live: &Live, judged: &Judged, parameter: &Parameter<'a>) -> Shown<'a> {
     let Some(value) = parameter.value else { return Shown::Null };
     if parameter.sensitive {
-        return Shown::Masked("•".into());
+        return Shown::Masked(REDACTED.into());
     }
     if parameter.binary {
         return Shown::Masked("(binary)".into());
     }
-    match std::str::from_utf8(value) {
-        Ok(text) if text.len() <= SHOWN_BYTES => Shown::Text(text.into()),
-        Ok(text) => {
-            let cut = (0..=SHOWN_BYTES).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-            Shown::Masked(format!("{}… ({} bytes)", text.get(..cut).unwrap_or_default(), text.len()).into())
+    let Ok(text) = std::str::from_utf8(value) else { return Shown::Masked("(not text)".into()) };
+    match live.masked(judged, text) {
+        Cow::Borrowed(text) if text.len() <= SHOWN_BYTES => Shown::Text(text.into()),
+        Cow::Owned(text) if text.len() <= SHOWN_BYTES => Shown::Masked(text.into()),
+        long => {
+            let cut = (0..=SHOWN_BYTES).rev().find(|&at| long.is_char_boundary(at)).unwrap_or(0);
+            Shown::Masked(format!("{}… ({} bytes)", long.get(..cut).unwrap_or_default(), text.len()).into())
         }
-        Err(_) => Shown::Masked("(not text)".into()),
     }
 }

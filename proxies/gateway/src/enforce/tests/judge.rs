@@ -204,3 +204,54 @@ async fn take(receipt: &mut Receipt, rows: u64) -> Result<(), Refusal> {
     Arc::clone(receipt.judged()).fetch(LimitUnit::Rows, rows).await?;
     receipt.take_fetched(LimitUnit::Rows, rows)
 }
+
+#[tokio::test]
+async fn what_is_masked_by_content_is_masked_in_evidence_too() {
+    let mask = "mask \"cards\" { on postgres  values credit_card  with redact }";
+    for (policy, clear) in [(POLICY.to_owned(), true), (format!("{POLICY}\n{mask}"), false)] {
+        let house = House::new(&policy);
+        let mut session = house.open("ana").await;
+        let text = "select * from orders where card = '4111 1111 1111 1111'";
+        let statement = house.statement(text, [action("select", "orders")]);
+        let value =
+            |value: &'static [u8], sensitive| Parameter { value: Some(value), binary: false, sensitive };
+        let parameters =
+            [value(b"5555555555554444", false), value(b"harmless", false), value(b"tagged", true)];
+        let asked = Asked { parameters: &parameters, ..asked(&statement, Stage::Execute) };
+        drop(admitted(session.judge(&asked).await));
+        let (_, intent) = house.records().into_iter().find(|(kind, _)| kind == "intent").expect("an intent");
+        let written = intent.to_string();
+        assert_eq!(written.contains("4111 1111"), clear, "{written}");
+        assert_eq!(written.contains("5555555555554444"), clear, "{written}");
+        assert!(written.contains("harmless") && !written.contains("tagged"), "{written}");
+    }
+}
+
+#[tokio::test]
+async fn leave_to_go_on_ends_with_what_it_rests_on() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    let other = house.open("bob").await;
+    let select = house.select();
+    let receipt = admitted(run(&mut session, &select).await).forward();
+    let judged = Arc::clone(receipt.judged());
+    let prepared = admitted(session.judge(&asked(&select, Stage::Prepare)).await).forward();
+    assert!(session.resume(&judged).expect("alive").is_some());
+    assert!(session.resume(prepared.judged()).expect("alive").is_none(), "preparing is no leave to run");
+    assert!(other.resume(&judged).expect("alive").is_none(), "another session's");
+    house.gateway.policies().replace(policy(POLICY));
+    assert!(session.resume(&judged).expect("alive").is_none(), "another policy's");
+    session.stop().throw(StopReason::Draining);
+    assert!(session.resume(&judged).is_err());
+}
+
+#[tokio::test]
+async fn leave_to_go_on_does_not_outlast_the_hour() {
+    let house = House::new(
+        r#"allow "connects" { by group "eng"  on postgres  do insert }
+           allow "by day" { by group "eng"  on postgres  do select  when hour < 23 }"#,
+    );
+    let mut session = house.open("ana").await;
+    let receipt = admitted(run(&mut session, &house.select()).await).forward();
+    assert!(session.resume(receipt.judged()).expect("alive").is_none());
+}
