@@ -19,26 +19,26 @@ Colour is used on a terminal only; NO_COLOR turns it off. --json prints for scri
 /// Stands in front of your databases; judges, holds, masks and records every command.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, after_help = EXIT_CODES, max_term_width = 100)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
-pub struct Common {
+pub(crate) struct Common {
     /// The gateway's configuration [default: ./portcullis.toml, else /etc/portcullis/portcullis.toml]
     #[arg(long, short, global = true, env = "PORTCULLIS_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print JSON, one document, for scripts
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Write a working configuration, a first policy and the gateway's keys into a folder
     ///
     /// Start here. Nothing that exists is overwritten. Then: `user add`, `secret set`, `doctor`, `serve`.
@@ -54,7 +54,9 @@ pub enum Command {
     /// Run the `test` blocks of policies, with coverage of rules and clauses
     Test(Policies),
     /// Say why a command gets the answer it gets, without running it
-    #[command(after_help = "Example:\n  portcullis explain --as ana --group eng --at shop 'drop table orders'")]
+    #[command(
+        after_help = "Example:\n  portcullis explain --as ana --group eng --at shop 'drop table orders'"
+    )]
     Explain(Explain),
     /// List commands that wait for a decision
     Approvals(Approvals),
@@ -97,136 +99,167 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// Where; made if it does not exist
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The first target's address
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5432")]
-    pub target: String,
+    pub(crate) target: String,
     /// The database on the first target, which is also the name clients ask for
     #[arg(long, value_name = "NAME", default_value = "postgres")]
-    pub database: String,
+    pub(crate) database: String,
     /// The role the gateway uses on the first target
     #[arg(long, value_name = "ROLE", default_value = "portcullis")]
-    pub role: String,
+    pub(crate) role: String,
+    /// The label `env` of the first target, which policies select by
+    #[arg(long, value_name = "NAME", default_value = "prod")]
+    pub(crate) env: String,
+    /// Where clients connect
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6432")]
+    pub(crate) listen: std::net::SocketAddr,
 }
 
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Check everything that starting would, then stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Policies {
-    /// Policy files [default: those the configuration names]
+pub(crate) struct Policies {
+    /// Policy files, read as one policy [default: those the configuration names]
+    ///
+    /// The configuration is then read only if --config names one; with it, the names of targets and labels
+    /// are checked too.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub struct Fmt {
+pub(crate) struct Fmt {
     /// Change nothing; exit with 1 if something would change
     #[arg(long)]
-    pub check: bool,
-    /// Policy files [default: those the configuration names]
+    pub(crate) check: bool,
+    /// Policy files; `-` reads standard input and prints the result [default: those the configuration names]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// The command, as the client would send it
     #[arg(value_name = "COMMAND")]
-    pub text: String,
+    pub(crate) text: String,
     /// Who asks
     #[arg(long = "as", value_name = "USER")]
-    pub user: String,
+    pub(crate) user: String,
     /// A group of theirs; may be given several times [default: what the local user has]
     #[arg(long = "group", value_name = "GROUP")]
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// The target asked for
     #[arg(long = "at", value_name = "TARGET")]
-    pub target: String,
+    pub(crate) target: String,
+    /// The address the client connects from [default: not known, so conditions on it are undetermined]
+    #[arg(long = "from", value_name = "ADDRESS")]
+    pub(crate) source: Option<std::net::IpAddr>,
     /// A label of a target that is not configured, such as env=prod; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE")]
-    pub labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
     /// The schemas that names without one are looked up in
     #[arg(long, value_name = "SCHEMAS", default_value = "public")]
-    pub search_path: String,
+    pub(crate) search_path: String,
     /// Policy files [default: those the configuration names]
     #[arg(long = "policy", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub policies: Vec<PathBuf>,
+    pub(crate) policies: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub struct Approvals {
+pub(crate) struct Approvals {
+    /// One approval, with its actions and votes
+    pub(crate) number: Option<u64>,
     /// Also those already decided, expired or withdrawn
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Vote {
+pub(crate) struct Vote {
     /// The approval's number, as the notice and `portcullis approvals` show it
-    pub number: i64,
+    pub(crate) number: u64,
     /// Vote as this local user
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER")]
-    pub user: String,
+    pub(crate) user: String,
     /// Why; recorded, and shown to the one who asked
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
+    /// Do not ask before voting, on a terminal either
+    #[arg(long, short)]
+    pub(crate) yes: bool,
     #[command(flatten)]
-    pub password: Password,
+    pub(crate) password: Password,
 }
 
 /// How a password reaches the command without standing in a process list.
 #[derive(Debug, Args)]
-pub struct Password {
+pub(crate) struct Password {
     /// Read the password from this file [default: $PORTCULLIS_PASSWORD, else ask on the terminal]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub password_file: Option<PathBuf>,
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct Revoke {
-    /// The session
-    pub session: Option<String>,
+pub(crate) struct Revoke {
+    /// The session, as `portcullis sessions` shows it
+    #[arg(group = "whom", required_unless_present_any = ["user", "restore"])]
+    pub(crate) session: Option<String>,
     /// All sessions of this user, and new ones until the user is allowed again
-    #[arg(long, value_name = "USER")]
-    pub user: Option<String>,
+    #[arg(long, value_name = "USER", group = "whom")]
+    pub(crate) user: Option<String>,
     /// Let this user connect again
-    #[arg(long, value_name = "USER")]
-    pub restore: Option<String>,
+    #[arg(long, value_name = "USER", group = "whom")]
+    pub(crate) restore: Option<String>,
+    /// Why; recorded, and shown to the one whose sessions end
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Args)]
-pub struct Replay {
-    /// The session, as `portcullis sessions` and the audit log show it
-    pub session: String,
+pub(crate) struct Replay {
+    /// The session, as `portcullis sessions` and the audit log show it [default: list what there is]
+    pub(crate) session: Option<String>,
+    /// The evidence folder [default: the configuration's]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) evidence: Option<PathBuf>,
     /// Also print the recorded (masked) rows
     #[arg(long)]
-    pub rows: bool,
+    pub(crate) rows: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// The evidence folder [default: the configuration's]
     #[arg(value_hint = ValueHint::DirPath)]
-    pub folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     /// A checkpoint.json that was kept elsewhere
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub checkpoint: Option<PathBuf>,
-    /// The public key that checkpoints must be signed with [default: the one in the folder]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The public key that checkpoints must be signed with, such as a copy of audit-key.pub
+    ///
+    /// Without it the key in the gateway's state folder is used, or else the one that the log itself names.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    /// The oldest segments and recordings were archived: do not miss them
+    #[arg(long)]
+    pub(crate) pruned: bool,
+    /// Leave the recordings unread
+    #[arg(long)]
+    pub(crate) skip_recordings: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum User {
+pub(crate) enum User {
     /// Add a local user, or change one; asks for the password and keeps only its SCRAM verifier
     Add {
         /// The name clients log in with
@@ -256,10 +289,10 @@ pub enum User {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Secret {
+pub(crate) enum Secret {
     /// Put a secret in, or replace it; the value is read from standard input or asked for
     Set {
-        /// The name that the configuration refers to
+        /// The name that the configuration refers to, as in `credential = { secret = "NAME" }`
         name: String,
     },
     /// List the names of secrets

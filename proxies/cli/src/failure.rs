@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// The answer of a command that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Done, and the answer is yes. Exit code 0.
     Yes,
     /// Done, and the answer is no. Exit code 1.
@@ -23,7 +23,7 @@ impl From<Answer> for ExitCode {
 
 /// Which of the documented exit codes a failure has. `clap` answers 2 itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The configuration or a policy file can't be used. Exit code 3.
     Configuration,
     /// The gateway can't be reached, or refused. Exit code 4.
@@ -34,36 +34,36 @@ pub enum Kind {
 
 /// A command that could not be done.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Which exit code it has.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// What happened: the thing and the place.
-    pub message: String,
+    pub(crate) message: String,
     /// The way out, where one is known.
-    pub help: Option<String>,
+    pub(crate) help: Option<String>,
 }
 
 impl Failure {
-    pub fn configuration(message: impl fmt::Display) -> Self {
+    pub(crate) fn configuration(message: impl fmt::Display) -> Self {
         Self { kind: Kind::Configuration, message: message.to_string(), help: None }
     }
 
-    pub fn gateway(message: impl fmt::Display) -> Self {
+    pub(crate) fn gateway(message: impl fmt::Display) -> Self {
         Self { kind: Kind::Gateway, message: message.to_string(), help: None }
     }
 
-    pub fn io(message: impl fmt::Display) -> Self {
+    pub(crate) fn io(message: impl fmt::Display) -> Self {
         Self { kind: Kind::Io, message: message.to_string(), help: None }
     }
 
     /// Adds the way out.
     #[must_use]
-    pub fn help(mut self, help: impl fmt::Display) -> Self {
+    pub(crate) fn help(mut self, help: impl fmt::Display) -> Self {
         self.help = Some(help.to_string());
         self
     }
 
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
             Kind::Configuration => 3,
             Kind::Gateway => 4,
@@ -73,4 +73,4 @@ impl Failure {
 }
 
 /// What every command returns.
-pub type Outcome = Result<Answer, Failure>;
+pub(crate) type Outcome = Result<Answer, Failure>;

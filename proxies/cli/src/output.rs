@@ -8,14 +8,14 @@ use crate::failure::Failure;
 
 /// Where a command's answer goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Output {
+pub(crate) struct Output {
     json: bool,
     colour: bool,
 }
 
 /// A colour with a meaning, so that the same thing always looks the same.
 #[derive(Clone, Copy, Debug)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// Allowed, verified, healthy.
     Good,
     /// Held, a warning.
@@ -30,29 +30,29 @@ pub enum Tone {
 
 impl Output {
     /// Colour needs a terminal and no `NO_COLOR` (<https://no-color.org>).
-    pub fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self { json, colour: wanted && io::stdout().is_terminal() }
     }
 
     /// Whether a script reads along.
-    pub const fn is_json(self) -> bool {
+    pub(crate) const fn is_json(self) -> bool {
         self.json
     }
 
     /// Whether what is printed may carry colour.
-    pub const fn is_coloured(self) -> bool {
+    pub(crate) const fn is_coloured(self) -> bool {
         self.colour
     }
 
     /// Prints one JSON document.
-    pub fn document(self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn document(self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(Failure::io)?;
         self.line(&text)
     }
 
     /// Prints one line. A reader that went away (`| head`) is no failure.
-    pub fn line(self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
         match writeln!(io::stdout().lock(), "{text}") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Failure::io(format_args!("can't write to standard output: {error}")))
@@ -61,8 +61,27 @@ impl Output {
         }
     }
 
+    /// Prints bytes as they are.
+    pub(crate) fn raw(self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::io(format_args!("can't write to standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something on standard error that is no answer: a hint, a warning. Scripts are spared.
+    pub(crate) fn note(self, text: &str) {
+        if !self.json {
+            // Nobody is left to tell if standard error is gone.
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+
     /// The text in a tone, where colour is on.
-    pub fn tone(self, tone: Tone, text: &str) -> String {
+    pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Good => "32",
             Tone::Caution => "33",
@@ -74,7 +93,7 @@ impl Output {
     }
 
     /// Prints rows in aligned columns under a heading; says `none` where there are no rows.
-    pub fn table(self, heading: &[&str], rows: &[Vec<String>], none: &str) -> Result<(), Failure> {
+    pub(crate) fn table(self, heading: &[&str], rows: &[Vec<String>], none: &str) -> Result<(), Failure> {
         if rows.is_empty() {
             return self.line(none);
         }
@@ -95,14 +114,15 @@ fn aligned(row: &[String], widths: &[usize]) -> String {
 }
 
 /// Prints a failure on standard error: what happened, then the way out.
-pub fn report(failure: &Failure, json: bool) {
+pub(crate) fn report(failure: &Failure, json: bool) {
     let mut stderr = io::stderr().lock();
     // Nobody is left to tell if standard error is gone too.
     let _ = if json {
         let error = serde_json::json!({ "error": failure.message, "help": failure.help });
         writeln!(stderr, "{error}")
     } else {
-        let colour = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour =
+            stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (red, bold, end) = if colour { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
         let help = failure.help.as_ref().map_or(String::new(), |help| format!("\n{bold}help{end}: {help}"));
         writeln!(stderr, "{red}error{end}: {}{help}", failure.message)

@@ -1,0 +1,90 @@
+//! `explain`: why a command gets the answer it gets, without running it and without a running gateway.
+
+mod report;
+mod show;
+mod subject;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use policy_core::{Action, ActionSet, Policy, Request, Resource, Verb};
+
+use self::report::{Judged, Report, StatementReport};
+use self::subject::Subject;
+use crate::args::Explain;
+use crate::context::Context;
+use crate::failure::{Answer, Failure, Outcome};
+use crate::policies::Policies;
+use crate::sql;
+
+pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
+    let (policies, config) = if arguments.policies.is_empty() {
+        let config = context.config()?;
+        (Policies::of(Some(&config), &config.policies)?, Some(config))
+    } else {
+        let config = context.config_if_named()?;
+        (Policies::of(config.as_ref(), &arguments.policies)?, config)
+    };
+    let loaded = policies.must_load(context.output)?;
+    let policy = policies.compile(&loaded)?;
+    let (subject, mut notes) = Subject::find(config.as_ref(), arguments)?;
+    let search_path: Vec<&str> = arguments.search_path.split(',').map(str::trim).collect();
+    notes.push(format!(
+        "names without a schema are looked up in {}; no database is asked, so views, functions and `*` are taken \
+         as the text spells them",
+        search_path.iter().map(|schema| format!("`{schema}`")).collect::<Vec<_>>().join(", ")
+    ));
+    let asking = Asking { policy: &policy, subject: &subject, now: now()? };
+    let report = asking.report(&arguments.text, &search_path, notes);
+    if context.output.is_json() {
+        context.output.document(&report)?;
+    } else {
+        show::show(context.output, &report)?;
+    }
+    Ok(if report.is_allowed() { Answer::Yes } else { Answer::No })
+}
+
+/// A policy, and who asks it.
+struct Asking<'a> {
+    policy: &'a Policy,
+    subject: &'a Subject,
+    now: i64,
+}
+
+impl Asking<'_> {
+    fn report(&self, text: &str, search_path: &[&str], notes: Vec<String>) -> Report {
+        let connect = ActionSet::new([Action::new(Verb::CONNECT, Resource::None)]);
+        let connect = self.judge(&connect, None);
+        let (whole, statements, rejected) = match sql::statements(text, search_path) {
+            Ok(statements) => {
+                // One message is one command, whatever the number of its statements.
+                let whole = self.judge(&sql::actions(&statements), None);
+                let each = statements.iter().map(|statement| {
+                    let alone = self.judge(&sql::actions(std::slice::from_ref(statement)), Some(statement));
+                    StatementReport::new(text, statement, alone)
+                });
+                (Some(whole), each.collect(), None)
+            }
+            Err(rejected) => (None, Vec::new(), Some(rejected.to_string())),
+        };
+        Report::new(text, self.subject, connect, whole, statements, rejected, notes)
+    }
+
+    fn judge(&self, actions: &ActionSet, statement: Option<&policy_normalize::sql::Statement>) -> Judged {
+        let request = Request {
+            principal: &self.subject.principal,
+            target: &self.subject.target,
+            actions,
+            source: self.subject.source,
+            now: Some(self.now),
+            grants: &[],
+        };
+        Judged::new(self.policy, &request, statement)
+    }
+}
+
+fn now() -> Result<i64, Failure> {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| Failure::io("the clock says that it is before 1970: set it"))?;
+    i64::try_from(since.as_secs()).map_err(Failure::io)
+}

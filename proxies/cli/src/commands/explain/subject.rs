@@ -1,0 +1,91 @@
+//! Who asks, and for what: from the command line, completed by what the gateway knows.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use policy_core::{Principal, PrincipalKind, Protocol, Target};
+use portcullis_gateway::config::Config;
+use portcullis_gateway::store::{Store as _, User};
+
+use crate::args::Explain;
+use crate::failure::Failure;
+
+/// Who asks, and for what.
+pub(super) struct Subject {
+    pub(super) principal: Principal,
+    pub(super) target: Target,
+    pub(super) source: Option<IpAddr>,
+}
+
+impl Subject {
+    /// Finds both out, and says what had to be assumed.
+    pub(super) fn find(config: Option<&Config>, arguments: &Explain) -> Result<(Self, Vec<String>), Failure> {
+        let mut notes = Vec::new();
+        let principal = principal(config, arguments, &mut notes)?;
+        let target = target(config, arguments, &mut notes)?;
+        Ok((Self { principal, target, source: arguments.source }, notes))
+    }
+}
+
+fn principal(
+    config: Option<&Config>,
+    arguments: &Explain,
+    notes: &mut Vec<String>,
+) -> Result<Principal, Failure> {
+    let known = known(config, &arguments.user)?;
+    let mut principal =
+        Principal::human(arguments.user.as_str(), arguments.groups.iter().map(String::as_str));
+    principal.kind = known.as_ref().map_or(PrincipalKind::Human, |user| user.kind);
+    match known {
+        Some(user) => {
+            if user.disabled {
+                notes.push(format!("the local user `{}` is disabled and can't log in at all", user.name));
+            }
+            principal.person = user.person.map(Into::into);
+            principal.owner = user.owner.map(Into::into);
+            if arguments.groups.is_empty() {
+                principal.groups = Some(user.groups.into_iter().map(Into::into).collect());
+            }
+        }
+        None if arguments.groups.is_empty() => {
+            principal.groups = None;
+            notes.push(format!(
+                "there is no local user `{}` and no --group was given: whatever depends on groups is \
+                 undetermined, and restricts",
+                arguments.user
+            ));
+        }
+        None => {}
+    }
+    Ok(principal)
+}
+
+/// The local user of this name, where there is a store to look in. Nothing is made.
+fn known(config: Option<&Config>, name: &str) -> Result<Option<User>, Failure> {
+    let Some(config) = config else { return Ok(None) };
+    if !config.state.join("portcullis.db").exists() {
+        return Ok(None);
+    }
+    let mut store = portcullis_gateway::start::open_store(config).map_err(Failure::configuration)?;
+    store.user(name).map_err(Failure::io)
+}
+
+fn target(config: Option<&Config>, arguments: &Explain, notes: &mut Vec<String>) -> Result<Target, Failure> {
+    let configured = config.and_then(|config| config.target(&Protocol::POSTGRES, &arguments.target));
+    let mut labels: BTreeMap<Box<str>, Box<str>> =
+        configured.map(|target| target.subject.labels.clone()).unwrap_or_default();
+    for label in &arguments.labels {
+        let (name, value) = label.split_once('=').ok_or_else(|| {
+            Failure::configuration(format_args!("`{label}` is no label")).help("write --label env=prod")
+        })?;
+        labels.insert(name.into(), value.into());
+    }
+    if configured.is_none() && labels.is_empty() {
+        notes.push(format!(
+            "the target `{}` is not configured and no --label was given: whatever depends on labels is \
+             undetermined, and restricts",
+            arguments.target
+        ));
+    }
+    Ok(Target { name: arguments.target.as_str().into(), protocol: Protocol::POSTGRES, labels })
+}

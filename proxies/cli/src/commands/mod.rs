@@ -1,0 +1,46 @@
+//! The commands, a file each. All have one form: context and arguments in, an answer or a failure out.
+
+mod approvals;
+mod check;
+mod completions;
+mod doctor;
+mod explain;
+mod fmt;
+mod gateway;
+mod init;
+mod replay;
+mod revoke;
+mod secret;
+mod serve;
+mod sessions;
+mod test;
+mod user;
+mod verify;
+mod vote;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::failure::Outcome;
+
+/// Does what was asked for.
+pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
+    match command {
+        Command::Init(arguments) => init::run(context, arguments),
+        Command::Serve(arguments) => serve::run(context, arguments),
+        Command::Check(arguments) => check::run(context, arguments),
+        Command::Fmt(arguments) => fmt::run(context, arguments),
+        Command::Test(arguments) => test::run(context, arguments),
+        Command::Explain(arguments) => explain::run(context, arguments),
+        Command::Approvals(arguments) => approvals::run(context, arguments),
+        Command::Approve(arguments) => vote::run(context, arguments, vote::Way::Approve),
+        Command::Refuse(arguments) => vote::run(context, arguments, vote::Way::Refuse),
+        Command::Sessions => sessions::run(context),
+        Command::Revoke(arguments) => revoke::run(context, arguments),
+        Command::Replay(arguments) => replay::run(context, arguments),
+        Command::Verify(arguments) => verify::run(context, arguments),
+        Command::User { action } => user::run(context, action),
+        Command::Secret { action } => secret::run(context, action),
+        Command::Doctor => doctor::run(context),
+        Command::Completions { shell } => completions::run(context, *shell),
+    }
+}

@@ -1,0 +1,278 @@
+//! `replay`: what happened in a session, from its recording, or from the audit log where there is none.
+
+use std::path::Path;
+use std::time::Duration;
+
+use portcullis_evidence::inert;
+use portcullis_evidence::read::{self, Command, Ending};
+use portcullis_evidence::record::{DecisionKind, Parameter, Result as CommandResult};
+use portcullis_evidence::recording::{self, End, Event, Reader};
+use serde_json::json;
+
+use crate::args::Replay;
+use crate::context::Context;
+use crate::failure::{Answer, Failure, Outcome};
+use crate::output::{Output, Tone};
+
+pub(super) fn run(context: &Context, arguments: &Replay) -> Outcome {
+    let output = context.output;
+    let folder = match &arguments.evidence {
+        Some(folder) => folder.clone(),
+        None => context.config()?.evidence,
+    };
+    let Some(session) = &arguments.session else { return list(output, &folder) };
+    match recording::find(&folder, session) {
+        Some(file) => play(output, &file, arguments.rows),
+        None => from_log(output, &folder, session),
+    }
+}
+
+/// The sessions that there is evidence of.
+fn list(output: Output, folder: &Path) -> Outcome {
+    let commands = read::commands(folder, |_| true).map_err(|error| unreadable(folder, &error))?;
+    let recorded = recording::sessions(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut sessions: Vec<(String, Vec<&Command>)> = Vec::new();
+    for command in &commands {
+        match sessions.iter_mut().find(|(session, _)| *session == command.session) {
+            Some((_, list)) => list.push(command),
+            None => sessions.push((command.session.clone(), vec![command])),
+        }
+    }
+    if output.is_json() {
+        let each = sessions.iter().map(|(session, list)| {
+            json!({
+                "id": session,
+                "principal": list.first().map(|command| &command.principal),
+                "target": list.first().map(|command| &command.target),
+                "began": list.first().map(|command| command.time),
+                "commands": list.len(),
+                "recorded": recorded.contains(session),
+            })
+        });
+        output.document(&each.collect::<Vec<_>>())?;
+        return Ok(Answer::Yes);
+    }
+    let rows: Vec<Vec<String>> = sessions
+        .iter()
+        .filter_map(|(session, list)| {
+            let first = list.first()?;
+            Some(vec![
+                inert::line(session).to_string(),
+                inert::line(&first.principal).to_string(),
+                inert::line(&first.target).to_string(),
+                first.time.to_string(),
+                list.len().to_string(),
+            ])
+        })
+        .collect();
+    output.table(
+        &["session", "user", "target", "first command", "commands"],
+        &rows,
+        "no session ran a command yet",
+    )?;
+    Ok(Answer::Yes)
+}
+
+fn unreadable(folder: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::io(format_args!("can't read the evidence in `{}`: {error}", folder.display()))
+        .help("run this as the gateway's own user; `portcullis verify` says whether the evidence is intact")
+}
+
+/// Plays a recording.
+fn play(output: Output, file: &Path, rows: bool) -> Outcome {
+    let failed = |error| Failure::io(format_args!("can't read the recording `{}`: {error}", file.display()));
+    let mut reader = Reader::open(file).map_err(failed)?;
+    let mut events = Vec::new();
+    for played in &mut reader {
+        if output.is_json() {
+            if rows || !matches!(played.event, Event::Row { .. } | Event::Columns { .. }) {
+                events.push(json!({ "at": played.at.as_secs_f64(), "event": played.event }));
+            }
+        } else {
+            Screen { output, rows }.event(played.at, &played.event)?;
+        }
+    }
+    let (word, torn) = match reader.end() {
+        Some(End::Closed) => ("closed", None),
+        Some(End::Open) | None => ("open", None),
+        Some(End::Torn { reason }) => ("torn", Some(reason)),
+    };
+    if output.is_json() {
+        output.document(&json!({ "source": "recording", "end": word, "events": events }))?;
+    } else if let Some(reason) = torn {
+        let reason = inert::line(reason);
+        output.line(&output.tone(Tone::Caution, &format!("the recording ends in the middle: {reason}")))?;
+    } else if word == "open" {
+        output.line(&output.tone(
+            Tone::Faint,
+            "the recording is not closed: the session still runs, or the gateway was killed",
+        ))?;
+    }
+    Ok(Answer::Yes)
+}
+
+struct Screen {
+    output: Output,
+    rows: bool,
+}
+
+impl Screen {
+    fn say(&self, at: Duration, text: &str) -> Result<(), Failure> {
+        let at = self.output.tone(Tone::Faint, &format!("{:>9.3}s", at.as_secs_f64()));
+        self.output.line(&format!("{at}  {text}"))
+    }
+
+    fn event(&self, at: Duration, event: &Event<'_>) -> Result<(), Failure> {
+        match event {
+            Event::Opened { session, principal, target, source, started, .. } => self.say(
+                at,
+                &format!(
+                    "session {} of {} at {} from {}, opened {started}",
+                    inert::line(session),
+                    inert::line(principal),
+                    inert::line(target),
+                    inert::line(source)
+                ),
+            ),
+            Event::Command { command, text, parameters, decision, .. } => {
+                let rules: Vec<&str> = decision.rules.iter().map(AsRef::as_ref).collect();
+                self.command(at, *command, decision.decision, &rules, text, parameters)
+            }
+            Event::Columns { names, .. } if self.rows => {
+                let names: Vec<String> = names.iter().map(|name| inert::line(name).to_string()).collect();
+                self.say(at, &format!("     {}", self.output.tone(Tone::Strong, &names.join(" | "))))
+            }
+            Event::Row { values, .. } if self.rows => {
+                let shown = |value: &Option<_>| match value {
+                    Some(text) => inert::line(AsRef::<str>::as_ref(text)).to_string(),
+                    None => "NULL".to_owned(),
+                };
+                let values: Vec<String> = values.iter().map(shown).collect();
+                self.say(at, &format!("     {}", values.join(" | ")))
+            }
+            Event::Columns { .. } | Event::Row { .. } => Ok(()),
+            Event::RowsOmitted { rows, .. } => self.say(at, &format!("     {rows} more rows, counted only")),
+            Event::Input { text, .. } => self.say(at, &format!("  <- {}", inert::line(text))),
+            Event::Output { text, .. } => self.say(at, &format!("  -> {}", inert::line(text))),
+            Event::Message { severity, text } => {
+                self.say(at, &format!("     {}: {}", inert::line(severity), inert::line(text)))
+            }
+            Event::Approval { approval, command, state } => self
+                .say(at, &format!("#{command} approval {}: {}", inert::line(approval), inert::line(state))),
+            Event::Outcome { command, result, rows, error, micros } => {
+                self.say(at, &outcome(*command, *result, *rows, error.as_deref(), *micros))
+            }
+            Event::Closed { reason } => self.say(at, &format!("closed: {}", inert::line(reason))),
+        }
+    }
+
+    fn command(
+        &self,
+        at: Duration,
+        number: u64,
+        decision: DecisionKind,
+        rules: &[&str],
+        text: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<(), Failure> {
+        let (tone, word) = match decision {
+            DecisionKind::Allow => (Tone::Good, "allowed"),
+            DecisionKind::Deny => (Tone::Bad, "DENIED "),
+            DecisionKind::Hold => (Tone::Caution, "HELD   "),
+        };
+        let by: Vec<String> = rules.iter().map(|rule| format!("`{}`", inert::line(rule))).collect();
+        let by = match (decision, by.is_empty()) {
+            (DecisionKind::Allow, _) | (_, true) => String::new(),
+            (_, false) => self.output.tone(Tone::Faint, &format!("  by {}", by.join(", "))),
+        };
+        self.say(at, &format!("#{number} {}  {}{by}", self.output.tone(tone, word), inert::line(text)))?;
+        parameters.iter().enumerate().try_for_each(|(index, parameter)| {
+            let value = match parameter {
+                Parameter::Null => "NULL".to_owned(),
+                Parameter::Text(text) => format!("{:?}", inert::line(text).to_string()),
+                Parameter::Masked(text) => format!("{:?} (masked)", inert::line(text).to_string()),
+            };
+            self.say(at, &format!("     ${} = {value}", index + 1))
+        })
+    }
+}
+
+fn outcome(
+    command: u64,
+    result: CommandResult,
+    rows: Option<u64>,
+    error: Option<&str>,
+    micros: u64,
+) -> String {
+    let took = format!("{:.3} ms", micros as f64 / 1000.0);
+    let rows = rows.map_or(String::new(), |rows| format!(", {rows} row{}", if rows == 1 { "" } else { "s" }));
+    match result {
+        CommandResult::Done => format!("#{command} done{rows} in {took}"),
+        CommandResult::Failed => {
+            format!("#{command} failed with {} after {took}", inert::line(error.unwrap_or("no code")))
+        }
+        CommandResult::Unknown => format!("#{command} outcome not known{rows} after {took}"),
+    }
+}
+
+/// What the audit log says of a session that has no recording.
+fn from_log(output: Output, folder: &Path, session: &str) -> Outcome {
+    let commands = read::commands(folder, |of| of == session).map_err(|error| unreadable(folder, &error))?;
+    let Some(first) = commands.first() else {
+        return Err(Failure::io(format_args!(
+            "there is no evidence of a session `{}`",
+            inert::line(session)
+        ))
+        .help("`portcullis replay` without a session lists those there are"));
+    };
+    if output.is_json() {
+        let each: Vec<serde_json::Value> = commands.iter().map(entry).collect();
+        output.document(&json!({ "source": "log", "commands": each }))?;
+        return Ok(Answer::Yes);
+    }
+    let screen = Screen { output, rows: false };
+    let (principal, target) = (inert::line(&first.principal), inert::line(&first.target));
+    output.line(&format!(
+        "session {} of {principal} at {target}, first command {}",
+        inert::line(session),
+        first.time
+    ))?;
+    for command in &commands {
+        let at = command.time.since(first.time);
+        let verdict = command.intent.verdict.value();
+        let rules: Vec<&str> = verdict.iter().flat_map(|verdict| &verdict.rules).map(AsRef::as_ref).collect();
+        screen.command(
+            at,
+            command.intent.command,
+            verdict.map_or(DecisionKind::Deny, |verdict| verdict.decision),
+            &rules,
+            command.text.as_deref().unwrap_or("(its text is in a segment that was archived)"),
+            &command.intent.parameters,
+        )?;
+        if let Some(outcome_of) = &command.outcome {
+            let end = at + Duration::from_micros(outcome_of.micros);
+            let text = outcome(
+                outcome_of.command,
+                outcome_of.result,
+                outcome_of.rows,
+                outcome_of.error.as_deref(),
+                outcome_of.micros,
+            );
+            screen.say(end, &text)?;
+        } else if command.ending() == Ending::Unknown {
+            screen.say(at, &format!("#{} outcome not recorded yet", command.intent.command))?;
+        }
+    }
+    output.line(&output.tone(Tone::Faint, "from the audit log: the session has no recording, so no rows"))?;
+    Ok(Answer::Yes)
+}
+
+fn entry(command: &Command) -> serde_json::Value {
+    json!({
+        "record": command.seq,
+        "time": command.time,
+        "text": command.text,
+        "intent": command.intent,
+        "outcome": command.outcome,
+    })
+}

@@ -1,0 +1,180 @@
+//! `user`: the local users that may log in and vote.
+
+use policy_core::PrincipalKind;
+use portcullis_evidence::inert;
+use portcullis_gateway::identity::Verifier;
+use portcullis_gateway::start::open_store;
+use portcullis_gateway::store::{Sqlite, Store as _, User};
+use serde_json::{Value, json};
+
+use crate::args;
+use crate::context::Context;
+use crate::failure::{Answer, Failure, Outcome};
+use crate::password;
+
+pub(super) fn run(context: &Context, action: &args::User) -> Outcome {
+    match action {
+        args::User::Add { name, groups, kind, person, owner, password } => {
+            let kind = match kind.as_str() {
+                "service" => PrincipalKind::Service,
+                "agent" => PrincipalKind::Agent,
+                _ => PrincipalKind::Human,
+            };
+            let mut groups: Vec<String> =
+                groups.iter().flat_map(|list| list.split(',')).map(|group| group.trim().to_owned()).collect();
+            groups.sort();
+            groups.dedup();
+            let user = User {
+                name: name.clone(),
+                verifier: String::new(),
+                kind,
+                groups,
+                person: person.clone(),
+                owner: owner.clone(),
+                disabled: false,
+            };
+            add(context, user, password)
+        }
+        args::User::List => list(context),
+        args::User::Remove { name } => remove(context, name),
+    }
+}
+
+fn store(context: &Context) -> Result<Sqlite, Failure> {
+    open_store(&context.config()?)
+        .map_err(|error| Failure::io(error).help("run this as the gateway's own user, or as root"))
+}
+
+fn add(context: &Context, mut user: User, password: &args::Password) -> Outcome {
+    check(&user)?;
+    let mut store = store(context)?;
+    if let Some(owner) = &user.owner
+        && store.user(owner).map_err(Failure::io)?.is_none()
+    {
+        return Err(Failure::configuration(format_args!("there is no local user `{}`", inert::line(owner)))
+            .help("an agent's owner is a local user; `portcullis user list` shows them"));
+    }
+    let was = store.user(&user.name).map_err(Failure::io)?;
+    let password = password::new(password, &user.name)?;
+    let verifier = Verifier::new(&user.name, &password)
+        .map_err(|refused| Failure::configuration(format_args!("this password is not taken: {refused}")))?;
+    user.verifier = verifier.to_string();
+    store.put_user(&user).map_err(Failure::io)?;
+    if context.output.is_json() {
+        context.output.document(&json!({ "changed": was.is_some(), "user": document(&user) }))?;
+    } else {
+        let word = if was.is_some() { "changed" } else { "added" };
+        context.output.line(&format!("{word} {}: {}", inert::line(&user.name), described(&user)))?;
+        if user.groups.is_empty() {
+            context
+                .output
+                .note("without a group, rules with `by group …` give this user nothing: --group NAME");
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+/// Names that the protocols could not carry, or that make no sense.
+fn check(user: &User) -> Result<(), Failure> {
+    let bad =
+        |text: &str| text.is_empty() || text.len() > 63 || text.chars().any(|c| c.is_control() || c == ':');
+    if bad(&user.name) {
+        return Err(Failure::configuration(format_args!(
+            "`{}` can't be a user's name",
+            inert::line(&user.name)
+        ))
+        .help("1 to 63 bytes, without colons and control characters"));
+    }
+    if let Some(group) = user.groups.iter().find(|group| bad(group)) {
+        return Err(Failure::configuration(format_args!("`{}` can't be a group", inert::line(group))).help(
+            "1 to 63 bytes, without colons and control characters; several are given as --group A --group B",
+        ));
+    }
+    match (&user.owner, user.kind) {
+        (Some(_), PrincipalKind::Agent) | (None, PrincipalKind::Human | PrincipalKind::Service) => Ok(()),
+        (None, PrincipalKind::Agent) => Err(Failure::configuration("an agent acts for somebody")
+            .help("--owner USER says for whom: that user never votes on its requests")),
+        (Some(_), _) => {
+            Err(Failure::configuration("only an agent has an owner")
+                .help("add --kind agent, or drop --owner"))
+        }
+    }
+}
+
+fn list(context: &Context) -> Outcome {
+    let users = store(context)?.users().map_err(Failure::io)?;
+    if context.output.is_json() {
+        context.output.document(&users.iter().map(document).collect::<Vec<_>>())?;
+        return Ok(Answer::Yes);
+    }
+    let rows: Vec<Vec<String>> = users
+        .iter()
+        .map(|user| {
+            let state = if user.disabled { "disabled" } else { "active" };
+            vec![
+                inert::line(&user.name).to_string(),
+                user.kind.as_str().to_owned(),
+                user.groups.join(", "),
+                state.to_owned(),
+            ]
+        })
+        .collect();
+    let none = "no local users: `portcullis user add NAME --group GROUP` adds one";
+    context.output.table(&["user", "kind", "groups", "state"], &rows, none)?;
+    Ok(Answer::Yes)
+}
+
+fn remove(context: &Context, name: &str) -> Outcome {
+    if !store(context)?.remove_user(name).map_err(Failure::io)? {
+        return Err(no_such_user(name));
+    }
+    if context.output.is_json() {
+        context.output.document(&json!({ "removed": name }))?;
+    } else {
+        context.output.line(&format!("removed {}", inert::line(name)))?;
+        context.output.note(&format!(
+            "sessions that are open stay open: `portcullis revoke --user {}` ends them",
+            inert::line(name)
+        ));
+    }
+    Ok(Answer::Yes)
+}
+
+/// Lets a user log in, or no longer. `false` if nothing had to change.
+pub(super) fn set_disabled(context: &Context, name: &str, disabled: bool) -> Result<bool, Failure> {
+    let mut store = store(context)?;
+    let mut user = store.user(name).map_err(Failure::io)?.ok_or_else(|| no_such_user(name))?;
+    if user.disabled == disabled {
+        return Ok(false);
+    }
+    user.disabled = disabled;
+    store.put_user(&user).map_err(Failure::io)?;
+    Ok(true)
+}
+
+fn no_such_user(name: &str) -> Failure {
+    Failure::configuration(format_args!("there is no local user `{}`", inert::line(name)))
+        .help("`portcullis user list` shows them")
+}
+
+fn document(user: &User) -> Value {
+    json!({
+        "name": user.name,
+        "kind": user.kind,
+        "groups": user.groups,
+        "person": user.person,
+        "owner": user.owner,
+        "disabled": user.disabled,
+    })
+}
+
+fn described(user: &User) -> String {
+    let groups = if user.groups.is_empty() {
+        "no groups".to_owned()
+    } else {
+        format!("groups {}", user.groups.join(", "))
+    };
+    let person = user.person.as_ref().map_or(String::new(), |person| format!(", of {}", inert::line(person)));
+    let owner = user.owner.as_ref().map_or(String::new(), |owner| format!(", for {}", inert::line(owner)));
+    format!("{}, {groups}{person}{owner}", user.kind.as_str())
+}

@@ -1,0 +1,60 @@
+//! `approve` and `refuse`: a reviewer's vote, by their own password.
+
+use std::io::{self, IsTerminal, Write};
+
+use portcullis_evidence::inert;
+use portcullis_gateway::control::ApprovalView;
+
+use super::{approvals, gateway};
+use crate::args::Vote;
+use crate::context::Context;
+use crate::failure::{Answer, Failure, Outcome};
+use crate::password;
+
+/// How to vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Approve,
+    Refuse,
+}
+
+pub(super) fn run(context: &Context, arguments: &Vote, way: Way) -> Outcome {
+    let output = context.output;
+    let password = password::known(&arguments.password, &arguments.user)?;
+    let user = Some((arguments.user.as_str(), &password));
+    let number = arguments.number;
+    let seen = gateway::ask(context, user, async |client| client.approval(number).await)?;
+    // The vote carries what was seen here, and is refused if that has changed meanwhile.
+    if !(arguments.yes || output.is_json()) && io::stdin().is_terminal() {
+        approvals::show(output, &seen)?;
+        if !agreed(way)? {
+            output.line("no vote was cast")?;
+            return Ok(Answer::No);
+        }
+    }
+    let approve = way == Way::Approve;
+    let voted =
+        gateway::ask(context, user, async |client| client.vote(&seen, approve, &arguments.reason).await)?;
+    if output.is_json() {
+        output.document(&voted)?;
+    } else {
+        output.line(&said(&seen, way))?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn agreed(way: Way) -> Result<bool, Failure> {
+    let failed = |error| Failure::io(format_args!("can't ask on the terminal: {error}"));
+    let word = if way == Way::Approve { "Approve" } else { "Refuse" };
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "{word} this? [y/N] ").and_then(|()| stderr.flush()).map_err(failed)?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn said(seen: &ApprovalView, way: Way) -> String {
+    let word = if way == Way::Approve { "approved" } else { "refused" };
+    let (who, target) = (inert::line(&seen.principal), inert::line(&seen.target));
+    format!("{word} {} of {who} at {target}: {}", seen.number, inert::line(&seen.command))
+}
