@@ -17,4 +17,7 @@ fn the_whole_sample_loads_for_every_protocol() {
     });
     assert!(loaded.rules.rules.len() >= own.count());
     assert_eq!(loaded.tests.len(), 1);
+    // What loads compiles: the two agree about names, types and what can be enforced.
+    let compiled = policy_core::Policy::compile([&loaded.rules], &Environment::default().vocabularies);
+    assert!(compiled.is_ok(), "{compiled:?}");
 }

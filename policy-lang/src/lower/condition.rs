@@ -449,7 +449,7 @@ impl<'a> Lowering<'a> {
     fn has(&mut self, fact: &ast::Fact, text: &Text, context: &Context<'_, 'a>) -> Expr {
         let Some(typed) = self.fact(fact, context) else { return never() };
         match (typed.kind, typed.names) {
-            (Type::Names, Some(with)) => match self.pattern(text, with) {
+            (Type::Names, Some(with)) => match self.column(text, with) {
                 Some(pattern) => Expr::Like(typed.fact, pattern),
                 None => never(),
             },

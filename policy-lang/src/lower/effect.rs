@@ -238,7 +238,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// A column pattern. Parts left out on the left match anything, so `*.pan` is `pan` of every relation.
-    fn column(&mut self, text: &Text, with: &Vocabulary) -> Option<Pattern> {
+    pub(super) fn column(&mut self, text: &Text, with: &Vocabulary) -> Option<Pattern> {
         let pattern = self.pattern(text, with)?;
         let length = pattern.segments.len();
         let many = pattern.segments.iter().filter(|segment| &***segment == "**").count();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use policy_core::rule::RuleId;
+use policy_core::rule::{Pattern, RuleId};
 use policy_core::vocabulary::{Type, Vocabulary};
 use policy_core::{
     Action, ActionSet, Name, Principal, PrincipalKind, Resource, Target, Value as CoreValue, Verb,
@@ -325,12 +325,19 @@ impl<'a> Lowering<'a> {
                 self.error(pair.name.span, message, label);
                 return None;
             };
-            action = action.with(pair.name.value.to_string(), self.attribute_value(pair, kind, with)?);
+            let value = self.attribute_value(pair, kind, with, &action.resource)?;
+            action = action.with(pair.name.value.to_string(), value);
         }
         Some(action)
     }
 
-    fn attribute_value(&mut self, pair: &Pair, kind: Type, with: &Vocabulary) -> Option<CoreValue> {
+    fn attribute_value(
+        &mut self,
+        pair: &Pair,
+        kind: Type,
+        with: &Vocabulary,
+        resource: &Resource,
+    ) -> Option<CoreValue> {
         Some(match (&pair.value.value, kind) {
             (Value::Bool(value), Type::Bool) => CoreValue::Bool(*value),
             (Value::Integer(value), Type::Integer) => CoreValue::Integer(*value),
@@ -342,7 +349,7 @@ impl<'a> Lowering<'a> {
                 let mut names = Vec::new();
                 for text in list {
                     let pattern = self.pattern(text, with)?;
-                    names.push(Name::new(pattern.segments.iter())?.as_joined().into());
+                    names.push(member(&pattern, resource)?.as_joined().into());
                 }
                 CoreValue::List(names.into())
             }
@@ -355,5 +362,13 @@ impl<'a> Lowering<'a> {
                 return None;
             }
         })
+    }
+}
+
+/// The full name of a resource's member: a bare name is one of the resource that the action is done to.
+fn member(pattern: &Pattern, resource: &Resource) -> Option<Name> {
+    match (&*pattern.segments, resource) {
+        ([bare], Resource::Named(resource)) => Name::new(resource.segments().chain([&**bare])),
+        (full, _) => Name::new(full.iter()),
     }
 }
