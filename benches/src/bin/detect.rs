@@ -52,7 +52,7 @@ fn main() -> io::Result<()> {
         Figure::new("detect/all/fields", "portcullis", speed(by_field), "MB/s"),
         Figure::new("detect/all/stream", "portcullis", speed(stream), "MB/s"),
     ];
-    let found: Vec<_> = corpus
+    let found: Finds = corpus
         .lines
         .iter()
         .map(|line| {
@@ -77,8 +77,11 @@ fn main() -> io::Result<()> {
     report::publish(&figures)
 }
 
+/// By line, where each find begins and ends, in bytes.
+type Finds = Vec<Vec<(usize, usize)>>;
+
 /// Presidio's speed in MB/s, and its finds by line, in characters; the corpus is ASCII, so these are bytes.
-fn presidio(lines: &[String]) -> Option<(f64, Vec<Vec<(usize, usize)>>)> {
+fn presidio(lines: &[String]) -> Option<(f64, Finds)> {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
     let text = std::env::temp_dir().join(format!("portcullis-detect-{}.txt", std::process::id()));
     std::fs::write(&text, lines.join("\n")).ok()?;
