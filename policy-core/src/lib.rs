@@ -12,7 +12,7 @@
 //! 2. The engine: [`rule`] (what an author wrote), [`policy`] (indexed and immutable), [`evaluate`]
 //!    (the verdict), [`decision`] (the answer), [`explain`] (its reasons), [`approval`] (votes to status).
 //! 3. [`mask`]: what happens to values on their way back.
-//! 4. [`reference`]: the naive evaluator that the compiled one is held equal to.
+//! 4. [`mod@reference`]: the naive evaluator that the compiled one is held equal to.
 //!
 //! # Judging in a program of your own
 //!
