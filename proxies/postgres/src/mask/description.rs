@@ -21,6 +21,11 @@ pub struct Field {
 }
 
 impl Field {
+    /// A column about which nothing was said.
+    pub fn undescribed() -> Self {
+        Self { name: Box::default(), table: 0, attnum: 0, ty: 0, typmod: -1, format: Format::Text }
+    }
+
     /// The most characters that `varchar(n)` and `char(n)` allow.
     pub fn limit(&self) -> Option<u32> {
         limit(self.ty, self.typmod)

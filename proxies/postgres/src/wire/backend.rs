@@ -47,6 +47,31 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// The type byte.
+    pub const fn tag(self) -> u8 {
+        match self {
+            Self::ParseComplete => b'1',
+            Self::BindComplete => b'2',
+            Self::CloseComplete => b'3',
+            Self::ParameterDescription => b't',
+            Self::RowDescription => b'T',
+            Self::NoData => b'n',
+            Self::DataRow => b'D',
+            Self::CommandComplete => b'C',
+            Self::EmptyQueryResponse => b'I',
+            Self::PortalSuspended => b's',
+            Self::CopyInResponse => b'G',
+            Self::CopyOutResponse => b'H',
+            Self::CopyData => b'd',
+            Self::CopyDone => b'c',
+            Self::ErrorResponse => b'E',
+            Self::NoticeResponse => b'N',
+            Self::NotificationResponse => b'A',
+            Self::ParameterStatus => b'S',
+            Self::ReadyForQuery => b'Z',
+        }
+    }
+
     /// The type that `header` announces, its length checked.
     ///
     /// # Errors
