@@ -122,6 +122,10 @@ fn rewrite_elements(
 ) -> Option<bool> {
     let opening = memchr::memchr(b'{', value)?;
     let (bounds, mut rest) = value.split_at_checked(opening)?;
+    // Bounds such as `[2:3][-1:1]=` are numbers; anything else before the brace could be a value.
+    if !bounds.iter().all(|byte| byte.is_ascii_digit() || b"[]:-=".contains(byte)) {
+        return None;
+    }
     out.extend_from_slice(bounds);
     let mut depth = 0_u32;
     let mut changed = false;

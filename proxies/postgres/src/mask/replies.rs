@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use policy_core::mask::Detectors;
 use policy_core::{Obligations, Policy};
 use policy_normalize::sql::{Kind as StatementKind, Statement};
 
@@ -41,6 +42,8 @@ pub struct Circumstances {
     pub overlay: Arc<Overlay>,
     /// The policy that decided.
     pub policy: Arc<Policy>,
+    /// What is looked for in everything that is shown: the values that masks name, and the target's credentials.
+    pub detectors: Option<Arc<Detectors>>,
 }
 
 /// The replies to one command.
@@ -83,12 +86,12 @@ impl Replies {
     }
 
     /// Whether a message must be read. Rows and COPY data that nothing is masked in pass as they lie.
-    pub fn passage(&mut self, masker: &Masker, kind: Backend) -> Passage {
+    pub fn passage(&mut self, kind: Backend) -> Passage {
         let rewrite = Passage::Rewrite(MAX_MASKED_ROW);
         match kind {
             Backend::DataRow => match &self.plan {
                 Some(plan) if plan.passes_all() => Passage::Pass,
-                None if self.shows_all(masker) => Passage::Pass,
+                None if self.shows_all() => Passage::Pass,
                 _ => rewrite,
             },
             Backend::CopyData => match &self.copy {
@@ -130,22 +133,23 @@ impl Replies {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), MaskError> {
+        masker.look_for(self.circumstances.detectors.as_ref());
         let rewritten = match kind {
             Backend::RowDescription => {
-                self.learn(masker, body)?;
+                self.learn(body)?;
                 masker.row_description(body, out)?
             }
             Backend::DataRow => {
                 let plan = match self.plan.take() {
                     Some(plan) => plan,
-                    None => self.late_plan(masker, body)?,
+                    None => self.late_plan(body)?,
                 };
                 let rewritten = masker.data_row(&plan, body, out);
                 self.plan = Some(plan);
                 rewritten?
             }
             Backend::CopyOutResponse => {
-                self.open_copy(masker, body)?;
+                self.open_copy(body)?;
                 Rewritten::Unchanged
             }
             Backend::CopyData => match &mut self.copy {
@@ -170,12 +174,16 @@ impl Replies {
         }
     }
 
+    fn detects(&self) -> bool {
+        self.circumstances.detectors.as_ref().is_some_and(|detectors| !detectors.is_empty())
+    }
+
     fn current(&self) -> Option<&Permitted> {
         self.statements.get(self.at)
     }
 
     fn resolver<'a>(&'a self, permitted: &'a Permitted, detects: bool) -> Resolver<'a> {
-        let Circumstances { known, overlay, policy } = &self.circumstances;
+        let Circumstances { known, overlay, policy, .. } = &self.circumstances;
         Resolver {
             directory: known.directory(overlay),
             demands: Demands { policy, obligations: &permitted.obligations },
@@ -184,9 +192,9 @@ impl Replies {
     }
 
     /// Keeps a description, and makes the plan of the rows that follow it.
-    fn learn(&mut self, masker: &Masker, body: &[u8]) -> Result<(), MaskError> {
+    fn learn(&mut self, body: &[u8]) -> Result<(), MaskError> {
         let fields = parse_row_description(body)?;
-        self.plan = Some(self.plan_of(masker, &fields));
+        self.plan = Some(self.plan_of(&fields));
         if let Some(described) = &self.described {
             // A second description of the same statement is the same: the target refuses to run one that differs.
             let _ = described.set(fields.into());
@@ -194,8 +202,8 @@ impl Replies {
         Ok(())
     }
 
-    fn plan_of(&self, masker: &Masker, fields: &[Field]) -> ResultPlan {
-        let detects = masker.masks().detects();
+    fn plan_of(&self, fields: &[Field]) -> ResultPlan {
+        let detects = self.detects();
         match self.current() {
             Some(permitted) => self.resolver(permitted, detects).result(&permitted.statement.outputs, fields),
             // Rows that no statement is known for.
@@ -204,32 +212,34 @@ impl Replies {
     }
 
     /// The plan of rows that no description came before.
-    fn late_plan(&self, masker: &Masker, row: &[u8]) -> Result<ResultPlan, MaskError> {
+    fn late_plan(&self, row: &[u8]) -> Result<ResultPlan, MaskError> {
         let [high, low, ..] = row else { return Err(MaskError::Short("DataRow")) };
         let columns = usize::from(u16::from_be_bytes([*high, *low]));
         let formats = self.formats.as_deref().unwrap_or_default();
         let known = self.described.as_ref().and_then(|described| described.get());
         let plan = match known {
-            Some(fields) => self.plan_of(masker, fields),
-            None => self.plan_of(masker, &vec![Field::undescribed(); columns]),
+            Some(fields) => self.plan_of(fields),
+            None => self.plan_of(&vec![Field::undescribed(); columns]),
         };
-        plan.with_formats(formats).ok_or(MaskError::Columns { expected: formats.len(), got: columns })
+        let plan = plan.with_formats(formats);
+        let plan = plan.ok_or(MaskError::Columns { expected: formats.len(), got: columns })?;
+        Ok(if known.is_some() { plan } else { plan.without_types() })
     }
 
     /// Whether nothing is masked in whatever columns come: then their number does not matter.
-    fn shows_all(&self, masker: &Masker) -> bool {
+    fn shows_all(&self) -> bool {
         let Some(permitted) = self.current() else { return false };
         let Circumstances { policy, .. } = &self.circumstances;
-        !masker.masks().detects() && !policy.masks_columns(&permitted.obligations)
+        !self.detects() && !policy.masks_columns(&permitted.obligations)
     }
 
-    fn open_copy(&mut self, masker: &Masker, body: &[u8]) -> Result<(), MaskError> {
+    fn open_copy(&mut self, body: &[u8]) -> Result<(), MaskError> {
         let columns = copy::columns(body)?;
         let Some(permitted) = self.current() else { return Err(MaskError::Copy("no statement asks for it")) };
         let StatementKind::Copy(options) = &permitted.statement.kind else {
             return Err(MaskError::Copy("no statement asks for it"));
         };
-        let resolver = self.resolver(permitted, masker.masks().detects());
+        let resolver = self.resolver(permitted, self.detects());
         let plan = resolver.copy(&permitted.statement.outputs, &options.format, columns);
         let copy = CopyMasker::new(plan, &options.format)
             .map_err(|_| MaskError::Copy("its options can't be followed"))?;

@@ -97,6 +97,9 @@ impl Resolver<'_> {
             };
             let mask = if self.masks_columns() { self.column(0, 0, traced) } else { None };
             let declared = output.and_then(|output| self.type_of(output));
+            // A value of an unknown type can be looked through as text, but not in the binary format.
+            let blind = declared.is_none() && wire == Format::Binary && self.detects;
+            let mask = if blind { Some(Transform::Null) } else { mask };
             let (ty, limit) = declared.unwrap_or(match wire {
                 Format::Text => (Type::TEXT, None),
                 Format::Binary => (Type::OPAQUE, None),

@@ -1,9 +1,12 @@
 //! DataRow frames rewritten by a plan.
 
+use std::sync::Arc;
+
+use policy_core::mask::Detectors;
 use thiserror::Error;
 
 use super::copy::FieldBuffers;
-use super::finder::ValueMasks;
+use super::finder::{Content, Finder, ValueMasks};
 use super::plan::ResultPlan;
 use super::value::{Outcome, Scratch, Treatment, take_u16, take_u32};
 
@@ -51,6 +54,8 @@ pub enum Rewritten {
 #[derive(Debug)]
 pub struct Masker {
     pub(super) masks: ValueMasks,
+    /// The detectors that `masks` looks for, where they were set by [`Masker::look_for`].
+    detectors: Option<Arc<Detectors>>,
     pub(super) scratch: Scratch,
     /// Used by COPY.
     pub(super) field: FieldBuffers,
@@ -59,7 +64,24 @@ pub struct Masker {
 impl Masker {
     /// A masker with this session's key and detectors.
     pub fn new(masks: ValueMasks) -> Self {
-        Self { masks, scratch: Scratch::default(), field: FieldBuffers::default() }
+        Self { masks, detectors: None, scratch: Scratch::default(), field: FieldBuffers::default() }
+    }
+
+    /// Looks for these from now on, in every text: detectors and the credentials of the target.
+    pub fn look_for(&mut self, detectors: Option<&Arc<Detectors>>) {
+        let same = match (&self.detectors, detectors) {
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        self.detectors = detectors.cloned();
+        self.masks.finder = detectors.filter(|detectors| !detectors.is_empty()).map(|detectors| {
+            let (key, scratch) = (self.masks.key.clone(), Default::default());
+            Box::new(Content { detectors: detectors.clone(), key, scratch }) as Box<dyn Finder>
+        });
     }
 
     /// What values are masked with.

@@ -33,7 +33,7 @@ impl Finder for Planted {
 }
 
 fn masks() -> ValueMasks {
-    ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder: Some(std::sync::Arc::new(Planted)) }
+    ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder: Some(Box::new(Planted)) }
 }
 
 fn row(values: &[Option<&[u8]>]) -> Vec<u8> {
@@ -153,6 +153,7 @@ fn column_masks_keep_the_type() {
         (("array cut short", TEXT_ARRAY, Text, None), Redact, b"{abc", "NULL"),
         (("array with an open quote", TEXT_ARRAY, Text, None), Redact, b"{\"abc}", "NULL"),
         (("array and more", TEXT_ARRAY, Text, None), Redact, b"{a}b", "NULL"),
+        (("array after something else", TEXT_ARRAY, Text, None), Redact, b"abc{d}", "NULL"),
         (("no array at all", TEXT_ARRAY, Text, None), Redact, b"abc", "NULL"),
         (("array of integers", 1007, Text, None), Redact, b"{1,2}", "NULL"),
     ];
@@ -320,6 +321,70 @@ fn row_descriptions_hold_exactly_what_they_announce() {
     assert!(parse_row_description(&body).is_err(), "a count that lies");
 }
 
+#[test]
+fn rows_are_rewritten_without_allocating() {
+    let plan = ResultPlan::new([
+        cell(Treatment::Pass, 23, Format::Text, None),
+        cell(Treatment::Mask(Transform::Last(4)), VARCHAR, Format::Text, Some(20)),
+        cell(Treatment::Mask(Transform::Redact), JSONB, Format::Text, None),
+        cell(Treatment::Mask(Transform::Redact), TEXT_ARRAY, Format::Text, None),
+        cell(Treatment::Detect, TEXT, Format::Text, None),
+        cell(Treatment::Detect, NUMERIC, Format::Text, None),
+    ]);
+    let body = row(&[
+        Some(b"1"),
+        Some(b"4000000000000002"),
+        Some(br#"{"a": "b"}"#),
+        Some(b"{a,\"b c\"}"),
+        Some(b"a SECRET b"),
+        Some(b"12.5"),
+    ]);
+    let (mut masker, mut out) = (Masker::new(masks()), Vec::new());
+    let mut run = || {
+        out.clear();
+        assert_eq!(masker.data_row(&plan, &body, &mut out), Ok(Rewritten::Written));
+    };
+    run();
+    let counted = allocation_counter::measure(|| (0..100).for_each(|_| run()));
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn detectors_and_secrets_of_the_policy_are_found() {
+    use policy_core::mask::{Detector, Detectors, Literals};
+    let rules = [
+        (Detector::CreditCard, Transform::Last(4)),
+        (Detector::Email, Transform::Partial),
+        (Detector::Ssn, Transform::Null),
+    ];
+    let secrets = Literals::new([&b"the target's own password"[..]]).unwrap();
+    let detectors = std::sync::Arc::new(Detectors::new(&rules).unwrap().with_literals(secrets));
+    let mut masker = Masker::new(ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder: None });
+    masker.look_for(Some(&detectors));
+    #[rustfmt::skip]
+    let cases: &[(u32, &[u8], &str)] = &[
+        (TEXT, b"pay 4111 1111 1111 1111 now", "pay ***************1111 now"),
+        (TEXT, b"ana@example.com", "a***@example.com"),
+        (TEXT, b"219-09-9999", "NULL"),
+        (TEXT, b"ssn 219-09-9999.", "ssn ."),
+        (TEXT, b"it is the target's own password!", "it is [redacted]!"),
+        (TEXT, b"nothing here", "nothing here"),
+        (NUMERIC, b"4111111111111111", "NULL"),
+        (JSON, br#"{"m": "ana@example.com", "n": 5}"#, r#"{"m": "a***@example.com", "n": 5}"#),
+        (JSON, br#"{"m": "\u0061na@example.com"}"#, r#"{"m": "a***@example.com"}"#),
+        (TEXT_ARRAY, b"{ana@example.com,x}", r#"{"a***@example.com",x}"#),
+    ];
+    for (oid, given, expected) in cases {
+        let plan = ResultPlan::new([cell(Treatment::Detect, *oid, Format::Text, None)]);
+        let mut out = Vec::new();
+        let got = match masker.data_row(&plan, &row(&[Some(given)]), &mut out).unwrap() {
+            Rewritten::Unchanged => Some(given.to_vec()),
+            Rewritten::Written => values(&out).pop().unwrap(),
+        };
+        assert_eq!(show(got.as_deref()), *expected, "{}", given.escape_ascii());
+    }
+}
+
 fn cells() -> impl Strategy<Value = Cell> {
     let treatment = prop_oneof![
         Just(Treatment::Detect),
@@ -365,7 +430,9 @@ proptest! {
         prop_assert_eq!(got.len(), given.len());
         for ((cell, was), is) in columns.iter().zip(&got) {
             prop_assert!(was.is_some() || is.is_none(), "a NULL stays NULL");
-            if let Some(is) = is {
+            // The bytes of a number are no text.
+            let is_number = matches!(cell.ty.kind, types::Kind::Number(_)) && cell.format == Format::Binary;
+            if let Some(is) = is.as_ref().filter(|_| !is_number) {
                 prop_assert!(memchr::memmem::find(is, b"SECRET").is_none(), "{:?}: {}", cell, is.escape_ascii());
                 let holds_text = matches!(cell.ty.kind, types::Kind::Text | types::Kind::Padded);
                 if let (true, false, Some(limit), true, Ok(text)) =

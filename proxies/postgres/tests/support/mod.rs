@@ -3,19 +3,20 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use policy_core::mask::{MaskKey, Transform};
+use policy_core::mask::{Detectors, MaskKey, Transform};
 use policy_core::rule::{Fallback, Mask, Masked, Mode, Pattern, Predicates, RuleSet, Scope, Unresolved};
 use policy_core::{
     ActionSet, Decision, Effect, Lineage, Policy, Principal, Protocol, Request, Rule, RuleId, Target,
     Verdict, vocabulary,
 };
-use policy_normalize::sql::{Environment, Grammar as _, Kind, Postgres as PostgresGrammar, Statement};
+use policy_normalize::sql::{Environment, Grammar as _, Postgres as PostgresGrammar, Statement};
 use portcullis_postgres::catalogue::{Dial, Known, Live, Overlay, Pin, Pins};
-use portcullis_postgres::mask::{
-    CopyMasker, Demands, Exposure, Masker, Resolver, ResultPlan, Rewritten, ValueMasks, parse_row_description,
-};
+use portcullis_postgres::mask::{Circumstances, Described, Format, Masker, Permitted, Replies, ValueMasks};
+use portcullis_postgres::relay::Passage;
+use portcullis_postgres::wire::backend::Backend;
+use portcullis_postgres::wire::frame::Header;
 use portcullis_testkit::{Database, Postgres};
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::frontend;
@@ -83,7 +84,7 @@ impl Dial for Door {
 
 /// Keeps pins as a store would.
 #[derive(Clone, Debug, Default)]
-pub struct Kept(pub std::sync::Arc<Mutex<Vec<Pin>>>);
+pub struct Kept(pub Arc<Mutex<Vec<Pin>>>);
 
 impl Pins for Kept {
     fn load(&self) -> Vec<Pin> {
@@ -155,17 +156,19 @@ pub struct Shown {
 /// One session behind masks.
 pub struct Session {
     stream: TcpStream,
-    pub live: std::sync::Arc<Live<Door>>,
-    pub policy: Policy,
+    pub live: Arc<Live<Door>>,
+    pub policy: Arc<Policy>,
+    pub detectors: Option<Arc<Detectors>>,
     overlay: Overlay,
     masker: Masker,
 }
 
 impl Session {
-    pub async fn open(door: &Door, policy: Policy, live: std::sync::Arc<Live<Door>>) -> Self {
+    pub async fn open(door: &Door, policy: Policy, live: Arc<Live<Door>>) -> Self {
         let masks = ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder: None };
         let stream = door.open().await.expect("a connection");
-        Self { stream, live, policy, overlay: Overlay::default(), masker: Masker::new(masks) }
+        let (policy, overlay) = (Arc::new(policy), Overlay::default());
+        Self { stream, live, policy, detectors: None, overlay, masker: Masker::new(masks) }
     }
 
     fn parse(&self, known: &Known, sql: &str) -> Vec<Statement> {
@@ -199,83 +202,106 @@ impl Session {
         })
     }
 
+    /// The statements of a text and their decisions; `None` where one is refused.
+    fn judge(&mut self, known: &Known, sql: &str) -> Option<Vec<Permitted>> {
+        let statements = self.parse(known, sql);
+        let decisions: Vec<Decision> = statements.iter().map(|s| self.decide(known, s)).collect();
+        if decisions.iter().any(|decision| matches!(decision.verdict, Verdict::Deny(_))) {
+            return None;
+        }
+        let permitted = statements.into_iter().zip(decisions).map(|(statement, decision)| Permitted {
+            statement: Arc::new(statement),
+            obligations: Arc::new(decision.obligations),
+        });
+        Some(permitted.collect())
+    }
+
+    fn circumstances(&self, known: &Known) -> Circumstances {
+        Circumstances {
+            known: known.clone(),
+            overlay: Arc::new(self.overlay.clone()),
+            policy: self.policy.clone(),
+            detectors: self.detectors.clone(),
+        }
+    }
+
     /// Runs a text by the simple protocol: judged by lineage first, then masked message by message.
     pub async fn run(&mut self, sql: &str) -> Shown {
         let known = self.live.current().expect("a snapshot");
-        let statements = self.parse(&known, sql);
-        let decisions: Vec<Decision> = statements.iter().map(|s| self.decide(&known, s)).collect();
-        if decisions.iter().any(|decision| matches!(decision.verdict, Verdict::Deny(_))) {
+        let Some(permitted) = self.judge(&known, sql) else {
             return Shown { refused: true, ..Shown::default() };
+        };
+        for permitted in &permitted {
+            self.overlay.note(&permitted.statement, sql, &known.snapshot);
         }
-        for statement in &statements {
-            self.overlay.note(statement, sql, &known.snapshot);
-        }
-        let overlay = self.overlay.clone();
+        let replies = Replies::query(self.circumstances(&known), permitted);
         let mut out = bytes::BytesMut::new();
         frontend::query(sql, &mut out).unwrap();
         self.stream.write_all(&out).await.unwrap();
+        self.receive(sql, vec![replies]).await
+    }
+
+    /// Runs one statement by the extended protocol, its results in the binary format if asked for.
+    pub async fn execute(&mut self, sql: &str, binary: bool, describe: bool) -> Shown {
+        let known = self.live.current().expect("a snapshot");
+        let Some(permitted) = self.judge(&known, sql).and_then(|mut all| all.pop()) else {
+            return Shown { refused: true, ..Shown::default() };
+        };
+        let described = Described::default();
+        let formats = vec![if binary { Format::Binary } else { Format::Text }];
+        let mut out = bytes::BytesMut::new();
+        frontend::parse("", sql, [], &mut out).unwrap();
+        let none = std::iter::empty::<()>();
+        let bound = frontend::bind("", "", [], none, |(), _| unreachable!(), [i16::from(binary)], &mut out);
+        assert!(bound.is_ok());
+        let circumstances = self.circumstances(&known);
+        let mut replies = Vec::new();
+        let step = || Replies::describe(circumstances.clone(), permitted.clone(), described.clone());
+        replies.extend([step(), step()]);
+        if describe {
+            frontend::describe(b'P', "", &mut out).unwrap();
+            replies.push(step());
+        }
+        frontend::execute("", 0, &mut out).unwrap();
+        frontend::sync(&mut out);
+        replies.push(Replies::execute(circumstances.clone(), permitted.clone(), described.clone(), formats));
+        self.stream.write_all(&out).await.unwrap();
+        self.receive(sql, replies).await
+    }
+
+    /// Reads up to ReadyForQuery; `replies` are those to each message that was sent.
+    async fn receive(&mut self, sql: &str, mut replies: Vec<Replies>) -> Shown {
         let mut shown = Shown::default();
-        let mut plan: Option<ResultPlan> = None;
-        let mut copy: Option<CopyMasker> = None;
-        let mut at = 0;
+        replies.reverse();
         loop {
             let (tag, body) = read(&mut self.stream).await.unwrap();
-            let index = at.min(statements.len() - 1);
-            let statement = &statements[index];
-            let resolver = Resolver {
-                directory: known.directory(&overlay),
-                demands: Demands { policy: &self.policy, obligations: &decisions[index].obligations },
-                detects: false,
-            };
+            let header = Header { tag, body: body.len() };
+            let kind = Backend::from_header(header).expect("a message that a target may send");
+            let answered = replies.last_mut().expect("a command that is answered");
             let mut frame = Vec::new();
-            let masker = &mut self.masker;
-            let rewritten = match tag {
-                b'T' => {
-                    let fields = parse_row_description(&body).unwrap();
-                    let inner = match &statement.kind {
-                        Kind::Prepare { .. } | Kind::Declare { .. } => panic!("no rows are due"),
-                        _ => &statement.outputs,
-                    };
-                    plan = Some(resolver.result(inner, &fields));
-                    masker.row_description(&body, &mut frame)
+            match answered.passage(kind) {
+                Passage::Pass => frame.extend_from_slice(&[&[tag, 0, 0, 0, 0][..], &body].concat()),
+                Passage::Rewrite(cap) => {
+                    assert!(body.len() <= cap);
+                    let masked = answered.rewrite(&mut self.masker, kind, &body, &mut frame);
+                    masked.unwrap_or_else(|error| panic!("{sql}: {error}"));
                 }
-                b'D' => masker.data_row(plan.as_ref().expect("a description"), &body, &mut frame),
-                b'H' => {
-                    let Kind::Copy(options) = &statement.kind else { panic!("no COPY is due") };
-                    let columns = portcullis_postgres::mask::copy::columns(&body).unwrap();
-                    let plan = resolver.copy(&statement.outputs, &options.format, columns);
-                    let opened = CopyMasker::new(plan, &options.format).unwrap();
-                    opened.opened(&body).unwrap();
-                    copy = Some(opened);
-                    Ok(Rewritten::Unchanged)
-                }
-                b'd' => copy.as_mut().expect("an open COPY").data(masker, &body, &mut frame),
-                b'c' => {
-                    copy.take().expect("an open COPY").done().unwrap();
-                    Ok(Rewritten::Unchanged)
-                }
-                b'E' | b'N' => masker.report(resolver.exposure(statement), tag, &body, &mut frame),
-                b'A' => masker.notification(Exposure::Guarded, &body, &mut frame),
-                b'S' => masker.parameter_status(resolver.exposure(statement), &body, &mut frame),
-                b'C' | b'I' => {
-                    at += 1;
-                    Ok(Rewritten::Unchanged)
-                }
-                _ => Ok(Rewritten::Unchanged),
-            };
-            let shown_body = match rewritten.unwrap_or_else(|error| panic!("{sql}: {error}")) {
-                Rewritten::Unchanged => body.clone(),
-                Rewritten::Written => frame.get(5..).unwrap_or_default().to_vec(),
-            };
-            if tag == b'D' {
-                shown.rows.push(values(&shown_body));
             }
-            shown.bytes.extend_from_slice(&shown_body);
-            if tag == b'Z' {
-                if body == b"I" && self.overlay.end() {
-                    self.live.refresh().await.expect("a snapshot");
+            let shown_body = frame.get(5..).unwrap_or_default();
+            if kind == Backend::DataRow {
+                shown.rows.push(values(shown_body));
+            }
+            shown.bytes.extend_from_slice(shown_body);
+            match kind {
+                Backend::ParseComplete | Backend::BindComplete => drop(replies.pop()),
+                Backend::RowDescription | Backend::NoData if replies.len() > 1 => drop(replies.pop()),
+                Backend::ReadyForQuery => {
+                    if body == b"I" && self.overlay.end() {
+                        self.live.refresh().await.expect("a snapshot");
+                    }
+                    return shown;
                 }
-                return shown;
+                _ => {}
             }
         }
     }

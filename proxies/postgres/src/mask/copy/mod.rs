@@ -181,7 +181,7 @@ impl CopyMasker {
         while let Some(length) = self.codec.row_end(rest, cells.len())? {
             let (row, after) = rest.split_at_checked(length).ok_or(MaskError::Short("CopyData"))?;
             rest = after;
-            let Masker { masks, scratch, field } = masker;
+            let Masker { masks, scratch, field, .. } = masker;
             changed |= self.codec.rewrite(row, cells, masks, scratch, field, out)?;
         }
         Ok((bytes.len() - rest.len(), changed))

@@ -18,10 +18,7 @@ impl Finder for Planted {
 }
 
 fn masker() -> Masker {
-    Masker::new(ValueMasks {
-        key: MaskKey::new(&[7; 32]).unwrap(),
-        finder: Some(std::sync::Arc::new(Planted)),
-    })
+    Masker::new(ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder: Some(Box::new(Planted)) })
 }
 
 fn body(fields: &str) -> Vec<u8> {
