@@ -27,6 +27,8 @@ pub type Described = Arc<OnceLock<Box<[Field]>>>;
 /// A statement that was permitted, and what it showed then.
 #[derive(Clone, Debug)]
 pub struct Permitted {
+    /// The text that the statement stands in.
+    pub text: Arc<str>,
     /// The statement. For a FETCH or EXECUTE: the query of the cursor or prepared statement, where that is known.
     pub statement: Arc<Statement>,
     /// What its decision obliges to.
@@ -240,7 +242,9 @@ impl Replies {
             return Err(MaskError::Copy("no statement asks for it"));
         };
         let resolver = self.resolver(permitted, self.detects());
-        let plan = resolver.copy(&permitted.statement.outputs, &options.format, columns);
+        let text = permitted.text.get(permitted.statement.span.clone()).unwrap_or_default();
+        let plan =
+            resolver.copy(&permitted.statement.outputs, &options.format, columns, copy::copies_table(text));
         let copy = CopyMasker::new(plan, &options.format)
             .map_err(|_| MaskError::Copy("its options can't be followed"))?;
         copy.opened(body)?;

@@ -78,8 +78,14 @@ impl Resolver<'_> {
 
     /// The plan of a COPY to the client, once the server has said how many columns there are. It does not describe
     /// them: a column's type is known where it is copied from a table as it is, and in the binary format a
-    /// masked value is NULL.
-    pub fn copy(&self, outputs: &Outputs, format: &CopyFormat, columns: usize) -> ResultPlan {
+    /// value of an unknown type that is masked, or would have to be looked through, is NULL.
+    pub fn copy(
+        &self,
+        outputs: &Outputs,
+        format: &CopyFormat,
+        columns: usize,
+        from_table: bool,
+    ) -> ResultPlan {
         let wire = if format.format == CopyKind::Binary { Format::Binary } else { Format::Text };
         let exact =
             |outputs: &[&Output]| outputs.len() == columns && outputs.iter().all(|output| !output.spread);
@@ -92,11 +98,11 @@ impl Resolver<'_> {
         ResultPlan::new((0..columns).map(|index| {
             let output = laid.get(index).filter(|_| aligned);
             let traced = match output {
-                Some(output) => Trace { sources: Some(&output.sources), copied: copied(output) },
+                Some(output) => Trace { sources: Some(&output.sources), copied: from_table },
                 None => Trace { sources: None, copied: false },
             };
             let mask = if self.masks_columns() { self.column(0, 0, traced) } else { None };
-            let declared = output.and_then(|output| self.type_of(output));
+            let declared = output.filter(|_| from_table).and_then(|output| self.type_of(output));
             // A value of an unknown type can be looked through as text, but not in the binary format.
             let blind = declared.is_none() && wire == Format::Binary && self.detects;
             let mask = if blind { Some(Transform::Null) } else { mask };
@@ -259,22 +265,21 @@ impl Resolver<'_> {
         parsed.into_iter().next().map(|statement| statement.outputs)
     }
 
-    /// The declared type of an output that is a table's column as it is.
+    /// The declared type of a table's column, which all of its family share.
     fn type_of(&self, output: &Output) -> Option<(Type, Option<u32>)> {
-        let mut sources = output.sources.iter();
-        let (Some(ColumnRef::Column { relation, attnum: Some(attnum), .. }), None) =
-            (sources.next(), sources.next())
-        else {
-            return None;
-        };
-        if !copied(output) {
-            return None;
+        let mut declared = None;
+        for source in &output.sources {
+            let ColumnRef::Column { relation, attnum: Some(attnum), .. } = source else { return None };
+            let relation = self.directory.catalogue.identified(relation.oid?)?;
+            let column = relation.columns.iter().find(|column| column.attnum == *attnum)?;
+            let details = self.directory.catalogue.snapshot().details(relation.identity.oid?);
+            let this = (column.type_oid, details.and_then(|details| details.limits.get(attnum)).copied());
+            if declared.is_some_and(|other| other != this) {
+                return None;
+            }
+            declared = Some(this);
         }
-        let relation = self.directory.catalogue.identified(relation.oid?)?;
-        let column = relation.columns.iter().find(|column| column.attnum == *attnum)?;
-        let snapshot = self.directory.catalogue.snapshot();
-        let limit = snapshot.details(relation.identity.oid?).and_then(|d| d.limits.get(attnum)).copied();
-        Some((snapshot.of(column.type_oid), limit))
+        declared.map(|(oid, limit)| (self.directory.catalogue.snapshot().of(oid), limit))
     }
 
     /// Whether an action touches nothing masked and runs nobody's code.
@@ -332,34 +337,17 @@ struct Trace<'a> {
     copied: bool,
 }
 
-/// Outputs laid beside the columns that the server describes.
-struct Traced {
-    columns: Vec<(Option<ColumnSet>, bool)>,
-}
+/// Outputs laid beside the columns that the server describes. What only lineage tells counts as computed.
+struct Traced(Vec<Option<ColumnSet>>);
 
 impl Traced {
     fn of(outputs: &Outputs, count: usize) -> Self {
-        let aligned = outputs.0.len() == count && outputs.0.iter().all(|output| !output.spread);
-        let columns = (0..count)
-            .map(|index| {
-                let copied = aligned && outputs.0.get(index).is_some_and(copied);
-                (outputs.at(index, count), copied)
-            })
-            .collect();
-        Self { columns }
+        Self((0..count).map(|index| outputs.at(index, count)).collect())
     }
 
     fn at(&self, index: usize) -> Trace<'_> {
-        match self.columns.get(index) {
-            Some((sources, copied)) => Trace { sources: sources.as_ref(), copied: *copied },
-            None => Trace { sources: None, copied: false },
-        }
+        Trace { sources: self.0.get(index).and_then(Option::as_ref), copied: false }
     }
-}
-
-/// Whether an output is known to be a source's value as it is, not computed from it.
-fn copied(_: &Output) -> bool {
-    false
 }
 
 fn is_view(relation: &Relation) -> bool {

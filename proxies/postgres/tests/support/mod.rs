@@ -210,6 +210,7 @@ impl Session {
             return None;
         }
         let permitted = statements.into_iter().zip(decisions).map(|(statement, decision)| Permitted {
+            text: sql.into(),
             statement: Arc::new(statement),
             obligations: Arc::new(decision.obligations),
         });

@@ -52,6 +52,46 @@ pub fn check(format: &CopyFormat) -> Result<(), CopyRefused> {
     }
 }
 
+/// Whether a COPY names a table, whose columns it shows as they are, and not a query: no parenthesis follows the
+/// keyword. A text that is not understood is taken for a query, of which less is shown.
+pub fn copies_table(statement: &str) -> bool {
+    let after_blanks = |mut text: &str| {
+        loop {
+            let trimmed = text.trim_start();
+            let comment = if let Some(line) = trimmed.strip_prefix("--") {
+                line.split_once(['\n', '\r']).map(|(_, after)| after)
+            } else if trimmed.starts_with("/*") {
+                // Comments nest; one that is not closed ends the text.
+                let mut depth = 0_usize;
+                let mut rest = trimmed;
+                loop {
+                    if let Some(after) = rest.strip_prefix("/*") {
+                        (depth, rest) = (depth + 1, after);
+                    } else if let Some(after) = rest.strip_prefix("*/") {
+                        (depth, rest) = (depth - 1, after);
+                    } else {
+                        let mut characters = rest.chars();
+                        if characters.next().is_none() {
+                            break None;
+                        }
+                        rest = characters.as_str();
+                    }
+                    if depth == 0 {
+                        break Some(rest);
+                    }
+                }
+            } else {
+                return Some(trimmed.to_owned());
+            };
+            text = comment?;
+        }
+    };
+    let Some(text) = after_blanks(statement) else { return false };
+    let Some((keyword, rest)) = text.split_at_checked(4) else { return false };
+    let names = |c: char| c.is_alphabetic() || matches!(c, '"' | '_') || !c.is_ascii();
+    keyword.eq_ignore_ascii_case("copy") && after_blanks(rest).is_some_and(|rest| rest.starts_with(names))
+}
+
 /// The number of columns in a CopyOutResponse, given what follows its header.
 ///
 /// # Errors

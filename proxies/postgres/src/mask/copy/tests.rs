@@ -201,6 +201,25 @@ fn what_is_opened_is_what_was_asked_for() {
 }
 
 #[test]
+fn tables_are_told_from_queries() {
+    for (statement, expected) in [
+        ("COPY users TO STDOUT", true),
+        (" copy/* ( */-- (\n\"Odd\" (a) TO STDOUT", true),
+        ("/* a /* b */ c */ COPY public.users TO STDOUT", true),
+        ("COPY (SELECT 1) TO STDOUT", false),
+        ("COPY(SELECT 1) TO STDOUT", false),
+        ("COPY /* x */ (SELECT 1) TO STDOUT", false),
+        ("COPY -- x\n(SELECT 1) TO STDOUT", false),
+        ("COPY -- x\r(SELECT 1) TO STDOUT", false),
+        ("COPY /* x", false),
+        ("SELECT 1", false),
+        ("", false),
+    ] {
+        assert_eq!(copies_table(statement), expected, "{statement}");
+    }
+}
+
+#[test]
 fn options_that_are_not_followed_are_refused() {
     let odd = CopyFormat { unfamiliar: vec!["compress".into()], ..options(CopyKind::Text) };
     assert_eq!(
