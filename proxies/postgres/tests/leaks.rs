@@ -305,12 +305,13 @@ async fn values_are_found_wherever_they_are() {
     let mut session = guarded(&database, Unresolved::Deny).await;
     session.policy = Arc::new(policy(&[], Unresolved::Deny));
     let rules = [(Detector::CreditCard, Transform::Last(4)), (Detector::Email, Transform::Redact)];
-    session.detectors = Some(Arc::new(Detectors::new(&rules).expect("detectors")));
+    session.look_for(Detectors::new(&rules).expect("detectors"));
     let direct = database.direct().await;
     let made = "CREATE TABLE anything (t text, j jsonb, n numeric, b bytea, a text[]);
         INSERT INTO anything VALUES ('card 4111111111111111', '{\"x\": \"4111111111111111\", \"n\": 4111111111111111}',
         4111111111111111, '4111111111111111', '{4111111111111111}')";
     direct.batch_execute(made).await.expect("a table");
+    session.live.look().await.expect("a look");
     for sql in [
         "TABLE anything",
         "SELECT x FROM anything x",

@@ -12,7 +12,6 @@
 //! 5. [`pins`] and [`names`]: columns that a policy names, followed through renames.
 
 pub mod client;
-mod dial;
 pub mod live;
 pub mod load;
 pub mod names;
@@ -20,10 +19,9 @@ pub mod overlay;
 pub mod pins;
 pub mod snapshot;
 
-pub use dial::Line;
 pub use live::{Dial, Known, Live};
 pub use load::{LoadError, load};
 pub use names::Directory;
 pub use overlay::{Overlaid, Overlay};
-pub use pins::{Pin, PinTable, Pins, StoredPins};
+pub use pins::{Pin, PinTable, Pins};
 pub use snapshot::Snapshot;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use policy_core::Name;
-use portcullis_gateway::store::{Keeper, StoreError, TagPin};
 
 use super::snapshot::Snapshot;
 
@@ -25,51 +24,6 @@ pub trait Pins: Send + Sync {
 
     /// Keeps these as well. Does not wait: the pins are in force already.
     fn save(&self, new: &[Pin]);
-}
-
-/// The pins of one target in the gateway's store.
-pub struct StoredPins {
-    store: Keeper,
-    target: Box<str>,
-    at_start: Vec<Pin>,
-}
-
-impl StoredPins {
-    /// Reads what the store has for this target.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn open(store: Keeper, target: &str) -> Result<Self, StoreError> {
-        let asked = target.to_owned();
-        let kept = store.ask(move |store| store.tag_pins(&asked)).await?;
-        let at_start = kept
-            .into_iter()
-            .filter_map(|pin| {
-                let name = Name::new(pin.pattern.split(Name::SEPARATOR))?;
-                Some(Pin { name, table: pin.table, attnum: pin.attribute })
-            })
-            .collect();
-        Ok(Self { store, target: target.into(), at_start })
-    }
-}
-
-impl Pins for StoredPins {
-    fn load(&self) -> Vec<Pin> {
-        self.at_start.clone()
-    }
-
-    fn save(&self, new: &[Pin]) {
-        let pins: Vec<TagPin> = new
-            .iter()
-            .map(|pin| TagPin {
-                pattern: pin.name.as_joined().to_owned(),
-                table: pin.table,
-                attribute: pin.attnum,
-            })
-            .collect();
-        let target = self.target.clone();
-        self.store.tell("pinned columns", move |store| store.pin_tags(&target, &pins));
-    }
 }
 
 /// All pins of a target: the names in policies that stand for a column by its identity.

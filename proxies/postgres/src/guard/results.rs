@@ -5,7 +5,7 @@ use portcullis_gateway::enforce::Judged;
 
 use super::plan::Portal;
 use crate::catalogue::{Known, Overlay};
-use crate::mask::copy::CopyMasker;
+use crate::mask::copy::{CopyMasker, copies_table};
 use crate::mask::message::Exposure;
 use crate::mask::resolve::{Demands, Resolver};
 use crate::mask::{Field, MaskError, ResultPlan};
@@ -36,7 +36,7 @@ pub(super) fn described(
     detects: bool,
 ) -> ResultPlan {
     // Without definitions nothing can be traced, and nothing is shown.
-    let Some(known) = known else { return nothing(fields.len()) };
+    let Some(known) = known else { return ResultPlan::nothing() };
     let unknown = Outputs::unknown();
     let outputs = statement.map_or(&unknown, |statement| &statement.outputs);
     resolver(judged, known, overlay, detects).result(outputs, fields)
@@ -54,19 +54,21 @@ pub(super) fn portal(
     match (described_as, known) {
         (Some(fields), known) => described(statement, &portal.judged, fields, known, overlay, detects)
             .with_formats(&portal.formats)
-            .unwrap_or_else(|| nothing(fields.len())),
+            .unwrap_or_else(ResultPlan::nothing),
         (None, Some(known)) => {
             let unknown = Outputs::unknown();
             let outputs = statement.map_or(&unknown, |statement| &statement.outputs);
             resolver(&portal.judged, known, overlay, detects).undescribed(outputs, &portal.formats)
         }
-        (None, None) => ResultPlan::new([]),
+        (None, None) => ResultPlan::nothing(),
     }
 }
 
-/// What COPY sends to the client.
+/// What COPY sends to the client, once the target has said how many columns there are. `text` is the text that the
+/// statement stands in.
 pub(super) fn copy(
-    statement: Option<&Statement>,
+    (statement, text): (Option<&Statement>, &str),
+    columns: usize,
     judged: &Judged,
     known: &Known,
     overlay: &Overlay,
@@ -75,19 +77,8 @@ pub(super) fn copy(
     let Some((statement, Kind::Copy(copy))) = statement.map(|statement| (statement, &statement.kind)) else {
         return Err(MaskError::Copy("the statement is no COPY"));
     };
-    let plan = resolver(judged, known, overlay, detects).copy(&statement.outputs, &copy.format);
+    let from_table = text.get(statement.span.clone()).is_some_and(copies_table);
+    let resolver = resolver(judged, known, overlay, detects);
+    let plan = resolver.copy(&statement.outputs, &copy.format, columns, from_table);
     CopyMasker::new(plan, &copy.format).map_err(|_| MaskError::Copy("it has options that can't be masked"))
-}
-
-/// Shows nothing of any column.
-fn nothing(columns: usize) -> ResultPlan {
-    use crate::mask::types::Type;
-    use crate::mask::value::{Cell, Format, Treatment};
-    use policy_core::mask::Transform;
-    ResultPlan::new((0..columns).map(|_| Cell {
-        treatment: Treatment::Mask(Transform::Null),
-        ty: Type::OPAQUE,
-        format: Format::Text,
-        limit: None,
-    }))
 }

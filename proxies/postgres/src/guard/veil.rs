@@ -98,7 +98,7 @@ impl SessionVeil {
             }
         })
         // A portal that nobody knows shows nothing.
-        .unwrap_or_else(|| Arc::new(ResultPlan::new([])))
+        .unwrap_or_else(|| Arc::new(ResultPlan::nothing()))
     }
 
     fn describe(&mut self, body: &[u8], plan: Option<&mut Plan>) -> Result<(), MaskError> {
@@ -142,20 +142,17 @@ impl SessionVeil {
     }
 
     fn open_copy(&mut self, body: &[u8], plan: Option<&mut Plan>) -> Result<(), MaskError> {
-        let (statement, judged, slot) = match plan {
-            Some(Plan::Query(run)) => {
-                let judged = Arc::clone(&run.judged);
-                (run.meaning.statements.get(run.at), judged, &mut run.copy)
-            }
-            Some(Plan::Execute { meaning, judged, copy, .. }) => {
-                (meaning.statements.first(), Arc::clone(judged), copy)
-            }
+        let (meaning, at, judged, slot) = match plan {
+            Some(Plan::Query(run)) => (&run.meaning, run.at, Arc::clone(&run.judged), &mut run.copy),
+            Some(Plan::Execute { meaning, judged, copy, .. }) => (&*meaning, 0, Arc::clone(judged), copy),
             _ => return Err(MaskError::Copy("nothing had asked for it")),
         };
         let known = self.shared.target.current().ok_or(MaskError::Copy("its columns are not known"))?;
         let overlay = self.shared.overlay();
         let detects = self.maskers.of(&self.shared, &judged).masks().detects();
-        let copy = results::copy(statement, &judged, &known, &overlay, detects)?;
+        let statement = (meaning.statements.get(at), &**meaning.asked.raw());
+        let columns = crate::mask::copy::columns(body)?;
+        let copy = results::copy(statement, columns, &judged, &known, &overlay, detects)?;
         copy.opened(body)?;
         *slot = Some(Box::new(copy));
         Ok(())

@@ -5,14 +5,13 @@
 //!
 //! # Reading order
 //!
-//! 1. [`replies`]: all of it together, for the relay.
-//! 2. [`plan`]: what becomes of each column of a result; [`description`]: what the target says about them.
-//! 3. [`resolve`]: which masks apply to a statement's result.
-//! 4. [`row`]: DataRow frames rewritten by a plan.
-//! 5. [`copy`]: the same for COPY's streams.
-//! 6. [`message`]: errors, notices, notifications, settings, names of columns.
-//! 7. [`value`], with [`array`] and [`json`]: one value, its type kept ([`types`]).
-//! 8. [`finder`]: values recognised by their content, whichever column they are in.
+//! 1. [`plan`]: what becomes of each column of a result; [`description`]: what the target says about them.
+//! 2. [`resolve`]: which masks apply to a statement's result.
+//! 3. [`row`]: DataRow frames rewritten by a plan.
+//! 4. [`copy`]: the same for COPY's streams.
+//! 5. [`message`]: errors, notices, notifications, settings, names of columns.
+//! 6. [`value`], with [`array`] and [`json`]: one value, its type kept ([`types`]).
+//! 7. [`finder`]: values recognised by their content, whichever column they are in.
 
 mod array;
 pub mod copy;
@@ -21,7 +20,6 @@ pub mod finder;
 mod json;
 pub mod message;
 pub mod plan;
-pub mod replies;
 pub mod resolve;
 pub mod row;
 pub mod types;
@@ -35,7 +33,6 @@ pub use description::{Field, parse_row_description};
 pub use finder::{Finder, Found, ValueMasks};
 pub use message::{Exposure, HIDDEN};
 pub use plan::ResultPlan;
-pub use replies::{Circumstances, Described, Permitted, Replies, unasked};
 pub use resolve::{Demands, Resolver};
 pub use row::{MAX_MASKED_ROW, MaskError, Masker, Rewritten};
 pub use types::{BuiltinTypes, Type, Types};

@@ -10,15 +10,43 @@ use super::value::{Cell, Format, Treatment};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultPlan {
     cells: Box<[Cell]>,
-    passes_all: bool,
+    reach: Reach,
 }
 
+/// Which rows a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Those with exactly its columns.
+    Exact,
+    /// The same, and all of them pass.
+    Free,
+    /// All rows, which pass.
+    Everything,
+    /// All rows, of which nothing is shown.
+    Nothing,
+}
+
+/// What becomes of a column of which nothing is shown.
+const HIDDEN: Cell =
+    Cell { treatment: Treatment::Mask(Transform::Null), ty: Type::OPAQUE, format: Format::Text, limit: None };
+
 impl ResultPlan {
-    /// A plan of these cells, in the order of the columns.
+    /// Lets rows of any number of columns through as they are: where nothing is masked and nothing looked for.
+    pub fn everything() -> Self {
+        Self { cells: Box::default(), reach: Reach::Everything }
+    }
+
+    /// Shows nothing of rows of any number of columns: every value is NULL.
+    pub fn nothing() -> Self {
+        Self { cells: Box::default(), reach: Reach::Nothing }
+    }
+
+    /// A plan of these cells, in the order of the columns. Rows of any other number of columns don't fit it and end
+    /// the session; to a plan without cells, that is every row that shows something.
     pub fn new(cells: impl IntoIterator<Item = Cell>) -> Self {
         let cells: Box<[Cell]> = cells.into_iter().collect();
-        let passes_all = cells.iter().all(|cell| cell.treatment == Treatment::Pass);
-        Self { cells, passes_all }
+        let free = !cells.is_empty() && cells.iter().all(|cell| cell.treatment == Treatment::Pass);
+        Self { cells, reach: if free { Reach::Free } else { Reach::Exact } }
     }
 
     /// Compiles the plan of a result: `masks` holds each column's transform, if it has one; all other columns
@@ -40,6 +68,9 @@ impl ResultPlan {
     /// The same plan for a portal whose binding asks for other formats: none for all text, one for all, or one
     /// a column. `None` where there are neither.
     pub fn with_formats(mut self, formats: &[Format]) -> Option<Self> {
+        if matches!(self.reach, Reach::Everything | Reach::Nothing) {
+            return Some(self);
+        }
         let columns = self.cells.len();
         for (index, cell) in self.cells.iter_mut().enumerate() {
             cell.format = match formats {
@@ -54,6 +85,9 @@ impl ResultPlan {
 
     /// The same plan where no column's type is known: in the binary format nobody can look through a value then.
     pub(super) fn without_types(self) -> Self {
+        if matches!(self.reach, Reach::Everything | Reach::Nothing) {
+            return self;
+        }
         Self::new(self.cells.into_iter().map(|cell| match (cell.treatment, cell.format) {
             (Treatment::Detect, Format::Binary) => {
                 Cell { treatment: Treatment::Mask(Transform::Null), ..cell }
@@ -64,7 +98,16 @@ impl ResultPlan {
 
     /// Whether every row passes as it is: the relay then never decodes it.
     pub fn passes_all(&self) -> bool {
-        self.passes_all
+        matches!(self.reach, Reach::Free | Reach::Everything)
+    }
+
+    /// What becomes of a column of a row of so many, or `None` if such a row does not fit.
+    pub(super) fn cell(&self, index: usize, columns: usize) -> Option<&Cell> {
+        match self.reach {
+            Reach::Nothing => Some(&HIDDEN),
+            _ if columns == self.cells.len() => self.cells.get(index),
+            _ => None,
+        }
     }
 
     /// What becomes of each column, in order.

@@ -76,6 +76,21 @@ impl Resolver<'_> {
         ResultPlan::compile(fields, &masks, self.detects, self.directory.catalogue.snapshot())
     }
 
+    /// The plan of a portal's result that nobody asked the server to describe: by lineage alone. No type is known, so
+    /// what is masked is NULL; in the binary format, so is what would have to be looked through. Where lineage
+    /// does not tell the number of columns, nothing is shown.
+    pub fn undescribed(&self, outputs: &Outputs, formats: &[Format]) -> ResultPlan {
+        if !self.masks_columns() && !self.detects {
+            return ResultPlan::everything();
+        }
+        if outputs.0.iter().any(|output| output.spread) {
+            return ResultPlan::nothing();
+        }
+        let fields = vec![Field::undescribed(); outputs.0.len()];
+        let plan = self.result(outputs, &fields).with_formats(formats);
+        plan.unwrap_or_else(ResultPlan::nothing).without_types()
+    }
+
     /// The plan of a COPY to the client, once the server has said how many columns there are. It does not describe
     /// them: a column's type is known where it is copied from a table as it is, and in the binary format a
     /// value of an unknown type that is masked, or would have to be looked through, is NULL.

@@ -1,12 +1,9 @@
 //! DataRow frames rewritten by a plan.
 
-use std::sync::Arc;
-
-use policy_core::mask::Detectors;
 use thiserror::Error;
 
 use super::copy::FieldBuffers;
-use super::finder::{Content, Finder, ValueMasks};
+use super::finder::ValueMasks;
 use super::plan::ResultPlan;
 use super::value::{Outcome, Scratch, Treatment, take_u16, take_u32};
 
@@ -54,8 +51,6 @@ pub enum Rewritten {
 #[derive(Debug)]
 pub struct Masker {
     pub(super) masks: ValueMasks,
-    /// The detectors that `masks` looks for, where they were set by [`Masker::look_for`].
-    detectors: Option<Arc<Detectors>>,
     pub(super) scratch: Scratch,
     /// Used by COPY.
     pub(super) field: FieldBuffers,
@@ -64,24 +59,7 @@ pub struct Masker {
 impl Masker {
     /// A masker with this session's key and detectors.
     pub fn new(masks: ValueMasks) -> Self {
-        Self { masks, detectors: None, scratch: Scratch::default(), field: FieldBuffers::default() }
-    }
-
-    /// Looks for these from now on, in every text: detectors and the credentials of the target.
-    pub fn look_for(&mut self, detectors: Option<&Arc<Detectors>>) {
-        let same = match (&self.detectors, detectors) {
-            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
-            (None, None) => true,
-            _ => false,
-        };
-        if same {
-            return;
-        }
-        self.detectors = detectors.cloned();
-        self.masks.finder = detectors.filter(|detectors| !detectors.is_empty()).map(|detectors| {
-            let (key, scratch) = (self.masks.key.clone(), Default::default());
-            Box::new(Content { detectors: detectors.clone(), key, scratch }) as Box<dyn Finder>
-        });
+        Self { masks, scratch: Scratch::default(), field: FieldBuffers::default() }
     }
 
     /// What values are masked with.
@@ -118,14 +96,16 @@ impl Masker {
         }
         let mut rest = body;
         let columns = usize::from(take_u16(&mut rest).ok_or(SHORT)?);
-        if columns != plan.cells().len() {
-            return Err(MaskError::Columns { expected: plan.cells().len(), got: columns });
-        }
         let frame = out.len();
         out.extend_from_slice(b"D\0\0\0\0");
         // What of `body` is written already.
         let mut written = 0;
-        for cell in plan.cells() {
+        let misfit = MaskError::Columns { expected: plan.cells().len(), got: columns };
+        if columns == 0 && !plan.cells().is_empty() {
+            return Err(misfit);
+        }
+        for index in 0..columns {
+            let cell = plan.cell(index, columns).ok_or(misfit)?;
             let at = body.len() - rest.len();
             let length = take_u32(&mut rest).ok_or(SHORT)?;
             if length == u32::MAX {

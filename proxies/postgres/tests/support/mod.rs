@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+mod replies;
+
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -13,13 +15,14 @@ use policy_core::{
 };
 use policy_normalize::sql::{Environment, Grammar as _, Postgres as PostgresGrammar, Statement};
 use portcullis_postgres::catalogue::{Dial, Known, Live, Overlay, Pin, Pins};
-use portcullis_postgres::mask::{Circumstances, Described, Format, Masker, Permitted, Replies, ValueMasks};
+use portcullis_postgres::mask::{Finder, Format, Found, Masker, ValueMasks};
 use portcullis_postgres::relay::Passage;
 use portcullis_postgres::wire::backend::Backend;
 use portcullis_postgres::wire::frame::Header;
 use portcullis_testkit::{Database, Postgres};
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::frontend;
+pub use replies::{Circumstances, Described, Permitted, Replies};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -158,7 +161,6 @@ pub struct Session {
     stream: TcpStream,
     pub live: Arc<Live<Door>>,
     pub policy: Arc<Policy>,
-    pub detectors: Option<Arc<Detectors>>,
     overlay: Overlay,
     masker: Masker,
 }
@@ -168,7 +170,7 @@ impl Session {
         let masks = ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder: None };
         let stream = door.open().await.expect("a connection");
         let (policy, overlay) = (Arc::new(policy), Overlay::default());
-        Self { stream, live, policy, detectors: None, overlay, masker: Masker::new(masks) }
+        Self { stream, live, policy, overlay, masker: Masker::new(masks) }
     }
 
     fn parse(&self, known: &Known, sql: &str) -> Vec<Statement> {
@@ -202,6 +204,13 @@ impl Session {
         })
     }
 
+    /// Looks for these from now on.
+    pub fn look_for(&mut self, detectors: Detectors) {
+        let key = MaskKey::new(&[7; 32]).unwrap();
+        let finder: Arc<dyn Finder> = Arc::new(Detecting { detectors, key: key.clone() });
+        self.masker = Masker::new(ValueMasks { key, finder: Some(finder) });
+    }
+
     /// The statements of a text and their decisions; `None` where one is refused.
     fn judge(&mut self, known: &Known, sql: &str) -> Option<Vec<Permitted>> {
         let statements = self.parse(known, sql);
@@ -222,7 +231,6 @@ impl Session {
             known: known.clone(),
             overlay: Arc::new(self.overlay.clone()),
             policy: self.policy.clone(),
-            detectors: self.detectors.clone(),
         }
     }
 
@@ -273,6 +281,7 @@ impl Session {
     /// Reads up to ReadyForQuery; `replies` are those to each message that was sent.
     async fn receive(&mut self, sql: &str, mut replies: Vec<Replies>) -> Shown {
         let mut shown = Shown::default();
+        replies.iter_mut().for_each(|replies| replies.detects = self.masker.masks().detects());
         replies.reverse();
         loop {
             let (tag, body) = read(&mut self.stream).await.unwrap();
@@ -323,4 +332,19 @@ fn values(body: &[u8]) -> Vec<Option<String>> {
         rest = after;
     }
     values
+}
+
+/// The policy's own detectors.
+struct Detecting {
+    detectors: Detectors,
+    key: MaskKey,
+}
+
+impl Finder for Detecting {
+    fn rewrite(&self, text: &[u8], out: &mut Vec<u8>) -> Found {
+        match self.detectors.mask_into(text, &self.key, &mut policy_core::mask::Scratch::default(), out) {
+            0 => Found::Nothing,
+            _ => Found::Text,
+        }
+    }
 }

@@ -48,7 +48,7 @@ fn options(format: CopyKind) -> CopyFormat {
 fn run(format: &CopyFormat, pieces: &[&[u8]]) -> Result<Vec<u8>, MaskError> {
     let wire = if format.format == CopyKind::Binary { Format::Binary } else { Format::Text };
     let mut copy = CopyMasker::new(plan(wire), format).unwrap();
-    let finder: Option<Box<dyn Finder>> = Some(Box::new(Planted));
+    let finder: Option<std::sync::Arc<dyn Finder>> = Some(std::sync::Arc::new(Planted));
     let mut masker = Masker::new(ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder });
     let mut joined = Vec::new();
     for piece in pieces {

@@ -18,7 +18,10 @@ impl Finder for Planted {
 }
 
 fn masker() -> Masker {
-    Masker::new(ValueMasks { key: MaskKey::new(&[7; 32]).unwrap(), finder: Some(Box::new(Planted)) })
+    Masker::new(ValueMasks {
+        key: MaskKey::new(&[7; 32]).unwrap(),
+        finder: Some(std::sync::Arc::new(Planted)),
+    })
 }
 
 fn body(fields: &str) -> Vec<u8> {

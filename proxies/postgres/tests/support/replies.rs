@@ -1,24 +1,21 @@
-//! The replies to one command, masked message by message: what a [`Veil`](crate::relay::Veil) needs.
+//! The replies to one command, masked message by message, as a relay's veil does it.
 //!
 //! One [`Replies`] goes with each command that is forwarded. It knows the statements in it, the masks that its decision
 //! asks for, and what the target has said about the columns so far.
 
 use std::sync::{Arc, OnceLock};
 
-use policy_core::mask::Detectors;
 use policy_core::{Obligations, Policy};
 use policy_normalize::sql::{Kind as StatementKind, Statement};
 
-use super::copy::{self, CopyMasker};
-use super::description::{Field, parse_row_description};
-use super::message::Exposure;
-use super::plan::ResultPlan;
-use super::resolve::{Demands, Resolver};
-use super::row::{MAX_MASKED_ROW, MaskError, Masker, Rewritten};
-use super::value::Format;
-use crate::catalogue::{Known, Overlay};
-use crate::relay::Passage;
-use crate::wire::backend::Backend;
+use portcullis_postgres::catalogue::{Known, Overlay};
+use portcullis_postgres::mask::copy::{self, CopyMasker};
+use portcullis_postgres::mask::{
+    Demands, Exposure, Field, Format, MAX_MASKED_ROW, MaskError, Masker, Resolver, ResultPlan, Rewritten,
+    parse_row_description,
+};
+use portcullis_postgres::relay::Passage;
+use portcullis_postgres::wire::backend::Backend;
 
 /// What the target said about a prepared statement's or portal's columns, shared by all commands that use it.
 /// Empty until a Describe was answered.
@@ -44,8 +41,6 @@ pub struct Circumstances {
     pub overlay: Arc<Overlay>,
     /// The policy that decided.
     pub policy: Arc<Policy>,
-    /// What is looked for in everything that is shown: the values that masks name, and the target's credentials.
-    pub detectors: Option<Arc<Detectors>>,
 }
 
 /// The replies to one command.
@@ -61,13 +56,15 @@ pub struct Replies {
     formats: Option<Box<[Format]>>,
     plan: Option<ResultPlan>,
     copy: Option<CopyMasker>,
+    /// Whether the session's masker looks for values.
+    pub detects: bool,
 }
 
 impl Replies {
     /// Those to a Query, which may hold several statements.
     pub fn query(circumstances: Circumstances, statements: Vec<Permitted>) -> Self {
         let (described, formats, plan, copy) = Default::default();
-        Self { circumstances, statements, at: 0, described, formats, plan, copy }
+        Self { circumstances, statements, at: 0, described, formats, plan, copy, detects: false }
     }
 
     /// Those to a Parse, Bind, Describe or Close of one statement. A description is kept in `described`.
@@ -135,7 +132,6 @@ impl Replies {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), MaskError> {
-        masker.look_for(self.circumstances.detectors.as_ref());
         let rewritten = match kind {
             Backend::RowDescription => {
                 self.learn(body)?;
@@ -176,10 +172,6 @@ impl Replies {
         }
     }
 
-    fn detects(&self) -> bool {
-        self.circumstances.detectors.as_ref().is_some_and(|detectors| !detectors.is_empty())
-    }
-
     fn current(&self) -> Option<&Permitted> {
         self.statements.get(self.at)
     }
@@ -205,7 +197,7 @@ impl Replies {
     }
 
     fn plan_of(&self, fields: &[Field]) -> ResultPlan {
-        let detects = self.detects();
+        let detects = self.detects;
         match self.current() {
             Some(permitted) => self.resolver(permitted, detects).result(&permitted.statement.outputs, fields),
             // Rows that no statement is known for.
@@ -218,21 +210,22 @@ impl Replies {
         let [high, low, ..] = row else { return Err(MaskError::Short("DataRow")) };
         let columns = usize::from(u16::from_be_bytes([*high, *low]));
         let formats = self.formats.as_deref().unwrap_or_default();
-        let known = self.described.as_ref().and_then(|described| described.get());
-        let plan = match known {
-            Some(fields) => self.plan_of(fields),
-            None => self.plan_of(&vec![Field::undescribed(); columns]),
+        let permitted = self.current().expect("a statement that shows rows");
+        let plan = match self.described.as_ref().and_then(|described| described.get()) {
+            Some(fields) => self.plan_of(fields).with_formats(formats),
+            None => {
+                let resolver = self.resolver(permitted, self.detects);
+                Some(resolver.undescribed(&permitted.statement.outputs, formats))
+            }
         };
-        let plan = plan.with_formats(formats);
-        let plan = plan.ok_or(MaskError::Columns { expected: formats.len(), got: columns })?;
-        Ok(if known.is_some() { plan } else { plan.without_types() })
+        plan.ok_or(MaskError::Columns { expected: formats.len(), got: columns })
     }
 
     /// Whether nothing is masked in whatever columns come: then their number does not matter.
     fn shows_all(&self) -> bool {
         let Some(permitted) = self.current() else { return false };
         let Circumstances { policy, .. } = &self.circumstances;
-        !self.detects() && !policy.masks_columns(&permitted.obligations)
+        !self.detects && !policy.masks_columns(&permitted.obligations)
     }
 
     fn open_copy(&mut self, body: &[u8]) -> Result<(), MaskError> {
@@ -241,7 +234,7 @@ impl Replies {
         let StatementKind::Copy(options) = &permitted.statement.kind else {
             return Err(MaskError::Copy("no statement asks for it"));
         };
-        let resolver = self.resolver(permitted, self.detects());
+        let resolver = self.resolver(permitted, self.detects);
         let text = permitted.text.get(permitted.statement.span.clone()).unwrap_or_default();
         let plan =
             resolver.copy(&permitted.statement.outputs, &options.format, columns, copy::copies_table(text));
@@ -277,6 +270,8 @@ pub fn unasked(
 
 fn keep_unchanged(rewritten: Rewritten, kind: Backend, body: &[u8], out: &mut Vec<u8>) {
     if rewritten == Rewritten::Unchanged {
-        crate::wire::make::message(out, kind.tag(), |out| out.extend_from_slice(body));
+        out.push(kind.tag());
+        out.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        out.extend_from_slice(body);
     }
 }
