@@ -30,10 +30,18 @@ mod columns;
 mod environment;
 mod lex;
 mod limits;
+#[cfg_attr(not(feature = "sql"), allow(dead_code, reason = "the coarse grammar needs less of it"))]
+mod names;
 #[cfg(feature = "sql")]
 mod postgres;
-#[cfg(feature = "sql")]
+mod redact;
+#[cfg_attr(not(feature = "sql"), allow(dead_code, reason = "the coarse grammar needs less of it"))]
+mod session;
+#[cfg_attr(not(feature = "sql"), allow(dead_code, reason = "the coarse grammar needs less of it"))]
 mod shipped;
+#[cfg(feature = "sqlparser")]
+mod sqlparser;
+mod stack;
 mod statement;
 
 pub use catalogue::{
@@ -44,6 +52,9 @@ pub use environment::{Bound, Environment, Parameters};
 pub use limits::Limits;
 #[cfg(feature = "sql")]
 pub use postgres::Postgres;
+pub use redact::redact_literals;
+#[cfg(feature = "sqlparser")]
+pub use sqlparser::Sqlparser;
 pub use statement::{
     Argument, Copy, CopyFormat, Direction, Discard, Flow, FlowTarget, Format, Kind, Output, Outputs, Setting,
     SettingValue, Statement, Transaction, Via,

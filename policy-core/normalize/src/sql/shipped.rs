@@ -31,6 +31,11 @@ struct Shipped {
     types: HashSet<&'static str>,
     values: HashSet<&'static str>,
     relations: HashSet<&'static str>,
+    #[cfg_attr(
+        not(feature = "sqlparser"),
+        expect(dead_code, reason = "the other grammar knows its keywords")
+    )]
+    keywords: HashSet<&'static str>,
 }
 
 static SHIPPED: LazyLock<Shipped> = LazyLock::new(|| {
@@ -41,6 +46,7 @@ static SHIPPED: LazyLock<Shipped> = LazyLock::new(|| {
         types: HashSet::new(),
         values: HashSet::new(),
         relations: HashSet::new(),
+        keywords: HashSet::new(),
     };
     let mut section = "";
     for line in TEXT.lines().filter(|line| !line.starts_with('#')) {
@@ -71,6 +77,10 @@ static SHIPPED: LazyLock<Shipped> = LazyLock::new(|| {
                 }
                 "relation" => {
                     shipped.relations.insert(name);
+                    continue;
+                }
+                "keyword" => {
+                    shipped.keywords.insert(name);
                     continue;
                 }
                 // A section that this function does not know is judged, not trusted.
@@ -105,6 +115,12 @@ pub(crate) fn is_type(name: &str) -> bool {
 /// Whether this is a relation of `pg_catalog`.
 pub(crate) fn is_relation(name: &str) -> bool {
     SHIPPED.relations.contains(name)
+}
+
+/// Whether this word, in lower case, is more than a name wherever it stands.
+#[cfg(feature = "sqlparser")]
+pub(crate) fn is_keyword(word: &str) -> bool {
+    SHIPPED.keywords.contains(word)
 }
 
 /// Whether this column of a relation of `pg_catalog` holds values of other relations. Without a column: whether any does.

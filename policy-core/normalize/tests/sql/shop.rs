@@ -172,7 +172,11 @@ pub fn show_action(action: &Action) -> String {
             Value::Bool(value) => value.to_string(),
             Value::Integer(value) => value.to_string(),
             Value::Text(value) => value.to_string(),
-            Value::List(list) => list.join(" "),
+            // Columns are written in full; the relation is said already.
+            Value::List(list) => {
+                let last = |text: &str| text.rsplit(Name::SEPARATOR).next().unwrap_or_default().to_owned();
+                list.iter().map(|text| last(text)).collect::<Vec<_>>().join(" ")
+            }
             Value::Pending => "pending".to_owned(),
             Value::Undetermined => "?".to_owned(),
         };

@@ -5,8 +5,9 @@ use pg_query::{Node, NodeEnum};
 use policy_core::{Action, Resource, Value, Verb};
 
 use super::lineage::Lineage;
-use super::names::{split_identifier, strings};
+use super::names::strings;
 use super::walk::{Literal, Walk};
+use crate::sql::names::split_identifier;
 use crate::sql::shipped::Class;
 use crate::sql::statement::{FlowTarget, Setting, SettingValue};
 

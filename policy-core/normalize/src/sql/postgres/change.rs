@@ -10,10 +10,11 @@ use pg_query::protobuf::{
 use pg_query::{Node, NodeEnum};
 use policy_core::{Resource, Value};
 
-use super::names::{Target, strings};
+use super::names::strings;
 use super::scope::{Entry, Scope, collapse};
 use super::walk::{Change, Walk};
 use crate::sql::columns::{ColumnRef, ColumnSet};
+use crate::sql::names::Target;
 use crate::sql::statement::{FlowTarget, Output};
 
 /// What writes rows, for triggers.

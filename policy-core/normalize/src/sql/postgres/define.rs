@@ -363,7 +363,7 @@ impl<'a> Walk<'_, 'a> {
     pub(super) fn in_table(&mut self, range: Option<&RangeVar>, expression: Option<&Node>, rows: &[&str]) {
         let target = match range {
             Some(range) => self.session.relation(range),
-            None => super::names::Target::Undetermined,
+            None => crate::sql::names::Target::Undetermined,
         };
         self.scopes.push(Scope::default());
         self.enter(range, &target);

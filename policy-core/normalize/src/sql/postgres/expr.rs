@@ -181,7 +181,7 @@ impl Walk<'_, '_> {
 
     pub(super) fn cast(&mut self, type_name: Option<&protobuf::TypeName>) {
         if let Some(type_name) = type_name
-            && let Some(resource) = self.session.cast(type_name)
+            && let Some(resource) = self.session.cast(&strings(&type_name.names))
         {
             self.note("a cast to a type that does not ship with the server may run a function");
             self.act(Action::new(Verb::new("call"), resource));

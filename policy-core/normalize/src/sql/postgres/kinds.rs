@@ -518,8 +518,8 @@ mod tests {
     use prost::Message;
 
     use crate::sql::postgres::scope::Scope;
-    use crate::sql::postgres::session::Session;
     use crate::sql::postgres::walk::{Walk, statement};
+    use crate::sql::session::Session;
     use crate::sql::{Environment, Kind};
 
     /// Every kind of node the protobuf form has, empty.

@@ -26,13 +26,14 @@ mod overlay;
 mod query;
 mod resolve;
 mod scope;
-mod session;
 mod table;
 mod walk;
 
 use pg_query::protobuf;
 
 use super::limits::Logic;
+use super::session::Session;
+use super::stack::on_a_stack_for;
 use super::{Environment, Grammar, Kind, Limits, Outputs, Rejected, Statement};
 
 /// PostgreSQL 18's grammar.
@@ -75,20 +76,12 @@ fn tree(text: &str) -> Result<protobuf::ParseResult, Rejected> {
     }
 }
 
-/// Runs on the current stack where the tree is shallow, on a bigger one otherwise.
-fn on_a_stack_for<T>(depth: usize, run: impl FnOnce() -> T) -> T {
-    const SHALLOW: usize = 24;
-    const BYTES_A_LEVEL: usize = 128 << 10;
-    let needed = if depth <= SHALLOW { SHALLOW * (32 << 10) } else { depth * BYTES_A_LEVEL };
-    stacker::maybe_grow(needed, needed, run)
-}
-
 /// What a view's definition shows, read as the session of `outer` would.
-fn outputs_of_view(outer: &session::Session<'_>, definition: &str) -> Result<Outputs, Rejected> {
+fn outputs_of_view(outer: &Session<'_>, definition: &str) -> Result<Outputs, Rejected> {
     let measure = Limits::default().check(definition, Logic::Flat)?;
     on_a_stack_for(measure.depth, || {
         let tree = tree(definition)?;
-        let session = session::Session::of_view(outer);
+        let session = Session::of_view(outer);
         match tree.stmts.as_slice() {
             [raw] => {
                 let statement = walk::statement(&session, raw.stmt.as_deref(), 0..0);

@@ -5,7 +5,7 @@ use pg_query::{Node, NodeEnum};
 use policy_core::Resource;
 
 use super::names::strings;
-use super::session::Session;
+use crate::sql::session::Session;
 
 /// The kind of object as the attribute `object` spells it.
 pub(super) const fn object_text(kind: ObjectType) -> &'static str {

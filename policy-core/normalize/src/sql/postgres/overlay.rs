@@ -5,7 +5,7 @@ use pg_query::{Node, NodeEnum};
 use policy_core::Resource;
 
 use super::objects::object_name;
-use super::session::Session;
+use crate::sql::session::Session;
 use crate::sql::statement::Kind;
 
 /// What later statements of the same text must know about a definition.

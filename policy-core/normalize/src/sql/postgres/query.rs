@@ -449,7 +449,7 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// Reading a relation.
-    pub(super) fn reads(&mut self, target: &super::names::Target<'a>) {
+    pub(super) fn reads(&mut self, target: &crate::sql::names::Target<'a>) {
         self.touch("select", target, Change::default());
     }
 }

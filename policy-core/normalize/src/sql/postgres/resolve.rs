@@ -7,14 +7,15 @@ use pg_query::protobuf::{AIndirection, ColumnRef as Reference};
 use pg_query::{Node, NodeEnum};
 
 use super::lineage::Lineage;
-use super::names::{Target, strings};
+use super::names::strings;
 use super::scope::{
     Columns, Entry, Found, Merged, Scope, Shape, collapse, named_column, spread, system_attnum,
 };
-use super::session::Session;
 use super::walk::Walk;
 use crate::sql::catalogue::{Relation, RelationKind};
 use crate::sql::columns::{ColumnRef, ColumnSet, RelationRef};
+use crate::sql::names::Target;
+use crate::sql::session::Session;
 use crate::sql::shipped;
 use crate::sql::statement::Output;
 

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::lineage::Lineage;
-use super::names::Target;
 use crate::sql::columns::{ColumnRef, ColumnSet, RelationRef};
+use crate::sql::names::Target;
 use crate::sql::statement::Output;
 
 /// The columns that a sub-query, function or common table expression shows.

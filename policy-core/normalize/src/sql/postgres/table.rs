@@ -263,7 +263,7 @@ impl<'a> Walk<'_, 'a> {
     pub(super) fn computed(&mut self, range: Option<&RangeVar>, column: &str, expressions: &[&Node]) {
         let target = match range {
             Some(range) => self.session.relation(range),
-            None => super::names::Target::Undetermined,
+            None => crate::sql::names::Target::Undetermined,
         };
         self.scopes.push(Scope::default());
         self.enter(range, &target);

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use pg_query::protobuf::ParseResult;
 use policy_core::{Action, Name, Resource, Value, Verb};
 
-use super::names::Target;
 use super::scope::{Scope, Shown};
-use super::session::Session;
 use crate::sql::columns::{ColumnRef, ColumnSet, RelationRef};
+use crate::sql::names::Target;
+use crate::sql::session::Session;
 use crate::sql::statement::{Flow, FlowTarget, Kind, Output, Outputs, Setting, Statement};
 use crate::sql::{Bound, Environment, Parameters};
 
@@ -338,11 +338,11 @@ fn columns_of(relation: Option<&Arc<RelationRef>>, set: &ColumnSet) -> Value {
 fn full_names(relation: Option<&Arc<RelationRef>>, columns: Value) -> Value {
     let Value::List(columns) = columns else { return columns };
     let Some(relation) = relation else { return Value::Undetermined };
-    let full = |column: &Box<str>| {
-        let name = Name::new(relation.name.segments().chain([&**column]))?;
+    let full = |column: &str| {
+        let name = Name::new(relation.name.segments().chain([column]))?;
         Some(Box::from(name.as_joined()))
     };
-    columns.iter().map(full).collect::<Option<_>>().map_or(Value::Undetermined, Value::List)
+    columns.iter().map(|column| full(column)).collect::<Option<_>>().map_or(Value::Undetermined, Value::List)
 }
 
 /// A literal, or why there is none.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::sql::statement::{Kind, Setting, SettingValue, Statement, Transaction};
-use crate::sql::{Discard, Environment};
+use super::Environment;
+use super::statement::Discard;
+use super::statement::{Kind, Setting, SettingValue, Statement, Transaction};
 
 /// The session as the next statement finds it.
 pub(super) struct Session<'a> {
