@@ -142,3 +142,65 @@ pub enum StartError {
     #[error("the system refuses: {0}")]
     System(#[source] io::Error),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn config(directory: &Path) -> Config {
+        let path = directory.join("portcullis.toml");
+        fs::create_dir_all(directory.join("policies")).expect("made");
+        fs::write(directory.join("policies/production.policy"), "default deny\n").expect("written");
+        fs::write(&path, Config::example()).expect("written");
+        Config::load(&path).expect("the example is right")
+    }
+
+    #[test]
+    fn the_example_starts_and_starts_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = config(directory.path());
+        let first = Gateway::start(config.clone()).unwrap_or_else(|error| panic!("{error}"));
+        let digest = first.digest(&[b"text"]);
+        first.close("test").expect("closed");
+        drop(first);
+        let second = Gateway::start(config.clone()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(second.digest(&[b"text"]), digest, "evidence stays comparable");
+        assert!(
+            matches!(Gateway::start(config.clone()), Err(StartError::Evidence(_))),
+            "one instance a directory"
+        );
+        for path in [&config.state, &config.state.join("digest.key"), &config.evidence] {
+            let mode = fs::metadata(path).expect("there").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn what_others_can_change_is_not_trusted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = config(directory.path());
+        fs::create_dir(&config.state).expect("made");
+        fs::set_permissions(&config.state, fs::Permissions::from_mode(0o777)).expect("changed");
+        assert!(matches!(Gateway::start(config.clone()), Err(StartError::Exposed(..))));
+        fs::set_permissions(&config.state, fs::Permissions::from_mode(0o700)).expect("changed");
+        fs::write(config.state.join("digest.key"), [0; 32]).expect("written");
+        fs::set_permissions(config.state.join("digest.key"), fs::Permissions::from_mode(0o644))
+            .expect("changed");
+        assert!(matches!(Gateway::start(config), Err(StartError::Exposed(..))));
+    }
+
+    #[test]
+    fn a_wrong_policy_or_a_missing_one_starts_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = config(directory.path());
+        fs::write(&config.policies[0], "allow { on postgers }").expect("written");
+        let error = Gateway::start(config.clone()).expect_err("a wrong policy").to_string();
+        assert!(error.contains("postgers") && error.contains("did you mean"), "{error}");
+        fs::remove_file(&config.policies[0]).expect("removed");
+        let error = Gateway::start(config.clone()).expect_err("no policy").to_string();
+        assert!(error.contains("production.policy"), "{error}");
+        assert!(!config.state.exists(), "nothing was made");
+    }
+}

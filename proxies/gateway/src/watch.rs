@@ -3,8 +3,8 @@
 //! Two threads: one polls the store and may hang in it, the other only reads the time since the last good poll. Neither
 //! takes part in carrying sessions, so a stuck worker can't keep a revocation from being noticed.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,13 +48,14 @@ impl Watch {
         store: Keeper,
         registry: Arc<Registry>,
         changes: Arc<watch::Sender<u64>>,
-        log: Arc<AuditLog>,
+        log: &Arc<AuditLog>,
         clock: Clock,
         instance: u64,
     ) -> Result<Self, std::io::Error> {
         let (stop_poll, poll_stopped) = mpsc::sync_channel(0);
         let (stop_guard, guard_stopped) = mpsc::sync_channel(0);
         let guarded = Arc::clone(&registry);
+        let log = Arc::downgrade(log);
         registry.confirm(Instant::now());
         let heart = store.clone();
         let poller =
@@ -92,7 +93,8 @@ struct Poller {
     store: Keeper,
     registry: Arc<Registry>,
     changes: Arc<watch::Sender<u64>>,
-    log: Arc<AuditLog>,
+    /// Weak, so that the evidence directory is free as soon as the gateway is gone.
+    log: Weak<AuditLog>,
     clock: Clock,
     instance: u64,
     /// The last revocation that was carried out.
@@ -125,7 +127,7 @@ impl Poller {
     fn look(&mut self) -> Result<(), StoreError> {
         let News { revocations, version } = (self.look)(self.after)?;
         for (sequence, revocation) in revocations {
-            carry_out(&self.registry, &self.log, &revocation);
+            carry_out(&self.registry, self.log.upgrade().as_deref(), &revocation);
             self.after = sequence;
         }
         if self.version.replace(version) != Some(version) {
@@ -143,8 +145,8 @@ impl Poller {
             }
             Ok(())
         });
-        if self.log.poison().is_some() {
-            match self.log.heal() {
+        if let Some(log) = self.log.upgrade().filter(|log| log.poison().is_some()) {
+            match log.heal() {
                 Ok(()) => tracing::info!("the audit log can be written again"),
                 Err(error) => tracing::error!(%error, "the audit log still can't be written"),
             }
@@ -153,7 +155,7 @@ impl Poller {
 }
 
 /// Ends the sessions that a revocation names, and records how many there were.
-pub(crate) fn carry_out(registry: &Registry, log: &AuditLog, revocation: &Revocation) -> usize {
+fn carry_out(registry: &Registry, log: Option<&AuditLog>, revocation: &Revocation) {
     let Revocation { subject, by, reason, at } = revocation;
     let stop = StopReason::Revoked { by: by.as_str().into(), reason: reason.as_str().into() };
     // A user who is revoked and comes back is somebody's decision; the sessions meant are those of then.
@@ -176,10 +178,9 @@ pub(crate) fn carry_out(registry: &Registry, log: &AuditLog, revocation: &Revoca
         reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()).map(Into::into),
         sessions: ended as u64,
     });
-    if let Err(error) = log.append_one(&Scope::gateway(), &record) {
+    if let Some(Err(error)) = log.map(|log| log.append_one(&Scope::gateway(), &record)) {
         tracing::error!(%error, "a revocation could not be recorded");
     }
-    ended
 }
 
 #[cfg(test)]
@@ -204,6 +205,7 @@ mod tests {
         let key = SigningKey::load_or_create(directory.path()).expect("a key");
         let log =
             AuditLog::open(&directory.path().join("evidence"), key, LogOptions::default()).expect("a log");
+        let log = Arc::new(log);
         let registry = Arc::new(Registry::new());
         let state = Arc::new(AtomicU8::new(GOOD));
         let told = Arc::clone(&state);
@@ -217,8 +219,7 @@ mod tests {
             }
         });
         let changes = Arc::new(watch::Sender::new(0));
-        let watch =
-            Watch::start(look, store, Arc::clone(&registry), changes, Arc::new(log), Clock::system(), 1);
+        let watch = Watch::start(look, store, Arc::clone(&registry), changes, &log, Clock::system(), 1);
         let _watch = watch.expect("threads");
         let stop = Arc::new(Stop::default());
         registry.insert(Arc::new(Entry {

@@ -109,7 +109,7 @@ impl Gateway {
             parts.store.clone(),
             Arc::clone(&registry),
             Arc::clone(&changes),
-            Arc::clone(&parts.log),
+            &parts.log,
             parts.clock.clone(),
             instance,
         )?;

@@ -61,7 +61,11 @@ impl Judged {
             Verdict::Deny(denial) => Answer::Deny(denied(policy, denial, request)),
             Verdict::Hold(_) => Answer::Hold,
         };
-        let words = Serialized::new(&words(policy, request, &decision.verdict, &decision.obligations))?;
+        let mut words = words(policy, request, &decision.verdict, &decision.obligations);
+        if matches!(decision.verdict, Verdict::Deny(_)) {
+            words.because = Some(policy.explain(request).to_string().into());
+        }
+        let words = Serialized::new(&words)?;
         let observed = decision
             .observed
             .as_deref()

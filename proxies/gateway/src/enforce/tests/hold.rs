@@ -88,6 +88,18 @@ async fn an_approval_releases_once() {
 }
 
 #[tokio::test]
+async fn without_the_stores_word_nothing_is_released() {
+    let mut wait = Wait::new(POLICY).await;
+    assert!(wait.vote("bob", true).await);
+    // The votes are enough, but the store no longer gives the grant.
+    let (number, holds) = (wait.number, wait.approval().await.asked.holds);
+    let amended = wait.house.gateway.store().ask(move |store| store.amend(number, &holds, START - 1)).await;
+    assert!(amended.expect("stored"));
+    wait.waits().await;
+    assert_eq!(wait.approval().await.state, ApprovalState::Pending);
+}
+
+#[tokio::test]
 async fn votes_that_do_not_count_release_nothing() {
     let mut wait = Wait::new(POLICY).await;
     for voter in ["eve", "ana", "nobody"] {

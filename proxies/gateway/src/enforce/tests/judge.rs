@@ -60,7 +60,16 @@ async fn a_denial_says_the_rules_words_and_is_recorded() {
     }
     let unknown = house.statement("do $$ $$", [Action::unknown()]);
     assert_eq!(refused(run(&mut session, &unknown).await).kind, RefusalKind::NotPermitted);
-    assert_eq!(house.kinds(), ["session_opened", "intent", "intent", "intent"]);
+    let elsewhere = Action::new(Verb::new("select"), Resource::named(["secret", "t"]));
+    let elsewhere = house.statement("select * from secret.t", [elsewhere]);
+    assert_eq!(refused(run(&mut session, &elsewhere).await).kind, RefusalKind::NotPermitted);
+    assert_eq!(house.kinds(), ["session_opened", "intent", "intent", "intent", "intent"]);
+    let (_, last) = house.records().into_iter().rfind(|(kind, _)| kind == "intent").expect("an intent");
+    let because = last["verdict"]["because"].as_str().expect("a reason");
+    assert!(
+        because.contains("engineers work") && because.contains("public.*"),
+        "the nearest allow: {because}"
+    );
 }
 
 #[tokio::test]
@@ -115,6 +124,16 @@ async fn what_is_pending_at_execution_is_undetermined() {
     drop(admitted(session.judge(&asked(&statement, Stage::Prepare)).await));
     let refusal = refused(session.judge(&asked(&statement, Stage::Execute)).await);
     assert_eq!(refusal.kind, RefusalKind::NotPermitted);
+    let unnamed = house.statement("insert into …", [Action::new(Verb::new("insert"), Resource::Pending)]);
+    house
+        .gateway
+        .policies()
+        .replace(policy(r#"allow "some" { by group "eng"  on postgres  do insert on "public.*" }"#));
+    drop(admitted(session.judge(&asked(&unnamed, Stage::Prepare)).await));
+    assert_eq!(
+        refused(session.judge(&asked(&unnamed, Stage::Execute)).await).kind,
+        RefusalKind::NotPermitted
+    );
 }
 
 #[tokio::test]
@@ -151,7 +170,13 @@ async fn a_revoked_session_forwards_nothing_more() {
     assert_eq!(reason.to_string(), "session revoked by root: lost laptop");
     assert_eq!(refused(run(&mut session, &house.select()).await).kind, RefusalKind::Stopped);
     assert_eq!(other.stop().reached(), None);
-    assert!(house.kinds().contains(&"revocation".to_owned()));
+    // It is recorded right after it took effect.
+    let recorded = async {
+        while !house.kinds().contains(&"revocation".to_owned()) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), recorded).await.expect("recorded");
 }
 
 #[tokio::test]
