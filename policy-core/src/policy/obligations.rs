@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Duty, Policy};
-use crate::action::Name;
+use crate::action::{ActionSet, Name, Resource};
 use crate::decision::{Breach, Obligations, RuleIndex};
 use crate::lineage::{Lineage, Sources};
 use crate::mask::{Detector, Joined, Transform};
@@ -50,6 +50,41 @@ impl Policy {
             }
         }
         joined.transform().map(Untraced::Mask)
+    }
+
+    /// Whether any rule of this policy masks a column of what these actions touch, whoever asks.
+    pub fn tags(&self, actions: &ActionSet) -> bool {
+        let lineage = actions.lineage();
+        self.entries().any(|(_, entry)| {
+            let (Effect::Mask(mask), Duty::Columns { columns, with }) = (&entry.rule.effect, &entry.duty)
+            else {
+                return false;
+            };
+            let mask = ColumnMask { mask, columns, with };
+            let touched = actions.iter().any(|action| match &action.resource {
+                Resource::Named(name) => columns.iter().any(|glob| glob.may_match_in(name.as_joined())),
+                Resource::None => false,
+                Resource::Pending | Resource::Undetermined => true,
+            });
+            touched
+                || lineage.is_some_and(|lineage| {
+                    [&lineage.shown, &lineage.written, &lineage.predicates]
+                        .into_iter()
+                        .any(|sources| mask.reaches(sources))
+                })
+        })
+    }
+
+    /// The columns that masks of this policy name without wildcards.
+    pub fn masked_columns(&self) -> impl Iterator<Item = Name> {
+        self.entries().flat_map(|(_, entry)| match &entry.rule.effect {
+            Effect::Mask(Mask { what: Masked::Columns { columns, .. }, .. }) => columns
+                .iter()
+                .filter(|pattern| pattern.segments.iter().all(|segment| !segment.contains('*')))
+                .filter_map(|pattern| Name::new(pattern.segments.iter()))
+                .collect(),
+            _ => Vec::new(),
+        })
     }
 
     /// The rule that forbids using this column in a predicate, if one does.

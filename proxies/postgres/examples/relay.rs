@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 
+use policy_core::Principal;
+use portcullis_gateway::identity::{FixedUsers, Verifier};
 use portcullis_postgres::connect::{Address, Credential, Target, Tls};
-use portcullis_postgres::{Limits, Server, ServerTls, Settings, Unpoliced, Verifier};
+use portcullis_postgres::{Limits, Server, ServerTls, Settings, Unpoliced};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -31,7 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         listen: ([127, 0, 0, 1], listen.parse()?).into(),
         tls: client_tls()?,
         allow_plaintext: true,
-        users: HashMap::from([(user.clone(), Verifier::of_password(password)?)]),
+        identity: Arc::new(FixedUsers::new(
+            [(Principal::human(user.as_str(), ["eng"]), Verifier::new(user, password)?)],
+            b"measuring",
+        )),
         targets: HashMap::from([(target.name.clone(), Arc::new(target))]),
         limits: Limits { workers, ..Limits::default() },
     };

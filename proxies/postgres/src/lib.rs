@@ -17,6 +17,7 @@ pub mod command;
 pub mod connect;
 mod endpoint;
 mod exchange;
+mod guard;
 pub mod mask;
 pub mod refuse;
 pub mod relay;
@@ -26,6 +27,8 @@ mod startup;
 mod transport;
 pub mod wire;
 
+mod serve;
+
+pub use serve::{ServeError, serve};
 pub use server::{Opening, Policing, Server, Unpoliced};
 pub use settings::{Limits, ServerTls, Settings};
-pub use startup::{InvalidVerifier, Verifier};

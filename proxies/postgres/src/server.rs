@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use policy_core::Principal;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
@@ -14,7 +15,7 @@ use crate::exchange;
 use crate::refuse::{Refusal, Severity, SqlState};
 use crate::relay::{Judge, Relay, Transparent, Veil};
 use crate::settings::Settings;
-use crate::startup::{self, Arrival, Client, Mock, Rejected, Throttle};
+use crate::startup::{self, Arrival, Client, Rejected, Throttle};
 use crate::transport::Transport;
 use crate::wire::make;
 
@@ -39,7 +40,9 @@ pub trait Policing: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 pub struct Opening<'a> {
     /// Who.
-    pub user: &'a str,
+    pub principal: &'a Principal,
+    /// Whether the client's leg is encrypted.
+    pub is_encrypted: bool,
     /// Which target.
     pub target: &'a Arc<connect::Target>,
     /// From where.
@@ -72,7 +75,6 @@ struct Shared<P> {
     policing: P,
     cancels: Arc<Registry>,
     throttle: Arc<Throttle>,
-    mock: Mock,
 }
 
 impl<P: Policing> Server<P> {
@@ -82,9 +84,8 @@ impl<P: Policing> Server<P> {
     /// Where the address can't be had, or there is no randomness.
     pub async fn bind(settings: Settings, policing: P) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await?;
-        let mock = Mock::new().map_err(|_| io::Error::other("the system gives no random bytes"))?;
         let (cancels, throttle) = Default::default();
-        Ok(Self { listener, shared: Arc::new(Shared { settings, policing, cancels, throttle, mock }) })
+        Ok(Self { listener, shared: Arc::new(Shared { settings, policing, cancels, throttle }) })
     }
 
     /// Where it listens.
@@ -171,7 +172,7 @@ impl<P: Policing> Shared<P> {
                 Refusal::new(SqlState::TOO_MANY, "too many connections or failed logins; try again later");
             return turn_away(&stream, &refusal);
         };
-        let login = startup::admit(stream, &self.settings, &self.mock);
+        let login = startup::admit(stream, &self.settings);
         let arrival = match tokio::time::timeout(self.settings.limits.login, login).await {
             Ok(Ok(arrival)) => arrival,
             Ok(Err(rejected)) => {
@@ -197,7 +198,7 @@ impl<P: Policing> Shared<P> {
             Ok(prepared) => self.relay(client.transport, prepared).await,
             Err(refusal) => startup::refuse(&mut client.transport, refusal).await.to_string(),
         };
-        tracing::info!(%source, user = client.user, target = client.database, reason = end, "a session ended");
+        tracing::info!(%source, user = %client.principal.id, target = client.database, reason = end, "a session ended");
     }
 
     /// Everything that must be there before the client is told that it may begin.
@@ -207,7 +208,8 @@ impl<P: Policing> Shared<P> {
                 .hint("the database name chooses the target: ask the gateway's operator which there are")
         })?;
         let parameters = &client.parameters;
-        let opening = Opening { user: &client.user, target, source, parameters };
+        let (principal, is_encrypted) = (&client.principal, client.is_encrypted);
+        let opening = Opening { principal, is_encrypted, target, source, parameters };
         let policing = self.policing.open(opening).await?;
         let settings: Vec<_> = parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let ready = connect::open(target, &settings).await.map_err(|unready| {

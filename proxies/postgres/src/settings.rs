@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_gateway::identity::IdentitySource;
+
 use crate::connect::Target;
-use crate::startup::Verifier;
 use crate::wire::frontend::Caps;
 
 /// A PostgreSQL gateway's settings.
@@ -17,8 +18,8 @@ pub struct Settings {
     pub tls: Option<ServerTls>,
     /// Whether clients without TLS are let in.
     pub allow_plaintext: bool,
-    /// Who may log in, with the verifier of their password.
-    pub users: HashMap<String, Verifier>,
+    /// Who may log in.
+    pub identity: Arc<dyn IdentitySource>,
     /// The targets, by the database name that clients ask for.
     pub targets: HashMap<String, Arc<Target>>,
     /// How much of everything.

@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{client, server};
 
 /// A connection to a client or to a target.
-pub(crate) enum Transport {
+pub enum Transport {
     /// TCP without TLS.
     Tcp(TcpStream),
     /// A Unix socket.

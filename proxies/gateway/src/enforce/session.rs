@@ -123,6 +123,11 @@ impl Session {
         Ok(judged)
     }
 
+    /// The generation of the policy in force.
+    pub fn policy_generation(&self) -> u64 {
+        self.live.gateway.policies.generation()
+    }
+
     /// Leave to go on with what was admitted: another Execute of a portal, a FETCH of its rows. `None` where that must be
     /// judged anew: another policy is in force, or the time of day mattered.
     ///

@@ -3,8 +3,10 @@
 //! A look-up gives a [`Claim`] for every name, known or not: the exchange looks the same, and takes the same time, for
 //! users that don't exist. Only [`Claim::prove`] turns one into a [`Principal`].
 
+mod fixed;
 mod scram;
 mod users;
 
+pub use fixed::FixedUsers;
 pub use scram::{NotAVerifier, PasswordRefused, Verifier};
 pub use users::{Claim, IdentityError, IdentitySource, LocalUsers, Proven};

@@ -51,6 +51,10 @@ pub struct Proven {
 }
 
 impl Claim {
+    pub(super) fn new(verifier: Verifier, principal: Option<Principal>) -> Self {
+        Self { verifier, principal }
+    }
+
     /// What the exchange is made with.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
@@ -73,23 +77,33 @@ impl Claim {
 #[derive(Clone)]
 pub struct LocalUsers {
     store: Keeper,
-    mock: hmac::Key,
+    mock: Mock,
 }
+
+/// Makes verifiers for users that don't exist: always the same for a name, and never satisfied.
+#[derive(Clone, Debug)]
+pub(super) struct Mock(hmac::Key);
 
 impl LocalUsers {
     /// `secret` makes the salts of users that don't exist: it stays the same for an installation.
     pub fn new(store: Keeper, secret: &[u8]) -> Self {
-        Self { store, mock: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+        Self { store, mock: Mock::new(secret) }
     }
 
     async fn find(&self, name: &str) -> Result<Option<User>, IdentityError> {
         let name = name.to_owned();
         Ok(self.store.ask(move |store| store.user(&name)).await?)
     }
+}
 
-    fn mock(&self, name: &str) -> Verifier {
+impl Mock {
+    pub(super) fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    pub(super) fn verifier(&self, name: &str) -> Verifier {
         let part = |what: &[u8]| {
-            let mut context = hmac::Context::with_key(&self.mock);
+            let mut context = hmac::Context::with_key(&self.0);
             context.update(what);
             context.update(name.as_bytes());
             let mut part = [0; 32];
@@ -115,7 +129,7 @@ impl IdentitySource for LocalUsers {
     ) -> Pin<Box<dyn Future<Output = Result<Claim, IdentityError>> + Send + 'a>> {
         Box::pin(async move {
             let Some(user) = self.find(name).await? else {
-                return Ok(Claim { verifier: self.mock(name), principal: None });
+                return Ok(Claim { verifier: self.mock.verifier(name), principal: None });
             };
             let verifier =
                 user.verifier.parse().map_err(|error| IdentityError::Verifier(name.to_owned(), error))?;

@@ -13,6 +13,7 @@ use portcullis_gateway::enforce::{self, Gateway, Refusal, StatementParts};
 use smallvec::SmallVec;
 
 use super::settings::Values;
+use super::shown::Shown;
 use crate::catalogue::Directory;
 
 /// What a text means depends on these besides itself.
@@ -24,6 +25,8 @@ pub struct World {
     pub is_path_changed: bool,
     /// The generation of the catalogue's snapshot.
     pub generation: u64,
+    /// The generation of the policy, which says what of a text may be shown.
+    pub policy: u64,
 }
 
 /// A text that was understood.
@@ -36,10 +39,27 @@ pub struct Meaning {
     /// Whether it depends on what the session's names stand for (EXECUTE, FETCH), so that it is understood anew
     /// each time.
     pub is_dynamic: bool,
+    /// Whether it touches what the policy tags: values bound to it are not shown.
+    pub is_sensitive: bool,
     /// Whether what it does depends on parameters.
     pub is_pending: bool,
     /// What it was understood under.
     pub world: World,
+}
+
+impl Meaning {
+    /// The meaning of one statement that stands inside this text: what PREPARE names, what DECLARE opens.
+    #[must_use]
+    pub fn part(&self, inner: Statement) -> Self {
+        Self {
+            asked: Arc::clone(&self.asked),
+            is_dynamic: is_dynamic(&inner.kind),
+            is_pending: inner.is_pending(),
+            statements: Box::new([inner]),
+            is_sensitive: self.is_sensitive,
+            world: self.world.clone(),
+        }
+    }
 }
 
 /// Why a text is not forwarded.
@@ -56,6 +76,7 @@ pub enum NotUnderstood {
 pub struct Meanings {
     gateway: Gateway,
     grammar: Postgres,
+    shown: Shown,
     hasher: RandomState,
     memory: Mutex<Memory>,
 }
@@ -76,8 +97,8 @@ const OVERHEAD: usize = 2048;
 
 impl Meanings {
     /// Remembers nothing yet.
-    pub fn new(gateway: Gateway, grammar: Postgres) -> Self {
-        Self { gateway, grammar, hasher: RandomState::new(), memory: Mutex::default() }
+    pub fn new(gateway: Gateway, grammar: Postgres, shown: Shown) -> Self {
+        Self { gateway, grammar, shown, hasher: RandomState::new(), memory: Mutex::default() }
     }
 
     /// What a text means. Costs a look-up when the text was seen before in the same world. `is_shared` says that
@@ -132,12 +153,13 @@ impl Meanings {
     ) -> Result<Meaning, NotUnderstood> {
         let actions = statements.iter().flat_map(|statement| statement.actions.iter().cloned());
         let actions = Arc::new(ActionSet::new(actions).with_lineage(lineage(&statements, directory)));
+        let is_sensitive = self.gateway.policies().current().policy.tags(&actions);
         let asked = self
             .gateway
             .statement(StatementParts {
                 protocol: &Protocol::POSTGRES,
                 raw: text,
-                shown: &super::shown::shown(text, &statements),
+                shown: &self.shown.of(text, is_sensitive),
                 actions: &actions,
                 definitions: &definition(&statements, world, directory),
             })
@@ -145,6 +167,7 @@ impl Meanings {
         Ok(Meaning {
             is_dynamic: statements.iter().any(|statement| is_dynamic(&statement.kind)),
             is_pending: statements.iter().any(Statement::is_pending),
+            is_sensitive,
             statements: statements.into(),
             asked,
             world: world.clone(),

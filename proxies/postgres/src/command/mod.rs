@@ -5,7 +5,9 @@
 //! 1. [`meaning`]: a text, understood in one state of the world; remembered by text and world.
 //! 2. [`names`]: prepared statements, portals and cursors: which name stands for what, as far as the target confirmed it.
 //! 3. [`settings`]: the search path and the role, through transactions and savepoints.
+//! 4. [`shown`]: what of a text evidence and reviewers see.
 
-//pub mod meaning;
+pub mod meaning;
 pub mod names;
 pub mod settings;
+pub mod shown;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use policy_normalize::sql::{Bound, Kind, Statement};
@@ -10,16 +11,20 @@ use portcullis_gateway::enforce::{
 };
 use smallvec::SmallVec;
 
-use super::plan::{Described, Plan, Portal, Prepared, Run};
-use super::{Change, Definition, Names};
+use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
+use super::session::Shared;
+use super::{Change, Definition};
+use portcullis_evidence::record::Made;
+
+use crate::catalogue::Known;
 use crate::command::meaning::{Meaning, NotUnderstood, World};
 use crate::command::names::{self, Found};
 use crate::mask::Format;
 use crate::refuse::{Refusal, SqlState};
 use crate::relay::{ClientFrame, Disposition, Judge, Leave, Transaction, View};
-use crate::target::Target;
+use crate::wire;
 use crate::wire::bind::Bind;
-use crate::wire::describe::{Describe, What};
+use crate::wire::describe::Named;
 use crate::wire::execute::Execute;
 use crate::wire::frontend::Frontend;
 use crate::wire::parse::Parse;
@@ -28,8 +33,7 @@ use crate::wire::query::Query;
 /// Judges one session's commands.
 pub struct SessionJudge {
     session: Session,
-    target: Arc<Target>,
-    names: Arc<Names>,
+    shared: Arc<Shared>,
     /// The segment in which something was run last: a later statement of it is in that one's transaction.
     ran_in: Option<u64>,
 }
@@ -53,8 +57,8 @@ type Answer = Result<Disposition<Plan, Waiting>, Refusal>;
 
 impl SessionJudge {
     /// A judge for a session that has said nothing yet.
-    pub fn new(session: Session, target: Arc<Target>, names: Arc<Names>) -> Self {
-        Self { session, target, names, ran_in: None }
+    pub fn new(session: Session, shared: Arc<Shared>) -> Self {
+        Self { session, shared, ran_in: None }
     }
 
     /// Ends the session's record.
@@ -70,7 +74,7 @@ impl SessionJudge {
 
     async fn parse(&mut self, body: &[u8], view: View) -> Answer {
         let parse = Parse::decode(body).map_err(|malformed| unreadable(&malformed))?;
-        if self.names.is_full() {
+        if self.shared.names.is_full() {
             return Err(too_many());
         }
         let meaning = self.meaning(parse.text, view.segment).await?;
@@ -94,68 +98,68 @@ impl SessionJudge {
             types: parse.types().collect(),
             described: std::sync::OnceLock::new(),
         });
-        let definition = self.names.propose(Change::Statement(parse.name.into(), prepared), view.segment);
+        let definition =
+            self.shared.names.propose(Change::Statement(parse.statement.into(), prepared), view.segment);
         Ok(Disposition::Forward(Leave::Permit(permit), Plan::Parse(definition, None)))
     }
 
     async fn bind(&mut self, body: &[u8], view: View) -> Answer {
         let bind = Bind::decode(body).map_err(|malformed| unreadable(&malformed))?;
-        if self.names.is_full() {
+        if self.shared.names.is_full() {
             return Err(too_many());
         }
         let Some(prepared) = self.statement(bind.statement, view.segment).await else {
             return Err(no_such("prepared statement", bind.statement));
         };
         let mut meaning = self.still(&prepared.meaning, &prepared.text, view.segment).await?;
-        let parameters: SmallVec<[Parameter<'_>; 8]> =
-            bind.values().map(|(value, binary)| Parameter { value, binary, sensitive: false }).collect();
+        let parameters: SmallVec<[Parameter<'_>; 8]> = bind
+            .values()
+            .map(|(format, value)| Parameter {
+                value,
+                binary: format == wire::bind::Format::Binary,
+                sensitive: false,
+            })
+            .collect();
         if meaning.is_pending {
-            let values: Vec<Bound<'_>> = parameters
-                .iter()
-                .zip(prepared.types.iter().copied().chain(std::iter::repeat(0)))
-                .map(|(parameter, _)| bound(parameter))
-                .collect();
+            let values: Vec<Bound<'_>> = parameters.iter().map(bound).collect();
             meaning = self.bound(&prepared.text, view.segment, &values).await?;
         }
         let parameters: SmallVec<[Parameter<'_>; 8]> = parameters
             .into_iter()
-            .map(|parameter| Parameter { sensitive: self.target.is_sensitive(&meaning), ..parameter })
+            .map(|parameter| Parameter { sensitive: meaning.is_sensitive, ..parameter })
             .collect();
-        let then = Then::Bind {
-            portal: bind.portal.into(),
-            prepared,
-            formats: bind.result_formats().map(|binary| if binary { Format::Binary } else { Format::Text }).collect(),
-        };
+        let then = Then::Bind { portal: bind.portal.into(), prepared, formats: formats(&bind) };
         self.run(meaning, view, "bind", &parameters, then).await
     }
 
     async fn describe(&mut self, body: &[u8], view: View) -> Answer {
-        let describe = Describe::decode(body).map_err(|malformed| unreadable(&malformed))?;
-        let described = match describe.what {
-            What::Statement => match self.statement(describe.name, view.segment).await {
+        let described = match Named::decode(body).map_err(|malformed| unreadable(&malformed))? {
+            Named::Statement(name) => match self.statement(name, view.segment).await {
                 Some(prepared) => Described::Statement(prepared),
-                None => return Err(no_such("prepared statement", describe.name)),
+                None => return Err(no_such("prepared statement", name)),
             },
-            What::Portal => Described::Portal(describe.name.into()),
+            Named::Portal(name) => Described::Portal(name.into()),
         };
         Ok(Disposition::Forward(Leave::Harmless, Plan::Describe(described)))
     }
 
     fn close(&self, body: &[u8], view: View) -> Answer {
-        let close = Describe::decode(body).map_err(|malformed| unreadable(&malformed))?;
-        let name = Some(close.name.into());
-        let change = match close.what {
-            What::Statement => Change::ForgetStatement(name),
-            What::Portal => Change::ForgetPortal(name),
+        let change = match Named::decode(body).map_err(|malformed| unreadable(&malformed))? {
+            Named::Statement(name) => Change::ForgetStatement(Some(name.into())),
+            Named::Portal(name) => Change::ForgetPortal(Some(name.into())),
         };
-        Ok(Disposition::Forward(Leave::Harmless, Plan::Close(self.names.propose(change, view.segment))))
+        Ok(Disposition::Forward(
+            Leave::Harmless,
+            Plan::Close(self.shared.names.propose(change, view.segment)),
+        ))
     }
 
     async fn execute(&mut self, body: &[u8], view: View) -> Answer {
         let execute = Execute::decode(body).map_err(|malformed| unreadable(&malformed))?;
         let look = loop {
-            let decided = self.names.decided();
-            let look = self.names.portal(execute.portal, view.segment, |portal| {
+            let mut decided = pin!(self.shared.names.decided());
+            decided.as_mut().enable();
+            let look = self.shared.names.portal(execute.portal, view.segment, |portal| {
                 (Arc::clone(&portal.meaning), Arc::clone(&portal.judged), portal.prepared.is_some())
             });
             match look {
@@ -166,21 +170,21 @@ impl SessionJudge {
         };
         let (meaning, judged, is_portal) = look;
         self.ran_in = Some(view.segment);
-        if is_portal && self.target.generation() == meaning.world.generation {
+        let known = self.known(view.segment).await?;
+        let is_same_world = known.snapshot.generation == meaning.world.generation;
+        if is_portal && is_same_world {
             // The same policy and the same definitions as when it was bound: its permit still stands.
             if let Some(again) = self.session.resume(&judged).map_err(|denial| refusal(&denial))? {
-                let changes = self.changes(&meaning, &judged, view.segment);
-                let run = if changes.is_empty() && !is_copy(&meaning) {
-                    None
-                } else {
-                    Some(Box::new(Run { changes, ..Run::new(Arc::clone(&meaning), judged) }))
-                };
-                return Ok(Disposition::Forward(Leave::Again(again), Plan::Execute(execute.portal.into(), run)));
+                self.note(&meaning, &known, view.segment);
+                let plan = self.execution(execute.portal.into(), meaning, judged, view.segment);
+                return Ok(Disposition::Forward(Leave::Again(again), plan));
             }
         }
-        let now = self.still(&meaning, meaning.asked.raw(), view.segment).await?;
-        if now.asked.digest() != meaning.asked.digest() {
-            return Err(changed());
+        if !is_same_world {
+            let now = self.still(&meaning, meaning.asked.raw(), view.segment).await?;
+            if now.asked.digest() != meaning.asked.digest() {
+                return Err(changed());
+            }
         }
         self.run(meaning, view, "execute", &[], Then::Execute { portal: execute.portal.into() }).await
     }
@@ -196,7 +200,7 @@ impl SessionJudge {
     ) -> Answer {
         let in_transaction = view.transaction == Transaction::Open
             || self.ran_in == Some(view.segment)
-            || self.names.is_in_block(view.segment);
+            || self.shared.names.is_in_block(view.segment);
         let asked = Asked {
             statement: &meaning.asked,
             stage: Stage::Execute,
@@ -207,7 +211,7 @@ impl SessionJudge {
             justification: None,
         };
         match self.session.judge(&asked).await {
-            Judgement::Admit(permit) => self.go_on(permit, meaning, view.segment, then),
+            Judgement::Admit(permit) => self.go_on(permit, meaning, view.segment, then).await,
             Judgement::Refuse(denial) => Err(refusal(&denial)),
             Judgement::Hold(mut held) => {
                 let notice = held.open().await.map_err(|denial| refusal(&denial))?;
@@ -218,10 +222,12 @@ impl SessionJudge {
     }
 
     /// What becomes of a command that was admitted.
-    fn go_on(&mut self, permit: Permit, meaning: Arc<Meaning>, segment: u64, then: Then) -> Answer {
+    async fn go_on(&mut self, permit: Permit, meaning: Arc<Meaning>, segment: u64, then: Then) -> Answer {
         let judged = Arc::clone(permit.judged());
         let plan = match then {
             Then::Query => {
+                let known = self.known(segment).await?;
+                self.note(&meaning, &known, segment);
                 let changes = self.changes(&meaning, &judged, segment);
                 Plan::Query(Box::new(Run { changes, ..Run::new(meaning, judged) }))
             }
@@ -234,15 +240,37 @@ impl SessionJudge {
                     receipt: None,
                     results: None,
                 };
-                let definition = self.names.propose(Change::Portal(portal.clone(), standing, false), segment);
+                let definition =
+                    self.shared.names.propose(Change::Portal(portal.clone(), standing, false), segment);
                 Plan::Bind(portal, definition, None)
             }
             Then::Execute { portal } => {
-                let changes = self.changes(&meaning, &judged, segment);
-                Plan::Execute(portal, Some(Box::new(Run { changes, ..Run::new(meaning, judged) })))
+                let known = self.known(segment).await?;
+                self.note(&meaning, &known, segment);
+                self.execution(portal, meaning, judged, segment)
             }
         };
         Ok(Disposition::Forward(Leave::Permit(permit), plan))
+    }
+
+    /// Notes that something is about to run: what it does to definitions, and that a transaction is under way.
+    fn note(&mut self, meaning: &Meaning, known: &Known, segment: u64) {
+        self.ran_in = Some(segment);
+        self.shared.note(&meaning.statements, meaning.asked.raw(), known, segment);
+    }
+
+    fn execution(&self, portal: Box<str>, meaning: Arc<Meaning>, judged: Arc<Judged>, segment: u64) -> Plan {
+        let changes = self.changes(&meaning, &judged, segment);
+        Plan::Execute {
+            portal,
+            meaning,
+            judged,
+            receipt: None,
+            changes,
+            results: None,
+            copy: None,
+            tally: Tally::default(),
+        }
     }
 
     /// What running these statements changes, once each has run.
@@ -272,7 +300,7 @@ impl SessionJudge {
                 _ => names::changes(statement),
             };
             if let Some(change) = change {
-                changes.push((number, self.names.propose(change, segment)));
+                changes.push((number, self.shared.names.propose(change, segment)));
             }
         }
         changes
@@ -280,7 +308,7 @@ impl SessionJudge {
 
     /// What PREPARE names or DECLARE opens: a statement inside another.
     fn inner(&self, meaning: &Arc<Meaning>, inner: &Statement) -> Arc<Prepared> {
-        let part = Meaning { statements: Box::new([inner.clone()]), ..meaning.part() };
+        let part = meaning.part(inner.clone());
         Arc::new(Prepared {
             text: Arc::clone(meaning.asked.raw()),
             meaning: Arc::new(part),
@@ -291,8 +319,9 @@ impl SessionJudge {
 
     async fn statement(&self, name: &str, segment: u64) -> Option<Arc<Prepared>> {
         loop {
-            let decided = self.names.decided();
-            match self.names.statement(name, segment) {
+            let mut decided = pin!(self.shared.names.decided());
+            decided.as_mut().enable();
+            match self.shared.names.statement(name, segment) {
                 Found::Known(prepared) => return Some(prepared),
                 Found::Absent => return None,
                 Found::Undecided => decided.await,
@@ -303,25 +332,62 @@ impl SessionJudge {
     /// The world in which a statement of this segment is understood.
     async fn world(&self, segment: u64) -> Result<World, Refusal> {
         let (values, is_path_changed) = loop {
-            let decided = self.names.decided();
-            match self.names.settings(segment) {
+            let mut decided = pin!(self.shared.names.decided());
+            decided.as_mut().enable();
+            match self.shared.names.settings(segment) {
                 Found::Known(settings) => break settings,
                 Found::Absent | Found::Undecided => decided.await,
             }
         };
-        let generation = self.target.current().await?;
-        Ok(World { values, is_path_changed, generation })
+        let generation = self.known(segment).await?.snapshot.generation;
+        Ok(World { values, is_path_changed, generation, policy: self.session.policy_generation() })
+    }
+
+    /// The definitions, with all that this session has changed for good.
+    async fn known(&self, segment: u64) -> Result<Known, Refusal> {
+        loop {
+            let mut decided = pin!(self.shared.names.decided());
+            decided.as_mut().enable();
+            if !self.shared.is_changing(segment) {
+                break;
+            }
+            decided.await;
+        }
+        if !self.shared.take_stale() {
+            return self.shared.target.known().await;
+        }
+        let refreshed = self.shared.target.refreshed().await;
+        if refreshed.is_err() {
+            self.shared.still_stale();
+        }
+        refreshed
     }
 
     /// What a text means now.
     async fn meaning(&mut self, text: &str, segment: u64) -> Result<Arc<Meaning>, Refusal> {
         let world = self.world(segment).await?;
-        let meaning = self.target.meaning(text, &world).map_err(not_understood)?;
-        if meaning.is_dynamic { self.completed(&meaning, &world, segment).await } else { Ok(meaning) }
+        let known = self.known(segment).await?;
+        let overlay = self.shared.overlay();
+        let target = &self.shared.target;
+        let mut meaning = target.meaning(text, &world, &known, &overlay).map_err(not_understood)?;
+        if is_unresolved(&meaning) && overlay.is_empty() {
+            // Somebody may have made what is named here past the gateway, a moment ago.
+            let looked = target.looked_again().await?;
+            if looked.snapshot.generation != known.snapshot.generation {
+                let world = World { generation: looked.snapshot.generation, ..world.clone() };
+                meaning = target.meaning(text, &world, &looked, &overlay).map_err(not_understood)?;
+            }
+        }
+        if meaning.is_dynamic { self.completed(&meaning, segment).await } else { Ok(meaning) }
     }
 
     /// What a text that was understood before means now: the same, as a rule.
-    async fn still(&mut self, before: &Arc<Meaning>, text: &str, segment: u64) -> Result<Arc<Meaning>, Refusal> {
+    async fn still(
+        &mut self,
+        before: &Arc<Meaning>,
+        text: &str,
+        segment: u64,
+    ) -> Result<Arc<Meaning>, Refusal> {
         let world = self.world(segment).await?;
         if before.world == world && !before.is_dynamic {
             return Ok(Arc::clone(before));
@@ -329,18 +395,22 @@ impl SessionJudge {
         self.meaning(text, segment).await
     }
 
-    async fn bound(&mut self, text: &str, segment: u64, values: &[Bound<'_>]) -> Result<Arc<Meaning>, Refusal> {
+    async fn bound(
+        &mut self,
+        text: &str,
+        segment: u64,
+        values: &[Bound<'_>],
+    ) -> Result<Arc<Meaning>, Refusal> {
         let world = self.world(segment).await?;
-        self.target.bound(text, &world, values).map(Arc::new).map_err(not_understood)
+        let known = self.known(segment).await?;
+        let overlay = self.shared.overlay();
+        let bound = self.shared.target.bound(text, &world, &known, &overlay, values);
+        bound.map(Arc::new).map_err(not_understood)
     }
 
     /// Fills in what EXECUTE and FETCH stand for.
-    async fn completed(
-        &mut self,
-        meaning: &Arc<Meaning>,
-        world: &World,
-        segment: u64,
-    ) -> Result<Arc<Meaning>, Refusal> {
+    async fn completed(&mut self, meaning: &Arc<Meaning>, segment: u64) -> Result<Arc<Meaning>, Refusal> {
+        let world = &meaning.world;
         let mut statements = Vec::with_capacity(meaning.statements.len());
         for statement in &meaning.statements {
             let statement = statement.clone();
@@ -362,8 +432,10 @@ impl SessionJudge {
                 Kind::Fetch { cursor, .. } => {
                     let cursor = cursor.clone();
                     let open = loop {
-                        let decided = self.names.decided();
-                        match self.names.portal(&cursor, segment, |portal| Arc::clone(&portal.meaning)) {
+                        let mut decided = pin!(self.shared.names.decided());
+                        decided.as_mut().enable();
+                        match self.shared.names.portal(&cursor, segment, |portal| Arc::clone(&portal.meaning))
+                        {
                             Found::Known(open) => break open,
                             Found::Absent => return Err(no_such("cursor", &cursor)),
                             Found::Undecided => decided.await,
@@ -374,7 +446,11 @@ impl SessionJudge {
                 _ => statement,
             });
         }
-        self.target.completed(meaning.asked.raw(), statements, world).map(Arc::new).map_err(not_understood)
+        let known = self.known(segment).await?;
+        let overlay = self.shared.overlay();
+        let completed =
+            self.shared.target.completed(meaning.asked.raw(), statements, world, &known, &overlay);
+        completed.map(Arc::new).map_err(not_understood)
     }
 }
 
@@ -416,13 +492,20 @@ impl Judge for SessionJudge {
             Ok(_) => return Disposition::Refuse(changed()),
             Err(refusal) => return Disposition::Refuse(refusal),
         }
-        match self.go_on(released.permit, meaning, segment, then) {
+        match self.go_on(released.permit, meaning, segment, then).await {
             Ok(Disposition::Forward(leave, plan)) => Disposition::Forward(leave, plan),
             Ok(Disposition::Refuse(refusal) | Disposition::Hold(refusal, _)) | Err(refusal) => {
                 Disposition::Refuse(refusal)
             }
             Ok(Disposition::End(refusal)) => Disposition::End(refusal),
         }
+    }
+
+    fn on_refused(&mut self, aborts: bool) -> Result<(), Refusal> {
+        if !aborts {
+            return Ok(());
+        }
+        self.session.made(Made::Abort, Some("a command was refused")).map_err(|denial| refusal(&denial))
     }
 
     fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static {
@@ -435,8 +518,17 @@ impl Judge for SessionJudge {
     }
 }
 
-fn is_copy(meaning: &Meaning) -> bool {
-    meaning.statements.iter().any(|statement| matches!(statement.kind, Kind::Copy(_)))
+/// Whether a name in it could not be resolved.
+fn is_unresolved(meaning: &Meaning) -> bool {
+    meaning.statements.iter().any(|statement| {
+        statement.actions.iter().any(|action| action.resource == policy_core::Resource::Undetermined)
+    })
+}
+
+/// The formats that a Bind asks its results to have.
+fn formats(bind: &Bind<'_>) -> SmallVec<[Format; 4]> {
+    let code = |pair: &[u8]| if pair == [0, 1] { Format::Binary } else { Format::Text };
+    bind.result_formats().chunks_exact(2).map(code).collect()
 }
 
 /// A FETCH with what its cursor returns.
@@ -453,7 +545,9 @@ fn fetching(mut statement: Statement, open: &Meaning) -> Statement {
 }
 
 fn open_is_unknown(open: &Meaning) -> bool {
-    open.statements.iter().any(|from| from.actions.iter().any(|action| action.verb == policy_core::Verb::UNKNOWN))
+    open.statements
+        .iter()
+        .any(|from| from.actions.iter().any(|action| action.verb == policy_core::Verb::UNKNOWN))
 }
 
 /// A bound value in text form, where it has one that is known.
@@ -465,7 +559,7 @@ fn bound<'a>(parameter: &Parameter<'a>) -> Bound<'a> {
     }
 }
 
-fn refusal(denial: &Denial) -> Refusal {
+pub(super) fn refusal(denial: &Denial) -> Refusal {
     let state = match denial.kind {
         RefusalKind::Forbidden
         | RefusalKind::NotPermitted

@@ -9,14 +9,20 @@
 mod dial;
 mod finders;
 mod judge;
+mod pins;
 mod plan;
+mod policing;
 mod results;
 mod session;
 mod target;
 mod veil;
 
+pub use dial::Dialer;
+pub use finders::Finders;
 pub use judge::{SessionJudge, Waiting};
+pub use pins::StoredPins;
 pub use plan::{Described, Plan, Portal, Prepared, Run, Tally};
+pub use policing::Judging;
 pub use session::Shared;
 pub use target::Guarded;
 pub use veil::SessionVeil;

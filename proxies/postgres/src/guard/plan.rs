@@ -10,7 +10,7 @@ use super::Definition;
 use crate::command::meaning::Meaning;
 use crate::mask::copy::CopyMasker;
 use crate::mask::{Field, Format, ResultPlan};
-use crate::relay::SentPlan;
+use crate::relay::Ticket;
 
 /// A prepared statement as the session knows it.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl Tally {
     }
 }
 
-impl SentPlan for Plan {
+impl Ticket for Plan {
     fn sent(&mut self, receipt: Receipt) {
         match self {
             Self::Parse(_, slot) | Self::Bind(_, _, slot) => *slot = Some(receipt),

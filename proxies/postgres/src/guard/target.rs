@@ -1,16 +1,17 @@
 //! What all sessions on one target share: what texts mean there, its definitions, and what is looked for in its replies.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use policy_core::Name;
 use policy_core::mask::MaskKey;
-use policy_normalize::sql::{Bound, Statement};
+use policy_normalize::sql::{Bound, Postgres, Statement};
 use portcullis_gateway::enforce::{Gateway, Judged};
 
 use super::dial::Dialer;
 use super::finders::Finders;
 use crate::catalogue::{Known, Live, Overlay};
 use crate::command::meaning::{Meaning, Meanings, NotUnderstood, World};
+use crate::command::shown::Shown;
 use crate::mask::ValueMasks;
 use crate::refuse::{Refusal, SqlState};
 
@@ -24,8 +25,13 @@ pub struct Guarded {
 
 impl Guarded {
     /// A target that nobody has connected to yet.
-    pub fn new(gateway: Gateway, live: Live<Dialer>, finders: Finders, key: MaskKey) -> Self {
-        Self { meanings: Meanings::new(gateway, policy_normalize::sql::Postgres::new()), live, finders, key }
+    pub fn new(gateway: Gateway, live: Live<Dialer>, finders: Finders, shown: Shown, key: MaskKey) -> Self {
+        Self { meanings: Meanings::new(gateway, Postgres::new(), shown), live, finders, key }
+    }
+
+    /// The columns that policies name without wildcards: they are followed through renames.
+    pub fn name_columns(&self, names: Vec<Name>) {
+        self.live.name_columns(names);
     }
 
     /// The definitions in force, loaded if there are none.

@@ -8,7 +8,6 @@ use smallvec::SmallVec;
 use super::plan::{Described, Plan, Tally};
 use super::results;
 use super::session::Shared;
-use crate::mask::copy::CopyMasker;
 use crate::mask::message::Exposure;
 use crate::mask::{Field, MAX_MASKED_ROW, MaskError, Masker, ResultPlan, Rewritten, parse_row_description};
 use crate::refuse::{Refusal, SqlState};
@@ -167,9 +166,9 @@ impl SessionVeil {
                     tally.rows = Some(tally.rows.unwrap_or(0).saturating_add(rows));
                 }
                 super::plan::confirm(changes, 0, tag);
-                let receipt = receipt.take().or_else(|| {
-                    self.shared.names.standing(portal, |portal| portal.receipt.take()).flatten()
-                });
+                let receipt = receipt
+                    .take()
+                    .or_else(|| self.shared.names.standing(portal, |portal| portal.receipt.take()).flatten());
                 if let Some(receipt) = receipt {
                     std::mem::take(tally).tell(receipt, None);
                 }
@@ -186,9 +185,9 @@ impl SessionVeil {
             Some(Plan::Parse(_, receipt) | Plan::Bind(_, _, receipt)) => (receipt.take(), Tally::default()),
             Some(Plan::Query(run)) => (run.receipt.take(), run.tally),
             Some(Plan::Execute { portal, receipt, tally, .. }) => (
-                receipt.take().or_else(|| {
-                    self.shared.names.standing(portal, |portal| portal.receipt.take()).flatten()
-                }),
+                receipt
+                    .take()
+                    .or_else(|| self.shared.names.standing(portal, |portal| portal.receipt.take()).flatten()),
                 *tally,
             ),
             _ => return,
@@ -266,6 +265,10 @@ impl Veil<Plan> for SessionVeil {
             | Backend::ParameterStatus
             | Backend::ReadyForQuery => Passage::Rewrite(MESSAGE),
         }
+    }
+
+    fn on_refusal(&mut self) {
+        self.shared.names.failed();
     }
 
     fn rewrite(
@@ -353,7 +356,8 @@ impl SessionVeil {
                 masker.report(exposure, kind.tag(), body, out)
             }
             Backend::NotificationResponse => {
-                let exposure = self.latest.as_ref().map_or(Exposure::Guarded, |judged| results::standing(judged));
+                let exposure =
+                    self.latest.as_ref().map_or(Exposure::Guarded, |judged| results::standing(judged));
                 let judged = self.latest.clone();
                 self.maskers.for_judged(&self.shared, judged.as_deref()).notification(exposure, body, out)
             }
@@ -405,7 +409,9 @@ struct Maskers {
 impl Maskers {
     fn of(&mut self, shared: &Shared, judged: &Judged) -> &mut Masker {
         let (generation, rules) = (judged.generation(), &judged.obligations().masks);
-        if let Some(at) = self.special.iter().position(|(known, masks, _)| *known == generation && masks == rules) {
+        if let Some(at) =
+            self.special.iter().position(|(known, masks, _)| *known == generation && masks == rules)
+        {
             self.special.swap(0, at);
         } else {
             if self.special.len() >= 8 {

@@ -4,21 +4,19 @@ mod negotiate;
 mod parameters;
 mod scram;
 mod throttle;
-mod verifier;
 
+use policy_core::Principal;
 use tokio::net::TcpStream;
 
 pub(crate) use throttle::Throttle;
-pub use verifier::{InvalidVerifier, Verifier};
 
 use crate::exchange::{self, Broken};
-use crate::refuse::{Refusal, Severity};
+use crate::refuse::{Refusal, Severity, SqlState};
 use crate::settings::Settings;
 use crate::transport::Transport;
 use crate::wire::Malformed;
 use crate::wire::make;
 use negotiate::Negotiated;
-pub(crate) use scram::Mock;
 
 /// What a connection turned out to be.
 pub(crate) enum Arrival {
@@ -31,7 +29,10 @@ pub(crate) enum Arrival {
 /// A client that proved who it is.
 pub(crate) struct Client {
     pub(crate) transport: Transport,
-    pub(crate) user: String,
+    /// Whom it proved to be.
+    pub(crate) principal: Principal,
+    /// Whether its leg is encrypted.
+    pub(crate) is_encrypted: bool,
     pub(crate) database: String,
     /// Settings for the target, each known to be safe.
     pub(crate) parameters: Vec<(String, String)>,
@@ -68,7 +69,7 @@ impl From<std::io::Error> for Rejected {
 }
 
 /// Takes a connection from its first byte to a proven user. The caller bounds the time.
-pub(crate) async fn admit(stream: TcpStream, settings: &Settings, mock: &Mock) -> Result<Arrival, Rejected> {
+pub(crate) async fn admit(stream: TcpStream, settings: &Settings) -> Result<Arrival, Rejected> {
     let (mut transport, binding, packet) = match negotiate::negotiate(stream, settings).await? {
         Negotiated::Cancel { process, secret } => return Ok(Arrival::Cancel { process, secret }),
         Negotiated::Startup { transport, binding, packet } => (transport, binding, packet),
@@ -80,14 +81,24 @@ pub(crate) async fn admit(stream: TcpStream, settings: &Settings, mock: &Mock) -
     if let Some(answer) = wish.negotiation() {
         exchange::send(&mut transport, &answer).await?;
     }
-    scram::verify(&mut transport, &wish.user, settings.users.get(&wish.user), binding, mock).await?;
+    let claim = match settings.identity.claim(&wish.user).await {
+        Ok(claim) => claim,
+        Err(error) => {
+            tracing::error!(%error, "an account can't be looked up");
+            let refusal = Refusal::new(SqlState::UNAVAILABLE, "accounts can't be looked up now");
+            return Err(refuse(&mut transport, refusal).await);
+        }
+    };
+    let is_encrypted = transport.is_buffered();
+    let principal = scram::verify(&mut transport, &wish.user, claim, binding).await?;
     let mut ok = Vec::with_capacity(9);
     make::message(&mut ok, b'R', |out| out.extend_from_slice(&[0; 4]));
     exchange::send(&mut transport, &ok).await?;
     let key_length = if wish.minor >= 2 { 32 } else { 4 };
     Ok(Arrival::Client(Client {
         transport,
-        user: wish.user,
+        principal,
+        is_encrypted,
         database: wish.database,
         parameters: wish.parameters,
         key_length,

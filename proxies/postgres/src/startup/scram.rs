@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::digest::{SHA256, digest};
-use ring::hmac::{self, HMAC_SHA256};
+use policy_core::Principal;
+use portcullis_gateway::identity::Claim;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::{Rejected, Verifier, refuse};
+use super::{Rejected, refuse};
 use crate::cancel::is_same;
 use crate::exchange;
 use crate::refuse::{Refusal, SqlState};
@@ -23,28 +23,13 @@ const BOUND: &str = "SCRAM-SHA-256-PLUS";
 /// The most bytes of one of the client's messages.
 const MESSAGE: usize = 4 << 10;
 
-/// Makes verifiers for users that do not exist: always the same for a name, and never satisfied.
-pub(crate) struct Mock(hmac::Key);
-
-impl Mock {
-    pub(crate) fn new() -> Result<Self, ring::error::Unspecified> {
-        hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).map(Self)
-    }
-
-    fn verifier(&self, user: &str) -> Verifier {
-        let salt = hmac::sign(&self.0, user.as_bytes()).as_ref().iter().copied().take(16).collect();
-        Verifier { iterations: 4096, salt, stored_key: [0; 32], server_key: [0; 32] }
-    }
-}
-
-/// Lets the client prove that it is `user`.
+/// Lets the client prove that it is `user`. Users that don't exist have a claim too, which nothing proves.
 pub(super) async fn verify(
     transport: &mut Transport,
     user: &str,
-    verifier: Option<&Verifier>,
+    claim: Claim,
     binding: Option<Arc<[u8]>>,
-    mock: &Mock,
-) -> Result<(), Rejected> {
+) -> Result<Principal, Rejected> {
     let mut out = Vec::with_capacity(256);
     make::message(&mut out, b'R', |out| {
         out.extend_from_slice(&10_u32.to_be_bytes());
@@ -60,10 +45,9 @@ pub(super) async fn verify(
         initial(tag, &body).and_then(|(mechanism, first)| First::read(mechanism, first, binding.as_deref()));
     let Some(first) = first else { return Err(broken(transport).await) };
 
-    let is_known = verifier.is_some();
-    let verifier = verifier.cloned().unwrap_or_else(|| mock.verifier(user));
+    let verifier = claim.verifier();
     let Some(nonce) = nonce(first.nonce) else { return Err(broken(transport).await) };
-    let challenge = format!("r={nonce},s={},i={}", BASE64.encode(&verifier.salt), verifier.iterations);
+    let challenge = format!("r={nonce},s={},i={}", BASE64.encode(verifier.salt()), verifier.iterations());
     send(transport, 11, &challenge).await?;
 
     let (tag, body) = exchange::read(transport, MESSAGE).await?;
@@ -73,16 +57,13 @@ pub(super) async fn verify(
         return Err(broken(transport).await);
     }
     let message = format!("{},{challenge},{}", first.bare, last.without_proof);
-    // Both are computed, so that an unknown user takes as long as a wrong password.
-    let is_proved = proves(&verifier, &message, &last.proof);
-    if !(is_proved && is_known) {
+    let Some(proven) = claim.prove(message.as_bytes(), &last.proof) else {
         let text = format!("password authentication failed for user \"{user}\"");
         refuse(transport, Refusal::new(SqlState::PASSWORD, text)).await;
         return Err(Rejected::Password(user.to_owned()));
-    }
-    let key = hmac::Key::new(HMAC_SHA256, &verifier.server_key);
-    let signature = hmac::sign(&key, message.as_bytes());
-    send(transport, 12, &format!("v={}", BASE64.encode(signature))).await
+    };
+    send(transport, 12, &format!("v={}", BASE64.encode(proven.server_signature))).await?;
+    Ok(proven.principal)
 }
 
 /// The mechanism and the first message of a SASLInitialResponse.
@@ -162,14 +143,6 @@ fn nonce(client: &str) -> Option<String> {
     let mut random = [0; 18];
     SystemRandom::new().fill(&mut random).ok()?;
     Some(format!("{client}{}", BASE64.encode(random)))
-}
-
-fn proves(verifier: &Verifier, message: &str, proof: &[u8; 32]) -> bool {
-    let key = hmac::Key::new(HMAC_SHA256, &verifier.stored_key);
-    let signature = hmac::sign(&key, message.as_bytes());
-    let client_key: Vec<u8> =
-        proof.iter().zip(signature.as_ref()).map(|(proof, mask)| proof ^ mask).collect();
-    is_same(digest(&SHA256, &client_key).as_ref(), &verifier.stored_key)
 }
 
 async fn send(transport: &mut Transport, code: u32, text: &str) -> Result<(), Rejected> {

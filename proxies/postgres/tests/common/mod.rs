@@ -15,8 +15,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
+use policy_core::Principal;
+use portcullis_gateway::identity::{FixedUsers, Verifier};
 use portcullis_postgres::connect::{Address, Credential, Target, Tls};
-use portcullis_postgres::{Limits, Policing, Server, ServerTls, Settings, Unpoliced, Verifier};
+use portcullis_postgres::{Limits, Policing, Server, ServerTls, Settings, Unpoliced};
 use portcullis_testkit::{Authority, Database, Postgres};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -72,7 +74,10 @@ pub fn settings(target: Target) -> (Settings, Authority) {
         listen: ([127, 0, 0, 1], 0).into(),
         tls: Some(ServerTls::new(config, &certificate)),
         allow_plaintext: true,
-        users: HashMap::from([(USER.to_owned(), Verifier::of_password(PASSWORD).unwrap())]),
+        identity: Arc::new(FixedUsers::new(
+            [(Principal::human(USER, ["eng"]), Verifier::new(USER, PASSWORD).unwrap())],
+            b"tests",
+        )),
         targets: HashMap::from([(target.name.clone(), Arc::new(target))]),
         limits: Limits::default(),
     };

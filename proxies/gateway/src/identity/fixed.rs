@@ -1,0 +1,45 @@
+//! Accounts that are given, not stored: for tests, and for services that keep their own.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+
+use policy_core::Principal;
+
+use super::scram::Verifier;
+use super::users::{Claim, IdentityError, IdentitySource, Mock};
+
+/// Accounts in memory.
+#[derive(Debug)]
+pub struct FixedUsers {
+    users: HashMap<Box<str>, (Principal, Verifier)>,
+    mock: Mock,
+}
+
+impl FixedUsers {
+    /// These accounts and no others. `secret` makes the salts of users that don't exist.
+    pub fn new(users: impl IntoIterator<Item = (Principal, Verifier)>, secret: &[u8]) -> Self {
+        let users = users.into_iter().map(|user| (user.0.id.clone(), user)).collect();
+        Self { users, mock: Mock::new(secret) }
+    }
+}
+
+impl IdentitySource for FixedUsers {
+    fn claim<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Claim, IdentityError>> + Send + 'a>> {
+        let claim = match self.users.get(name) {
+            Some((principal, verifier)) => Claim::new(verifier.clone(), Some(principal.clone())),
+            None => Claim::new(self.mock.verifier(name), None),
+        };
+        Box::pin(std::future::ready(Ok(claim)))
+    }
+
+    fn current<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Principal>, IdentityError>> + Send + 'a>> {
+        let principal = self.users.get(name).map(|(principal, _)| principal.clone());
+        Box::pin(std::future::ready(Ok(principal)))
+    }
+}
