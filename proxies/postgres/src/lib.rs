@@ -27,8 +27,10 @@ mod startup;
 mod transport;
 pub mod wire;
 
+mod run;
 mod serve;
 
-pub use serve::{ServeError, serve};
+pub use run::{RunError, run};
+pub use serve::{Proxy, ServeError, serve};
 pub use server::{Opening, Policing, Server, Unpoliced};
 pub use settings::{Limits, ServerTls, Settings};

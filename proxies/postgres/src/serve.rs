@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use policy_core::mask::MaskKey;
 use policy_core::{Name, Protocol};
 use portcullis_gateway::config::{TargetConfig, TargetTls};
 use portcullis_gateway::credential::{self, CredentialError};
@@ -50,9 +49,6 @@ pub enum ServeError {
     /// The store can't answer.
     #[error(transparent)]
     Store(#[from] portcullis_gateway::store::StoreError),
-    /// A key can't be derived.
-    #[error("the masks' key can't be derived: {0}")]
-    Key(#[from] policy_core::mask::WeakMaskKey),
 }
 
 /// A proxy that has its port; see [`Proxy::run`].
@@ -158,7 +154,7 @@ async fn one(
         database: config.database.clone(),
         credential: Credential::new(password),
     });
-    let key = MaskKey::new(&gateway.digest(&[b"masks"]).0)?;
+    let key = gateway.mask_key().clone();
     let secrets = secret.iter().flat_map(credential::Secret::spellings).collect();
     let finders = Finders::new(secrets, key.clone())?;
     let pins = StoredPins::read(gateway.store(), name).await?;

@@ -61,11 +61,6 @@ impl SessionJudge {
         Self { session, shared, ran_in: None }
     }
 
-    /// Ends the session's record.
-    pub fn into_session(self) -> Session {
-        self.session
-    }
-
     async fn query(&mut self, body: &[u8], view: View) -> Answer {
         let query = Query::decode(body).map_err(|malformed| unreadable(&malformed))?;
         let meaning = self.meaning(query.text, view.segment).await?;

@@ -19,13 +19,10 @@ mod veil;
 
 pub use dial::Dialer;
 pub use finders::Finders;
-pub use judge::{SessionJudge, Waiting};
 pub use pins::StoredPins;
-pub use plan::{Described, Plan, Portal, Prepared, Run, Tally};
+pub use plan::{Portal, Prepared};
 pub use policing::Judging;
-pub use session::Shared;
 pub use target::Guarded;
-pub use veil::SessionVeil;
 
 use std::sync::Arc;
 
