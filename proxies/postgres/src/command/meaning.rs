@@ -239,7 +239,9 @@ fn lineage(statements: &[Statement], directory: &Directory<'_>) -> Lineage {
     let (mut shown, mut written, mut predicates) = (ColumnSet::new(), ColumnSet::new(), ColumnSet::new());
     for statement in statements {
         shown.merge(&statement.outputs.sources());
-        statement.flows.iter().for_each(|flow| drop(written.merge(&flow.sources)));
+        statement.flows.iter().for_each(|flow| {
+            written.merge(&flow.sources);
+        });
         predicates.merge(&statement.predicates);
     }
     Lineage {

@@ -21,11 +21,7 @@ impl Shown {
 
     /// The text without recognised values, and without any literal if it touches what a policy tags.
     pub fn of(&self, text: &str, is_sensitive: bool) -> String {
-        let text = if is_sensitive {
-            sql::redact_literals(text, |_| false)
-        } else {
-            text.to_owned()
-        };
+        let text = if is_sensitive { sql::redact_literals(text, |_| false) } else { text.to_owned() };
         let mut out = Vec::new();
         if self.detectors.mask_into(text.as_bytes(), &self.key, &mut Scratch::default(), &mut out) == 0 {
             return text;

@@ -90,7 +90,6 @@ impl SessionJudge {
         let prepared = Arc::new(Prepared {
             text: Arc::clone(meaning.asked.raw()),
             meaning,
-            types: parse.types().collect(),
             described: std::sync::OnceLock::new(),
         });
         let definition =
@@ -307,7 +306,6 @@ impl SessionJudge {
         Arc::new(Prepared {
             text: Arc::clone(meaning.asked.raw()),
             meaning: Arc::new(part),
-            types: Box::default(),
             described: std::sync::OnceLock::new(),
         })
     }
@@ -571,7 +569,7 @@ fn refused(message: &str) -> Refusal {
     Refusal::new(SqlState::DENIED, message)
 }
 
-fn unreadable(malformed: &crate::wire::Malformed) -> Refusal {
+fn unreadable(malformed: &wire::Malformed) -> Refusal {
     Refusal::new(SqlState::PROTOCOL, malformed.to_string())
 }
 

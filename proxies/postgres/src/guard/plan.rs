@@ -19,8 +19,6 @@ pub struct Prepared {
     pub text: Arc<str>,
     /// What it meant when it was prepared.
     pub meaning: Arc<Meaning>,
-    /// The type OIDs that the client gave its parameters; 0, or none, where it left them open.
-    pub types: Box<[u32]>,
     /// Its result's columns, once the target has described them. Formats are a portal's matter.
     pub described: std::sync::OnceLock<Arc<[Field]>>,
 }

@@ -26,7 +26,6 @@ pub struct SessionVeil {
     latest: Option<Arc<Judged>>,
     /// Bytes of data let through for the command that is being answered.
     passed: Tally,
-    error: [u8; 5],
 }
 
 impl SessionVeil {
@@ -38,7 +37,6 @@ impl SessionVeil {
             shared,
             latest: None,
             passed: Tally::default(),
-            error: *b"XX000",
         }
     }
 
@@ -81,23 +79,25 @@ impl SessionVeil {
         let known = shared.target.current();
         let overlay = shared.overlay();
         let detects = self.maskers.detects();
-        shared.names.standing(portal, |portal| match &portal.results {
-            Some(results) => Arc::clone(results),
-            None => {
-                let described = portal.prepared.as_ref().and_then(|prepared| prepared.described.get());
-                let results = Arc::new(results::portal(
-                    portal,
-                    described.map(|fields| &**fields),
-                    known.as_ref(),
-                    &overlay,
-                    detects,
-                ));
-                portal.results = Some(Arc::clone(&results));
-                results
-            }
-        })
-        // A portal that nobody knows shows nothing.
-        .unwrap_or_else(|| Arc::new(ResultPlan::nothing()))
+        shared
+            .names
+            .standing(portal, |portal| match &portal.results {
+                Some(results) => Arc::clone(results),
+                None => {
+                    let described = portal.prepared.as_ref().and_then(|prepared| prepared.described.get());
+                    let results = Arc::new(results::portal(
+                        portal,
+                        described.map(|fields| &**fields),
+                        known.as_ref(),
+                        &overlay,
+                        detects,
+                    ));
+                    portal.results = Some(Arc::clone(&results));
+                    results
+                }
+            })
+            // A portal that nobody knows shows nothing.
+            .unwrap_or_else(|| Arc::new(ResultPlan::nothing()))
     }
 
     fn describe(&mut self, body: &[u8], plan: Option<&mut Plan>) -> Result<(), MaskError> {
