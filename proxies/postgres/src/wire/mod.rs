@@ -19,5 +19,7 @@ pub mod parameter_status;
 pub mod parse;
 pub mod query;
 pub mod startup;
+#[cfg(test)]
+mod tests;
 
 pub use cursor::Malformed;

@@ -1,0 +1,175 @@
+//! The programs that are compared, started in front of one PostgreSQL and stopped at the end.
+
+use std::error::Error;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use portcullis_testkit::{Authority, Postgres};
+use tempfile::TempDir;
+
+/// The server and what stands in front of it.
+pub struct Programs {
+    pub all: Vec<Program>,
+    pub server: &'static Postgres,
+    pub is_tls: bool,
+    /// Configuration and pgbench's logs; world-readable, because PgBouncer does not run as root.
+    pub directory: TempDir,
+}
+
+/// One way to the server.
+pub struct Program {
+    pub name: &'static str,
+    pub port: u16,
+    process: Option<Child>,
+}
+
+/// The database that is measured.
+pub const DATABASE: &str = "bench";
+
+impl Programs {
+    pub fn start(server: &'static Postgres, is_tls: bool) -> Result<Self, Box<dyn Error>> {
+        let directory = tempfile::tempdir()?;
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
+        let issued = Authority::new().issue(&["localhost", "127.0.0.1"]);
+        for (name, text) in [("gateway.crt", &issued.certificate), ("gateway.key", &issued.key)] {
+            fs::write(directory.path().join(name), text)?;
+        }
+        let direct = Program { name: "direct", port: server.port, process: None };
+        let mut programs = Self { all: vec![direct], server, is_tls, directory };
+        programs.all.push(programs.pgbouncer()?);
+        programs.all.push(programs.portcullis()?);
+        Ok(programs)
+    }
+
+    /// pgbench's tables at scale 10, once.
+    pub fn fill(&self) -> Result<(), Box<dyn Error>> {
+        let admin = |sql: &str| {
+            self.client("psql", self.server.port).args(["-XqAt", "-d", "postgres", "-c", sql]).output()
+        };
+        if admin(&format!("SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"))?.stdout.is_empty() {
+            admin(&format!("CREATE DATABASE {DATABASE}"))?;
+            let filled = self.client("pgbench", self.server.port).args(["-i", "-q", "-s", "10"]).output()?;
+            if !filled.status.success() {
+                return Err(String::from_utf8_lossy(&filled.stderr).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// A client program, set to reach `port`.
+    pub fn client(&self, name: &str, port: u16) -> Command {
+        let mut command = self.server.program(name);
+        command
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", port.to_string())
+            .env("PGUSER", Postgres::SUPERUSER)
+            .env("PGPASSWORD", &self.server.password)
+            .env("PGDATABASE", DATABASE)
+            .env("PGSSLMODE", if self.is_tls { "require" } else { "disable" })
+            .current_dir(self.directory.path());
+        command
+    }
+
+    fn pgbouncer(&self) -> Result<Program, Box<dyn Error>> {
+        let (at, port) = (self.directory.path(), free_port()?);
+        let tls = if self.is_tls {
+            format!(
+                "client_tls_sslmode = require\nclient_tls_cert_file = {0}/gateway.crt\nclient_tls_key_file = {0}/gateway.key\n\
+                 server_tls_sslmode = verify-full\nserver_tls_ca_file = {1}\n",
+                at.display(),
+                self.server.authority.display()
+            )
+        } else {
+            "server_tls_sslmode = disable\n".to_owned()
+        };
+        fs::write(at.join("users"), format!("\"{}\" \"{}\"\n", Postgres::SUPERUSER, self.server.password))?;
+        fs::write(
+            at.join("pgbouncer.ini"),
+            format!(
+                "[databases]\n{DATABASE} = host=127.0.0.1 port={} dbname={DATABASE}\n\
+                 [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = scram-sha-256\n\
+                 auth_file = {}/users\npool_mode = session\ndefault_pool_size = 100\nmax_client_conn = 200\n\
+                 unix_socket_dir =\nlog_connections = 0\nlog_disconnections = 0\n{tls}",
+                self.server.port,
+                at.display()
+            ),
+        )?;
+        let mut command = Command::new("pgbouncer");
+        if is_root() {
+            command.args(["-u", "nobody"]);
+        }
+        command.arg("-q").arg(at.join("pgbouncer.ini"));
+        started("pgbouncer", port, &mut command)
+    }
+
+    fn portcullis(&self) -> Result<Program, Box<dyn Error>> {
+        let port = free_port()?;
+        let relay = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/examples/relay");
+        if !relay.exists() {
+            let example = ["build", "--release", "-p", "portcullis-postgres", "--example", "relay"];
+            return Err(format!("`{}` is missing: cargo {}", relay.display(), example.join(" ")).into());
+        }
+        let mut command = Command::new(relay);
+        command
+            .args([port.to_string(), self.server.port.to_string()])
+            .args([Postgres::SUPERUSER, &self.server.password])
+            .arg(std::env::var("BENCH_WORKERS").unwrap_or_else(|_| "1".to_owned()))
+            .env("RELAY_DATABASE", DATABASE);
+        if self.is_tls {
+            command
+                .env("RELAY_CERT", self.directory.path().join("gateway.crt"))
+                .env("RELAY_KEY", self.directory.path().join("gateway.key"))
+                .env("RELAY_CA", &self.server.authority);
+        }
+        started("portcullis", port, &mut command)
+    }
+}
+
+impl Program {
+    /// The most memory that the program has ever had resident, in MiB; none for the server itself.
+    pub fn peak_memory(&self) -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.as_ref()?.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kibibytes / 1024.0)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn started(name: &'static str, port: u16, command: &mut Command) -> Result<Program, Box<dyn Error>> {
+    let process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{name}: {error}"))?;
+    let mut program = Program { name, port, process: Some(process) };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let gone = program.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
+        if gone.is_some() || Instant::now() > deadline {
+            return Err(format!("{name} does not listen").into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(program)
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
