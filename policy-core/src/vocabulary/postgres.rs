@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `select` | relation | rows are read: SELECT, COPY TO, RETURNING, sub-queries (a view is judged as the view; its base tables matter to masks) |
 //! | `insert`, `update`, `delete`, `truncate` | relation | rows are written; MERGE and ON CONFLICT become these |
-//! | `create`, `alter`, `drop`, `comment` | object | a definition changes; `object` says what kind of thing |
+//! | `create`, `alter`, `drop`, `comment` | object | a definition changes; `object` says what kind of thing (making an index is named by its table; parts of a table follow its name) |
 //! | `grant`, `revoke` | object | privileges change |
 //! | `lock`, `analyze`, `vacuum`, `reindex`, `cluster`, `refresh` | relation | maintenance |
 //! | `call` | function, or the sequence of `nextval` | code runs that the shipped table does not mark harmless |

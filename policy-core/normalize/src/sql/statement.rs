@@ -10,7 +10,7 @@ use super::columns::{ColumnRef, ColumnSet};
 /// One statement of a text, normalised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// Where it stands in the text, in bytes, without its semicolon.
+    /// Where it stands in the text, in bytes, without its semicolon. Empty for what PREPARE, DECLARE and EXPLAIN hold.
     pub span: Range<usize>,
     /// What it is; what a relay must know to follow the session.
     pub kind: Kind,

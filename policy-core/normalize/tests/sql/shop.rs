@@ -23,19 +23,19 @@ use policy_normalize::sql::{
 /// - `app.items (id, title)`
 /// - functions `public.leak` (volatile), `public.tidy` (immutable), `public.lower` (shadows the catalogue's)
 /// - types `public.mood` (enum), `public.code` (domain)
-pub struct Shop {
+pub(crate) struct Shop {
     relations: HashMap<(&'static str, &'static str), Relation>,
     functions: HashMap<(&'static str, &'static str), Vec<Function>>,
 }
 
-pub const CONTACTS: &str = "SELECT users.id AS user_id, users.email AS mail, \
+const CONTACTS: &str = "SELECT users.id AS user_id, users.email AS mail, \
      pg_catalog.lower(users.name) || ' '::text AS who FROM public.users WHERE (users.org > 0)";
-pub const PEOPLE: &str = "SELECT c.user_id AS id, c.mail AS address FROM public.contacts c";
-pub const TOTALS: &str =
+const PEOPLE: &str = "SELECT c.user_id AS id, c.mail AS address FROM public.contacts c";
+const TOTALS: &str =
     "SELECT orders.user_id, sum(orders.total) AS sum FROM public.orders GROUP BY orders.user_id";
 
 impl Shop {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut shop = Self { relations: HashMap::new(), functions: HashMap::new() };
         let table = || RelationKind::Table;
         shop.put(1, "public", "users", table(), &["id", "email", "ssn", "name", "org"]);
@@ -119,7 +119,7 @@ impl Catalogue for Shop {
 }
 
 /// Normalises a text in the shop, with `search_path = "$user", public` as the role `ana`.
-pub fn parse(text: &str) -> Result<Vec<Statement>, policy_normalize::sql::Rejected> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, policy_normalize::sql::Rejected> {
     let shop = Shop::new();
     let mut environment = Environment::new(["$user", "public"], &shop);
     environment.role = Some("ana".into());
@@ -127,7 +127,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, policy_normalize::sql::Reject
 }
 
 /// The statements of a text, in the tables' form: actions, outputs, predicates and flows, one a line.
-pub fn show(text: &str) -> String {
+pub(crate) fn show(text: &str) -> String {
     match parse(text) {
         Ok(statements) => statements.iter().map(show_statement).collect(),
         Err(rejected) => format!("  rejected: {rejected}\n"),
@@ -159,7 +159,7 @@ fn show_statement(statement: &Statement) -> String {
     out
 }
 
-pub fn show_action(action: &Action) -> String {
+pub(crate) fn show_action(action: &Action) -> String {
     let mut out = action.verb.to_string();
     match &action.resource {
         Resource::None => {}
@@ -196,7 +196,7 @@ fn show_resource(resource: &Resource) -> String {
 
 /// Compares a table of statements (`tests/data/<file>`) with what they give. A statement starts with `> ` and goes on with `| `; what
 /// follows is its expected form. `UPDATE_TABLES=1` rewrites the table: then read the difference.
-pub fn check(file: &str) -> usize {
+pub(crate) fn check(file: &str) -> usize {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(file);
     let table = std::fs::read_to_string(&path).unwrap();
     let mut rewritten = String::new();
