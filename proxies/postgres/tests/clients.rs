@@ -1,5 +1,12 @@
 //! Standard clients, unchanged, through a gateway that polices nothing: everything works as without it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use futures_util::{SinkExt as _, StreamExt as _, pin_mut};

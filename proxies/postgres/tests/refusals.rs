@@ -1,6 +1,13 @@
 //! A refused command: the client gets the error where it belongs, the target's transaction fails with it, and
 //! the session goes on. The rule is a toy: a statement that contains `forbidden` is refused, one with `held` waits.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::convert::Infallible;

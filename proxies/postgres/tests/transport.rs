@@ -1,5 +1,12 @@
 //! What a client can do to the connection itself. Refused means that nothing of it reaches the target.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use common::raw::{extended, log_in, query, shape, sync};
