@@ -8,8 +8,9 @@
 //! - [`relay`]: commands to the target, replies to the client, each through the [`relay::Judge`] and the [`relay::Veil`];
 //! - [`wire`]: the messages themselves, without any I/O; [`refuse`]: saying no in PostgreSQL's words;
 //! - [`mask`]: what of the replies nobody may see; [`catalogue`]: which columns they come from;
+//! - [`guard`]: where the gateway's judgement meets all of these; [`command`]: what a message means;
 //! - `cancel`: cancel requests, which come on connections of their own;
-//! - [`Server`]: listening, and the threads that sessions run on.
+//! - [`Server`]: listening, and the threads that sessions run on; [`serve()`], [`run()`]: from a configuration to that.
 
 mod cancel;
 pub mod catalogue;
@@ -17,18 +18,17 @@ pub mod command;
 pub mod connect;
 mod endpoint;
 mod exchange;
-mod guard;
+pub mod guard;
 pub mod mask;
 pub mod refuse;
 pub mod relay;
+mod run;
+mod serve;
 mod server;
 mod settings;
 mod startup;
 mod transport;
 pub mod wire;
-
-mod run;
-mod serve;
 
 pub use run::{RunError, run};
 pub use serve::{Proxy, ServeError, serve};

@@ -9,12 +9,15 @@ use portcullis_gateway::enforce::Judged;
 
 use crate::mask::finder::{Finder, Found};
 
+/// What is looked for, and what becomes of it.
+type Rules = Vec<(Detector, Transform)>;
+
 /// Compiled detectors, by what a decision asks for.
 pub struct Finders {
     secrets: Vec<Secret>,
     key: MaskKey,
     /// Few: one for each combination of rules that mask values.
-    compiled: Mutex<Vec<(Vec<(Detector, Transform)>, Option<Arc<dyn Finder>>)>>,
+    compiled: Mutex<Vec<(Rules, Option<Arc<dyn Finder>>)>>,
 }
 
 impl Finders {
