@@ -1,0 +1,56 @@
+//! Whether the ports can be had, and how clients are met there.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+
+use portcullis_gateway::config::Config;
+use portcullis_gateway::control::Status;
+
+use super::finding::Finding;
+
+pub(super) fn examine(config: &Config, running: Option<&Status>, findings: &mut Vec<Finding>) {
+    for address in &config.listen.postgres {
+        port("listen.postgres", *address, running, findings);
+    }
+    if let Some(address) = config.health {
+        port("health.listen", address, running, findings);
+    }
+    if !config.tls.required {
+        let reached = config.listen.postgres.iter().any(|address| !address.ip().is_loopback());
+        let what = "clients may connect without TLS";
+        let finding =
+            if reached { Finding::bad("tls.required", what) } else { Finding::warning("tls.required", what) };
+        findings.push(
+            finding
+                .why("statements and results can then be read and changed on the way")
+                .mend("say `required = true` under `[tls]`"),
+        );
+    }
+}
+
+fn port(key: &str, address: SocketAddr, running: Option<&Status>, findings: &mut Vec<Finding>) {
+    findings.push(match (TcpListener::bind(address), running) {
+        (Ok(_), None) => Finding::good(key, format!("{address} is free")),
+        (Ok(_), Some(status)) => {
+            Finding::bad(key, format!("the gateway (process {}) does not listen on {address}", status.pid))
+                .why("it runs with another configuration than this file")
+                .mend("start it again")
+        }
+        (Err(error), Some(status)) if error.kind() == ErrorKind::AddrInUse => {
+            Finding::good(key, format!("{address} is in use while the gateway runs (process {})", status.pid))
+        }
+        (Err(error), None) if error.kind() == ErrorKind::AddrInUse => {
+            Finding::bad(key, format!("another program listens on {address}"))
+                .why("`serve` can't start")
+                .mend(format!("`ss -ltnp 'sport = :{}'` says which; or choose another port", address.port()))
+        }
+        (Err(error), _) if error.kind() == ErrorKind::PermissionDenied => {
+            Finding::bad(key, format!("this user may not listen on {address}"))
+                .why("`serve` can't start")
+                .mend("choose a port above 1023")
+        }
+        (Err(error), _) => Finding::bad(key, format!("can't listen on {address}: {error}"))
+            .why("`serve` can't start")
+            .mend("name an address of this machine, such as 127.0.0.1 or 0.0.0.0"),
+    });
+}

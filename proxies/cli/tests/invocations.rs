@@ -1,0 +1,198 @@
+//! Invocations, what they print, and their exit codes: a table.
+
+mod common;
+
+use common::Folder;
+
+/// Arguments, exit code, what standard output and standard error say among other things.
+type Case = (&'static [&'static str], i32, &'static [&'static str], &'static [&'static str]);
+
+fn check(folder: &Folder, cases: &[Case]) {
+    for (arguments, code, out, err) in cases {
+        let ran = folder.run(arguments);
+        assert_eq!(ran.code, *code, "{arguments:?}\n{}\n{}", ran.out, ran.err);
+        for part in *out {
+            assert!(ran.out.contains(part), "{arguments:?}: no `{part}` in\n{}", ran.out);
+        }
+        for part in *err {
+            assert!(ran.err.contains(part), "{arguments:?}: no `{part}` in\n{}", ran.err);
+        }
+        assert!(
+            !ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'),
+            "{arguments:?}: colour\n{}",
+            ran.out
+        );
+    }
+}
+
+#[test]
+fn with_a_fresh_configuration() {
+    let folder = Folder::initialised();
+    folder.write("wrong.policy", "deny \"x\" { on postgress }\n");
+    folder.write("garbage.policy", [0xff, 0xfe, 0x00]);
+    folder.write(
+        "failing.policy",
+        concat!(
+            "test \"it is allowed\" {\n",
+            "  as user \"ana\" in group \"eng\"  at postgres \"shop\" with env = \"prod\"\n",
+            "  run \"select 1 from a\"\n  expect allow\n}\n"
+        ),
+    );
+    check(
+        &folder,
+        &[
+            (&["check"], 0, &["policies/production.policy: 7 rules, 4 tests, no problems"], &[]),
+            (&["check", "wrong.policy"], 1, &["wrong.policy:1", "did you mean `postgres`?", "1 error"], &[]),
+            (&["check", "garbage.policy"], 3, &[], &["`garbage.policy`", "help:"]),
+            (&["check", "absent.policy"], 3, &[], &["`absent.policy`", "No such file"]),
+            (&["fmt", "--check"], 0, &["1 file already in the canonical layout"], &[]),
+            (&["fmt", "--check", "wrong.policy"], 1, &["would change wrong.policy"], &[]),
+            (&["test"], 0, &["ok     engineers read", "4 tests: 4 passed", "coverage: "], &[]),
+            (
+                &["test", "failing.policy"],
+                1,
+                &["FAILED it is allowed (failing.policy:1)", "expected allow"],
+                &[],
+            ),
+            (&["test", "wrong.policy"], 3, &[], &["the policy has 1 error", "wrong.policy:1"]),
+            (&["user", "list"], 0, &["no local users", "user add"], &[]),
+            (&["user", "remove", "eve"], 3, &[], &["there is no local user `eve`", "user list"]),
+            (&["secret", "list"], 0, &["no secrets"], &[]),
+            (&["secret", "remove", "shop"], 5, &[], &["there is no secret `shop`"]),
+            (&["sessions"], 4, &[], &["no gateway listens on", "portcullis serve"]),
+            (&["approvals"], 4, &[], &["no gateway listens on"]),
+            (&["revoke", "00000000000000ff"], 4, &[], &["no gateway listens on"]),
+            (&["verify"], 5, &[], &["can't read the evidence", "evidence`"]),
+            (&["replay", "00000000000000ff"], 5, &[], &["can't read the evidence"]),
+            (&["init"], 5, &[], &["`portcullis.toml` exists already, and nothing was changed"]),
+            (&["completions", "bash"], 0, &["_portcullis()"], &[]),
+            (&["completions", "zsh"], 0, &["#compdef portcullis"], &[]),
+        ],
+    );
+}
+
+#[test]
+fn explanations() {
+    let folder = Folder::initialised();
+    const ANA: [&str; 7] = ["explain", "--as", "ana", "--group", "eng", "--at", "shop"];
+    for (text, code, parts) in [
+        (
+            "drop table orders",
+            1,
+            &[
+                "ana (eng) at shop (env=prod)",
+                "drop public.orders",
+                "denied",
+                "rule `destructive ddl` (policies/production.policy:15:1)",
+                "says      Destructive DDL goes through a migration",
+            ][..],
+        ),
+        ("select item from orders", 0, &["allowed", "rule `engineers work` permits", "100000 rows per"]),
+        (
+            "alter table orders add note text",
+            1,
+            &["held until it is approved", "rule `schema change`", "on disk before"],
+        ),
+        (
+            "select * from other.orders",
+            1,
+            &["nothing permits `select` on `other.orders`", "nearest", "does not hold"],
+        ),
+        (
+            "select 1; delete from orders",
+            1,
+            &["together  denied", "filtered = false", "rule `unfiltered writes`"],
+        ),
+        ("selec 1", 1, &["refused before any rule is asked", "syntax error"]),
+        ("select '\u{1b}]0;evil\u{7}' from orders", 0, &["\\u{1b}]0;evil\\u{7}"]),
+    ] {
+        let ran = folder.run(&[&ANA[..], &[text]].concat());
+        assert_eq!(ran.code, code, "{text}\n{ran:?}");
+        for part in parts {
+            assert!(ran.out.contains(part), "{text}: no `{part}` in\n{}", ran.out);
+        }
+        assert!(!ran.out.contains('\u{1b}') && !ran.out.contains('\u{7}'), "{text}: acts on the terminal");
+    }
+}
+
+#[test]
+fn explained_masks_follow_the_data() {
+    let folder = Folder::new();
+    let policy = folder.write("p.policy", concat!(
+        "tag pii = postgres columns \"public.users.email\", \"public.cards.pan\"\n",
+        "allow \"read\" { on postgres  do select on \"public.*\" }\n",
+        "mask \"personal\" { on postgres  columns tagged pii  with last(4) for \"*.pan\", redact otherwise }\n",
+    ));
+    let document = folder.json(&[
+        "explain",
+        "--as",
+        "ana",
+        "--at",
+        "shop",
+        "--policy",
+        policy.to_str().expect("text"),
+        "select u.email as harmless, c.pan, u.name from users u join cards c on c.id = u.id",
+    ]);
+    assert_eq!(document["verdict"], "allow", "{document:#}");
+    let masked = document["statements"][0]["masked_columns"].as_array().expect("a list");
+    let shown: Vec<String> =
+        masked.iter().map(|mask| format!("{} {} {}", mask["column"], mask["from"], mask["mask"])).collect();
+    assert_eq!(
+        shown,
+        [r#""harmless" ["public.users.email"] "redact""#, r#""pan" ["public.cards.pan"] "last(4)""#,]
+    );
+    assert!(document["notes"].as_array().is_some_and(|notes| notes.len() == 3), "groups, labels, catalogue");
+}
+
+#[test]
+fn without_a_configuration() {
+    let folder = Folder::new();
+    for arguments in [&["check"][..], &["test"], &["sessions"], &["serve"], &["doctor"], &["user", "list"]] {
+        let ran = folder.run(arguments);
+        assert_eq!(ran.code, 3, "{arguments:?} {ran:?}");
+        assert!(
+            ran.err.contains("there is no configuration") && ran.err.contains("portcullis init"),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_configuration_names_file_key_and_line() {
+    let folder = Folder::initialised();
+    let text = folder.read("portcullis.toml").replace("required = true", "requird = true");
+    folder.write("portcullis.toml", text);
+    for arguments in [&["check"][..], &["serve"], &["serve", "--dry-run"], &["sessions"]] {
+        let ran = folder.run(arguments);
+        assert_eq!(ran.code, 3, "{arguments:?} {ran:?}");
+        for part in ["portcullis.toml:", "requird", "did you mean `required`?"] {
+            assert!(ran.err.contains(part), "{arguments:?}: no `{part}` in {}", ran.err);
+        }
+    }
+    let ran = folder.run(&["doctor"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("PROBLEM  configuration") && ran.out.contains("requird"), "{ran:?}");
+    let ran = folder.run(&["check", "--config", "nowhere.toml"]);
+    assert!(ran.code == 3 && ran.err.contains("nowhere.toml"), "{ran:?}");
+    folder.write("garbage.toml", [0xff, 0, 0x1b]);
+    let ran = folder.run(&["check", "--config", "garbage.toml"]);
+    assert!(ran.code == 3 && ran.err.contains("garbage.toml") && !ran.err.contains('\u{1b}'), "{ran:?}");
+}
+
+#[test]
+fn what_is_misspelt_is_suggested() {
+    let folder = Folder::new();
+    for (arguments, part) in [
+        (&["aprove", "3"][..], "approve"),
+        (&["check", "--jsno"], "--json"),
+        (&["user", "ad", "x"], "add"),
+        (&["explain", "x"], "--as <USER>"),
+        (&["approve", "three", "--as", "ben"], "invalid digit"),
+        (&["revoke"], "SESSION"),
+        (&["revoke", "1", "--user", "ana"], "cannot be used with"),
+    ] {
+        let ran = folder.run(arguments);
+        assert_eq!(ran.code, 2, "{arguments:?} {ran:?}");
+        assert!(ran.err.contains(part), "{arguments:?}: no `{part}` in {}", ran.err);
+    }
+}
