@@ -10,6 +10,7 @@
 //! - [`mask`]: what of the replies nobody may see; [`catalogue`]: which columns they come from;
 //! - [`guard`]: where the gateway's judgement meets all of these; [`command`]: what a message means;
 //! - `cancel`: cancel requests, which come on connections of their own;
+//! - [`probe`]: what a target and the gateway's role there are like, before anything is served;
 //! - [`Server`]: listening, and the threads that sessions run on; [`serve()`], [`run()`]: from a configuration to that.
 
 mod cancel;
@@ -20,6 +21,7 @@ mod endpoint;
 mod exchange;
 pub mod guard;
 pub mod mask;
+pub mod probe;
 pub mod refuse;
 pub mod relay;
 mod run;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy_core::{Name, Protocol};
-use portcullis_gateway::config::{TargetConfig, TargetTls};
+use portcullis_gateway::config::{Secrets, TargetConfig, TargetTls};
 use portcullis_gateway::credential::{self, CredentialError};
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::tls::{ServerCertificate, TlsError, provider};
@@ -133,27 +133,8 @@ async fn one(
     config: &Arc<TargetConfig>,
 ) -> Result<(Arc<Target>, Arc<Guarded>), ServeError> {
     let name = &config.subject.name;
-    let secret = match &config.credential {
-        Some(source) => Some(
-            credential::load(source, &gateway.config().secrets)
-                .map_err(|error| ServeError::Credential(name.clone(), error))?,
-        ),
-        None => None,
-    };
-    let password = match &secret {
-        Some(secret) => {
-            std::str::from_utf8(secret.expose()).map_err(|_| ServeError::NotText(name.clone()))?
-        }
-        None => "",
-    };
-    let target = Arc::new(Target {
-        name: name.to_string(),
-        address: address(config),
-        tls: tls(config)?,
-        user: config.user.clone(),
-        database: config.database.clone(),
-        credential: Credential::new(password),
-    });
+    let (target, secret) = target(config, &gateway.config().secrets)?;
+    let target = Arc::new(target);
     let key = gateway.mask_key().clone();
     let secrets = secret.iter().flat_map(credential::Secret::spellings).collect();
     let finders = Finders::new(secrets, key.clone())?;
@@ -163,6 +144,35 @@ async fn one(
     let guarded = Guarded::new(gateway.clone(), live, finders, shown, key);
     guarded.name_columns(named_columns(gateway));
     Ok((target, Arc::new(guarded)))
+}
+
+/// How a target is reached, and its credential, which is looked for in what it says.
+pub(crate) fn target(
+    config: &TargetConfig,
+    secrets: &Secrets,
+) -> Result<(Target, Option<credential::Secret>), ServeError> {
+    let name = &config.subject.name;
+    let secret = match &config.credential {
+        Some(source) => Some(
+            credential::load(source, secrets).map_err(|error| ServeError::Credential(name.clone(), error))?,
+        ),
+        None => None,
+    };
+    let password = match &secret {
+        Some(secret) => {
+            std::str::from_utf8(secret.expose()).map_err(|_| ServeError::NotText(name.clone()))?
+        }
+        None => "",
+    };
+    let target = Target {
+        name: name.to_string(),
+        address: address(config),
+        tls: tls(config)?,
+        user: config.user.clone(),
+        database: config.database.clone(),
+        credential: Credential::new(password),
+    };
+    Ok((target, secret))
 }
 
 fn named_columns(gateway: &Gateway) -> Vec<Name> {
