@@ -28,7 +28,7 @@ fn check(folder: &Folder, cases: &[Case]) {
 #[test]
 fn with_a_fresh_configuration() {
     let folder = Folder::initialised();
-    folder.write("wrong.policy", "deny \"x\" { on postgress }\n");
+    folder.write("wrong.policy", "deny   \"x\" { on   postgress }\n");
     folder.write("garbage.policy", [0xff, 0xfe, 0x00]);
     folder.write(
         "failing.policy",

@@ -1,5 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, shared by the instances of one machine.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +41,9 @@ impl Sqlite {
     }
 
     fn open_inner(path: &Path, name: &str) -> Result<Self, rusqlite::Error> {
+        // Made here where there is none: SQLite would let everyone read it, and the files beside it take its mode.
+        // What keeps it from being made keeps it from being opened, and is told then.
+        let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
