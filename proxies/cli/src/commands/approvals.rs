@@ -1,5 +1,7 @@
 //! `approvals`: what waits for a decision.
 
+use std::io::IsTerminal;
+
 use portcullis_evidence::inert;
 use portcullis_gateway::control::ApprovalView;
 
@@ -34,7 +36,7 @@ pub(super) fn run(context: &Context, arguments: &Approvals) -> Outcome {
         &rows,
         if arguments.all { "no approvals yet" } else { "nothing waits for approval" },
     )?;
-    if !approvals.is_empty() && !arguments.all {
+    if !approvals.is_empty() && !arguments.all && std::io::stdout().is_terminal() {
         output
             .note("decide with `portcullis approve NUMBER --as YOU` or `portcullis refuse NUMBER --as YOU`");
     }
