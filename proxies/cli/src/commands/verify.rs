@@ -133,12 +133,12 @@ fn show(output: Output, folder: &Path, report: &Report) -> Result<(), Failure> {
 fn unknown(report: &Report) -> Vec<String> {
     let mut limits = Vec::new();
     if report.unsigned() > 0 {
+        let records = match report.unsigned() {
+            1 => "record".to_owned(),
+            unsigned => format!("{unsigned} records"),
+        };
         limits.push(format!(
-            "the last {} no checkpoint covers yet: whoever writes the folder could change or cut them off",
-            match report.unsigned() {
-                1 => "record,".to_owned(),
-                unsigned => format!("{unsigned} records,"),
-            }
+            "no checkpoint covers the last {records} yet: whoever writes the folder could change or cut them off"
         ));
     }
     if !report.checkpoint_is_given {
