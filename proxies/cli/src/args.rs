@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
     /// The gateway's configuration [default: ./portcullis.toml, else /etc/portcullis/portcullis.toml]
-    #[arg(long, short, global = true, env = "PORTCULLIS_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, short, global = true, env = "PORTCULLIS_CONFIG", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON, one document, for scripts
     #[arg(long, global = true)]
@@ -189,7 +189,7 @@ pub(crate) struct Vote {
     /// The approval's number, as the notice and `portcullis approvals` show it
     pub(crate) number: u64,
     /// Vote as this local user
-    #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER")]
+    #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
     pub(crate) user: String,
     /// Why; recorded, and shown to the one who asked
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]

@@ -1,5 +1,7 @@
 //! What holds for every command: help, JSON, colour, pipes that close.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::process::Stdio;

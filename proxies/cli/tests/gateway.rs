@@ -1,5 +1,7 @@
 //! The commands that talk to a running gateway and to a real PostgreSQL, from `init` to a tampered log.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::io::Write;

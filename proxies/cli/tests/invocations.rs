@@ -1,5 +1,7 @@
 //! Invocations, what they print, and their exit codes: a table.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::Folder;

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use portcullis_evidence::inert;
 use portcullis_gateway::control::{Client, ClientError, Credentials};
 use portcullis_gateway::credential::Secret;
 
@@ -28,7 +29,7 @@ pub(super) fn ask<T>(
 }
 
 fn refused(error: &ClientError) -> Failure {
-    let failure = Failure::gateway(error);
+    let failure = Failure::gateway(inert::lines(&error.to_string()));
     match error {
         ClientError::Refused { status: 404, .. } => {
             failure.help("`portcullis approvals` and `portcullis sessions` list what there is")
