@@ -189,8 +189,8 @@ impl Screen {
         parameters.iter().enumerate().try_for_each(|(index, parameter)| {
             let value = match parameter {
                 Parameter::Null => "NULL".to_owned(),
-                Parameter::Text(text) => format!("{:?}", inert::line(text).to_string()),
-                Parameter::Masked(text) => format!("{:?} (masked)", inert::line(text).to_string()),
+                Parameter::Text(text) => format!("\"{}\"", inert::line(text)),
+                Parameter::Masked(text) => format!("\"{}\" (masked)", inert::line(text)),
             };
             self.say(at, &format!("     ${} = {value}", index + 1))
         })
