@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use policy_core::Name;
+use policy_core::{Name, Sources};
 
 /// A relation that a statement touches, identified as well as the catalogue allowed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,14 @@ impl ColumnRef {
         match self {
             Self::Unknown => None,
             Self::Whole(relation) | Self::Column { relation, .. } => Some(relation),
+        }
+    }
+
+    /// The name that policies know it by, `schema.relation.column`; `None` where it is not one column.
+    pub fn column_name(&self) -> Option<Name> {
+        match self {
+            Self::Column { relation, name, .. } => Name::new(relation.name.segments().chain([&**name])),
+            Self::Whole(_) | Self::Unknown => None,
         }
     }
 }
@@ -142,6 +150,21 @@ impl FromIterator<ColumnRef> for ColumnSet {
         columns.sort_unstable();
         columns.dedup();
         Self(columns)
+    }
+}
+
+/// What the set is to a policy. A column without a name that policies could know counts as undetermined.
+impl From<&ColumnSet> for Sources {
+    fn from(columns: &ColumnSet) -> Self {
+        let mut sources = Self::default();
+        for column in columns {
+            match (column, column.column_name()) {
+                (_, Some(name)) => sources.columns.push(name),
+                (ColumnRef::Whole(relation), None) => sources.relations.push(relation.name.clone()),
+                (ColumnRef::Unknown | ColumnRef::Column { .. }, None) => sources.unknown = true,
+            }
+        }
+        sources
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use policy_core::{Action, Resource};
+use policy_core::{Action, Lineage, Resource, Sources};
 
 use super::columns::{ColumnRef, ColumnSet};
 
@@ -57,6 +57,18 @@ impl Statement {
             self.notes.extend(prepared.notes.iter().cloned());
         }
         self
+    }
+
+    /// Where its data flows, as policies judge it: what is shown, what is written, what decides about rows.
+    ///
+    /// Columns go by today's names only. A caller that follows renames, or masks along inheritance, makes it itself.
+    pub fn lineage(&self) -> Lineage {
+        let written: ColumnSet = self.flows.iter().flat_map(|flow| &flow.sources).cloned().collect();
+        Lineage {
+            shown: Sources::from(&self.outputs.sources()),
+            written: Sources::from(&written),
+            predicates: Sources::from(&self.predicates),
+        }
     }
 
     /// Whether it changes definitions, so that a catalogue snapshot is out of date once it ran.

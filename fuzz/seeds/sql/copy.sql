@@ -1,0 +1,1 @@
+copy (select email from users) to stdout with (format csv, header)

@@ -1,0 +1,1 @@
+with d as (delete from orders where id = 1 returning *) select * from d

@@ -1,0 +1,1 @@
+create view v as select * from users; alter table "Or""ders" add column n text; drop table if exists a, b cascade

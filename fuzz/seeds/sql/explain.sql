@@ -1,0 +1,1 @@
+explain (analyze) update users set name = 'x' where id in (select id from orders)

@@ -1,0 +1,1 @@
+merge into a using b on a.id=b.id when matched then update set x=b.x when not matched then insert values (b.id)

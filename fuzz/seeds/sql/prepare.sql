@@ -1,0 +1,1 @@
+prepare p(int) as select * from users where id=$1; execute p(1); deallocate all; declare c cursor for select ssn from users; fetch 2 from c

@@ -1,0 +1,1 @@
+select u.name, upper(u.email) from public.users u where id = $1 order by 1 limit 10

@@ -1,0 +1,1 @@
+update t set (a, b) = (select 1, 2), (c) = row(3)

@@ -1,0 +1,1 @@
+begin; set search_path = x; insert into t(a,b) values (1,'é'); commit

@@ -1,0 +1,1 @@
+select case when email like 'a%' then 1 else 2 end from users union all select count(*) from cards group by rollup(pan) having max(pan) > '4'

@@ -1,0 +1,1 @@
+select rank() over (partition by ssn order by id rows between 1 preceding and current row) from users, lateral (select 1) x, generate_series(1,2) g

@@ -1,0 +1,194 @@
+//! What must hold for every input, whoever wrote it: one function a fuzz target.
+//!
+//! The targets call these with inputs that libFuzzer makes up; an ordinary test of the workspace
+//! (`proxies/testkit/tests/seeds.rs`) includes this file and calls them with everything in `seeds/`. An input that once
+//! failed is kept there under a name that says why.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a property states what it expects by failing"
+)]
+
+use std::sync::LazyLock;
+
+use policy_core::mask::{Detector, Detectors, Literals, MaskKey, Scratch, StreamMasker, Transform};
+use policy_core::reference::{self, Plain};
+use policy_core::rule::HoldKey;
+use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target};
+use policy_lang::{Environment, Source, format, load};
+use policy_normalize::sql::{self, Grammar, NoCatalogue, Postgres, Statement, redact_literals};
+use portcullis_postgres::wire::bind::Bind;
+use portcullis_postgres::wire::describe::Named;
+use portcullis_postgres::wire::execute::Execute;
+use portcullis_postgres::wire::frame::{self, Header};
+use portcullis_postgres::wire::frontend::{Caps, Frontend, Handling};
+use portcullis_postgres::wire::parameter_status::ParameterStatus;
+use portcullis_postgres::wire::parse::Parse;
+use portcullis_postgres::wire::query::Query;
+use portcullis_postgres::wire::startup::First;
+
+/// A policy loads or is refused, in words; what loads compiles; what can be laid out stays so, and means the same.
+pub fn language(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let source = Source::new("fuzzed.policy", text);
+    let environment = Environment::default();
+    let loaded = load(std::slice::from_ref(&source), &environment);
+    if let Ok(laid_out) = format(&source) {
+        let again = Source::new("fuzzed.policy", laid_out.as_str());
+        assert_eq!(format(&again).as_ref().ok(), Some(&laid_out), "laying out twice changes something");
+        assert_eq!(loaded.is_ok(), load(&[again], &environment).is_ok(), "laying out changes the meaning");
+    }
+    match loaded {
+        Ok(loaded) => {
+            Policy::compile([&loaded.rules], &environment.vocabularies).expect("what was checked compiles");
+        }
+        Err(diagnostics) => assert!(!diagnostics.to_string().is_empty(), "refused without a word"),
+    }
+}
+
+/// Frames end where they say, and what is decoded of one is all of it: written out again it is the same bytes.
+pub fn wire(input: &[u8]) {
+    const CAPS: Caps = Caps { statement: 1 << 20, bind: 1 << 20 };
+    let _ = First::decode(input);
+    let mut rest = input;
+    while let Ok(Some(header)) = frame::header(rest) {
+        let Header { tag, body } = header;
+        assert_eq!(header.total(), body.saturating_add(frame::HEADER));
+        let Some((message, behind)) = rest.split_at_checked(header.total()) else { return };
+        let body = &message[frame::HEADER..];
+        let frontend = Frontend::from_tag(tag).and_then(|kind| Ok((kind, kind.handling(header, CAPS)?)));
+        if let Ok((kind, Handling::Whole)) = frontend
+            && let Some(again) = rewritten(kind, body)
+        {
+            assert_eq!(again, body, "{kind:?}");
+        }
+        let _ = ParameterStatus::decode(body);
+        let _ = portcullis_postgres::wire::backend::Backend::from_header(header);
+        rest = behind;
+    }
+}
+
+/// A message's body, written from what was decoded of it; `None` where it was refused.
+fn rewritten(kind: Frontend, body: &[u8]) -> Option<Vec<u8>> {
+    let text = |text: &str| [text.as_bytes(), b"\0"].concat();
+    Some(match kind {
+        Frontend::Query => text(Query::decode(body).ok()?.text),
+        Frontend::Parse => {
+            let parse = Parse::decode(body).ok()?;
+            let count = u16::try_from(parse.types().len()).expect("counted by two bytes").to_be_bytes();
+            let types: Vec<u8> = parse.types().flat_map(u32::to_be_bytes).collect();
+            [text(parse.statement), text(parse.text), count.to_vec(), types].concat()
+        }
+        Frontend::Bind => {
+            let bind = Bind::decode(body).ok()?;
+            let values: usize = bind.values().map(|(_, value)| 4 + value.map_or(0, <[u8]>::len)).sum();
+            // Names, three counts, and format codes of the parameters, of which the type keeps none to ask for.
+            let least = bind.portal.len() + bind.statement.len() + 8 + values + bind.result_formats().len();
+            assert!(
+                least <= body.len() && (body.len() - least).is_multiple_of(2),
+                "Bind has bytes left over"
+            );
+            return None;
+        }
+        Frontend::Describe | Frontend::Close => match Named::decode(body).ok()? {
+            Named::Statement(name) => [b"S".to_vec(), text(name)].concat(),
+            Named::Portal(name) => [b"P".to_vec(), text(name)].concat(),
+        },
+        Frontend::Execute => {
+            let execute = Execute::decode(body).ok()?;
+            [text(execute.portal), execute.rows.to_be_bytes().to_vec()].concat()
+        }
+        _ => return None,
+    })
+}
+
+/// Every statement of a text that is understood does something, and the texts lie in order inside it.
+pub fn sql(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let _ = redact_literals(text);
+    let Some(statements) = understood(text) else { return };
+    assert!(!statements.is_empty(), "a text of no statements is a noop");
+    let mut end = 0;
+    for statement in &statements {
+        assert!(!statement.actions.is_empty(), "a statement that does nothing");
+        assert!(end <= statement.span.start, "statements overlap");
+        assert!(text.get(statement.span.clone()).is_some(), "a statement outside its text");
+        end = statement.span.end;
+    }
+}
+
+fn understood(text: &str) -> Option<Vec<Statement>> {
+    Postgres::new().parse(text, &sql::Environment::new(["public"], &NoCatalogue)).ok()
+}
+
+/// However a stream is split, what leaves is what the whole becomes. The first bytes say how it is split.
+pub fn stream_masker(input: &[u8]) {
+    static DETECTORS: LazyLock<Detectors> = LazyLock::new(detectors);
+    let Some((sizes, text)) = input.split_at_checked(8) else { return };
+    let key = MaskKey::new(b"sixteen bytes or more").expect("enough of them");
+    let mut whole = Vec::new();
+    if DETECTORS.mask_into(text, &key, &mut Scratch::default(), &mut whole) == 0 {
+        whole = text.to_vec();
+    }
+    let (mut masker, mut out, mut rest) = (StreamMasker::default(), Vec::new(), text);
+    for size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, behind) = rest.split_at(usize::from(*size).clamp(1, rest.len()));
+        masker.push(&DETECTORS, &key, piece, &mut out);
+        assert!(masker.held() <= StreamMasker::MAX_HELD, "{} bytes held back", masker.held());
+        rest = behind;
+    }
+    masker.flush(&DETECTORS, &key, &mut out);
+    assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&whole));
+}
+
+/// All of them, with forms that show where a find began and ended.
+fn detectors() -> Detectors {
+    let rules = Detector::ALL.map(|detector| match detector {
+        Detector::Email | Detector::Jwt => (detector, Transform::Hash),
+        Detector::Phone | Detector::CreditCard | Detector::Ssn => (detector, Transform::Last(4)),
+        Detector::Authorization | Detector::PrivateKey => (detector, Transform::First(6)),
+        _ => (detector, Transform::Redact),
+    });
+    let literals = Literals::new([b"the password of a target"]).expect("literals");
+    Detectors::new(&rules).expect("detectors").with_literals(literals)
+}
+
+/// The compiled policy says what the naive evaluator says. The input is a policy, a zero byte, and SQL.
+pub fn evaluator(input: &[u8]) {
+    let Some((policy, sql)) = std::str::from_utf8(input).ok().and_then(|text| text.split_once('\0')) else {
+        return;
+    };
+    let environment = Environment::default();
+    let Ok(loaded) = load(&[Source::new("fuzzed.policy", policy)], &environment) else { return };
+    let Some(statements) = understood(sql) else { return };
+    let sets = [loaded.rules];
+    let policy = Policy::compile(&sets, &environment.vocabularies).expect("what was checked compiles");
+    let holds: Vec<HoldKey> =
+        policy.rules().filter_map(|(index, _)| policy.hold_key(index).cloned()).collect();
+    let known = Principal::human("ana", ["eng"]);
+    let unknown = Principal { groups: None, ..Principal::human("bo", ["eng"]) };
+    for statement in statements {
+        let lineage = statement.lineage();
+        let actions = ActionSet::new(statement.actions).with_lineage(lineage);
+        for (principal, label, grants, now) in [
+            (&known, Some("prod"), &[][..], Some(1_767_225_600)),
+            (&known, Some("dev"), &holds[..], None),
+            (&unknown, None, &holds[..holds.len() / 2], Some(1_767_500_000)),
+        ] {
+            let labels = label.map(|label| ("env".into(), label.into())).into_iter().collect();
+            let target = Target { name: "shop".into(), protocol: Protocol::POSTGRES, labels };
+            let source = "10.1.2.3".parse().ok();
+            let request = Request { principal, target: &target, actions: &actions, source, now, grants };
+            let compiled = Plain::of(&policy, &policy.evaluate(&request));
+            let naive = reference::judge(&sets, &environment.vocabularies, &request);
+            assert_eq!(compiled, Some(naive));
+            let _ = policy.explain(&request).to_string();
+        }
+    }
+}

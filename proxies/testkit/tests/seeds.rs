@@ -1,0 +1,43 @@
+//! Every seed of the fuzz targets, as an ordinary test: what must hold for all inputs holds for these.
+
+#[path = "../../../fuzz/src/lib.rs"]
+mod properties;
+
+/// Feeds each seed of a target to its property; a failure names the file.
+fn each(target: &str, property: fn(&[u8])) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let seed = std::fs::read(&path).unwrap();
+        println!("{}", path.display());
+        property(&seed);
+        count += 1;
+    }
+    assert!(count >= 5, "only {count} seeds for {target}");
+}
+
+#[test]
+fn language() {
+    each("language", properties::language);
+}
+
+#[test]
+fn wire() {
+    each("wire", properties::wire);
+}
+
+#[test]
+fn sql() {
+    each("sql", properties::sql);
+}
+
+#[test]
+fn stream_masker() {
+    each("stream_masker", properties::stream_masker);
+}
+
+#[test]
+fn evaluator() {
+    each("evaluator", properties::evaluator);
+}
