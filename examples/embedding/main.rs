@@ -24,8 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let source = policy_lang::Source::new("service.policy", include_str!("service.policy"));
     let environment = policy_lang::Environment::default();
     let rules = policy_lang::load(&[source], &environment)?.rules;
-    let policy =
-        Policy::compile([&rules], &environment.vocabularies).map_err(|errors| format!("{errors:?}"))?;
+    let policy = Policy::compile([&rules], &environment.vocabularies).map_err(|all| format!("{all:?}"))?;
     let key = MaskKey::new(b"only for `hash`: 16 random bytes or more")?;
 
     // For each statement: who asks, of what, and what the statement does by PostgreSQL's own grammar.

@@ -1,5 +1,12 @@
 //! Every seed of the fuzz targets, as an ordinary test: what must hold for all inputs holds for these.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test states what it expects by failing"
+)]
+
 #[path = "../../../fuzz/src/lib.rs"]
 mod properties;
 
