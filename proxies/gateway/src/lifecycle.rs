@@ -103,6 +103,9 @@ impl Gateway {
     pub fn close(&self, reason: &str) -> Result<(), portcullis_evidence::AppendError> {
         use portcullis_evidence::record::GatewayStopped;
         use portcullis_evidence::{Record, Scope};
+        // Recordings are sealed in the audit log, so they come before its end.
+        self.shared.recorder.close();
+        self.shared.inks.flush()?;
         self.log().append_one(
             &Scope::gateway(),
             &Record::GatewayStopped(GatewayStopped { reason: reason.into() }),

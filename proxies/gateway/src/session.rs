@@ -50,7 +50,7 @@ pub enum StopReason {
     },
     /// The store could not be asked for revocations for too long.
     StoreLost,
-    /// Evidence of it could not be written.
+    /// Evidence could not be written: the audit log's, or its recording.
     EvidenceLost,
     /// The gateway is stopping.
     Draining,
@@ -64,7 +64,7 @@ impl fmt::Display for StopReason {
             Self::StoreLost => f.write_str(
                 "the gateway can't reach its store, so it can't tell whether this session is revoked",
             ),
-            Self::EvidenceLost => f.write_str("the gateway can't write its audit log"),
+            Self::EvidenceLost => f.write_str("the gateway can't write evidence"),
             Self::Draining => f.write_str("the gateway is stopping"),
         }
     }

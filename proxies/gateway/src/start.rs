@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_evidence::record::GatewayStarted;
+use portcullis_evidence::recording::{Recorder, RecorderError, RecorderOptions};
 use portcullis_evidence::{
     AppendError, AuditLog, KeyError, LogOptions, OpenError, Record, Scope, SigningKey,
 };
@@ -38,6 +39,7 @@ impl Gateway {
         let store = Keeper::start(Box::new(store)).map_err(StartError::System)?;
         let identity = Arc::new(LocalUsers::new(store.clone(), derived(b"users that don't exist").as_ref()));
         let digest = policies.current().policy.digest().to_string();
+        let recorder = Recorder::start(Arc::clone(&log), RecorderOptions::default())?;
         let parts = Parts {
             clock: Clock::system(),
             policies,
@@ -45,6 +47,7 @@ impl Gateway {
             store,
             watched: Box::new(watched),
             log: Arc::clone(&log),
+            recorder,
             digest_key: *secret,
             config,
         };
@@ -135,6 +138,9 @@ pub enum StartError {
     /// The audit log can't be opened.
     #[error(transparent)]
     Evidence(#[from] OpenError),
+    /// Sessions can't be recorded.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
     /// The audit log can't be written.
     #[error(transparent)]
     Append(#[from] AppendError),

@@ -43,6 +43,12 @@ pub struct Recorder {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("directory", &self.shared.directory).finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     directory: PathBuf,
     options: RecorderOptions,
@@ -176,7 +182,16 @@ impl Recording {
                 _ => Err(PushError::Full),
             };
         }
-        self.push(event, None)
+        self.add(event, None)
+    }
+
+    /// Records an event even if the queue is full, for callers that wait for room before a message and learn only then what
+    /// there is to record of it: the queue grows past its size by what one message of each session brings.
+    ///
+    /// # Errors
+    /// The session must end.
+    pub fn push(&self, event: &Event<'_>) -> Result<(), PushError> {
+        self.add(event, None)
     }
 
     /// Ready once an event can be pushed, or the recording has failed. The last waker given is the one woken.
@@ -207,10 +222,10 @@ impl Recording {
     /// When the recording has failed before.
     pub fn close(mut self, reason: &str) -> Result<(), PushError> {
         self.closed = true;
-        self.push(&Event::Closed { reason: reason.into() }, Some(true))
+        self.add(&Event::Closed { reason: reason.into() }, Some(true))
     }
 
-    fn push(&self, event: &Event<'_>, closing: Option<bool>) -> Result<(), PushError> {
+    fn add(&self, event: &Event<'_>, closing: Option<bool>) -> Result<(), PushError> {
         let mut memory = self.tape.memory();
         let bytes = memory.push(self.tape.at(), event)?;
         if let Some(complete) = closing {
@@ -252,7 +267,7 @@ impl Drop for Recording {
     fn drop(&mut self) {
         if !self.closed {
             // If that fails, the recording has failed already, and its session was told.
-            let _ = self.push(&Event::Closed { reason: "abandoned".into() }, Some(false));
+            let _ = self.add(&Event::Closed { reason: "abandoned".into() }, Some(false));
         }
     }
 }

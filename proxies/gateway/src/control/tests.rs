@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use policy_core::{Action, ActionSet, Principal, PrincipalKind, Protocol, Resource, Verb};
+use portcullis_evidence::recording::{Recorder, RecorderOptions};
 use portcullis_evidence::{AuditLog, LogOptions, SigningKey};
 
 use super::*;
@@ -64,15 +65,18 @@ impl House {
             store.ask(move |store| store.put_user(&user)).await.expect("stored");
         }
         let key = SigningKey::load_or_create(directory.path()).expect("a key");
-        let log =
-            AuditLog::open(&directory.path().join("evidence"), key, LogOptions::default()).expect("a log");
+        let log = Arc::new(
+            AuditLog::open(&directory.path().join("evidence"), key, LogOptions::default()).expect("a log"),
+        );
+        let recorder = Recorder::start(Arc::clone(&log), RecorderOptions::default()).expect("a recorder");
         let gateway = Gateway::assemble(Parts {
             policies: Policies::load(&config).unwrap_or_else(|error| panic!("{error}")),
             clock: Clock::system(),
             identity: Arc::new(LocalUsers::new(store.clone(), b"secret")),
             store,
             watched: open(),
-            log: Arc::new(log),
+            log,
+            recorder,
             digest_key: [7; 32],
             config,
         })

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use policy_core::mask::MaskKey;
 use policy_core::{Action, ActionSet, Digest, Principal, Resource, Verb};
 use portcullis_evidence::record::{Refused, SessionOpened, Statement as Words};
+use portcullis_evidence::recording::Recorder;
 use portcullis_evidence::{AuditLog, Record, Scope, Serialized, TextMark};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 
 use super::asked::{Asked, Stage, Statement, StatementParts};
 use super::hold::{Held, HoldNotice};
-use super::ink::Ink;
+use super::ink::{Ink, Inks};
 use super::judged::{Answer, bound, in_words};
 use super::live::{DetectorCache, Live};
 use super::refusal::Refusal;
@@ -43,6 +44,9 @@ pub(crate) struct Shared {
     pub(crate) identity: Arc<dyn IdentitySource>,
     pub(crate) store: Keeper,
     pub(crate) log: Arc<AuditLog>,
+    pub(crate) recorder: Recorder,
+    /// What sessions write with, to be flushed.
+    pub(crate) inks: Arc<Inks>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limiter: Limiter,
     /// Counts up whenever approvals may have changed, here or in another instance.
@@ -74,6 +78,8 @@ pub struct Parts {
     pub watched: Box<dyn Store>,
     /// The audit log.
     pub log: Arc<AuditLog>,
+    /// Writes recordings.
+    pub recorder: Recorder,
     /// Keys the digests of statements; the same for as long as evidence is to be comparable.
     pub digest_key: [u8; 32],
 }
@@ -104,12 +110,14 @@ impl Gateway {
         let registry = Arc::new(Registry::new());
         let changes = Arc::new(watch::Sender::new(0));
         let instance = random()?;
+        let inks = Arc::new(Inks::default());
         let watch = Watch::start(
             looking(parts.watched),
             parts.store.clone(),
             Arc::clone(&registry),
             Arc::clone(&changes),
             &parts.log,
+            &inks,
             parts.clock.clone(),
             instance,
         )?;
@@ -120,6 +128,8 @@ impl Gateway {
             policies: parts.policies,
             identity: parts.identity,
             log: parts.log,
+            recorder: parts.recorder,
+            inks,
             limiter,
             registry,
             changes,
@@ -190,7 +200,8 @@ impl Gateway {
             commands: AtomicU64::new(0),
         });
         let scope = Scope::session(&id.to_string(), &principal.id, &target.name);
-        let ink = Ink::new(Arc::clone(&self.shared.log), scope);
+        let ink = Arc::new(Ink::new(Arc::clone(&self.shared.log), scope));
+        self.shared.inks.add(&ink);
         let live = Arc::new(Live::new(Arc::clone(&entry), ink, Arc::clone(&self.shared)));
         // Registered before anything is asked, so that no revocation from here on is missed.
         let registered =
@@ -199,6 +210,7 @@ impl Gateway {
 
         let source = opening.source.map(|source| source.to_string()).unwrap_or_default();
         let judged = evaluate(&live, &connect(), Stage::Execute, &[])?;
+        let connecting = Arc::clone(&judged);
         match &judged.answer {
             Answer::Allow => {}
             Answer::Deny(refusal) => {
@@ -233,6 +245,7 @@ impl Gateway {
             policy: self.shared.policies.current().policy.digest().to_string().into(),
             rule: None,
         }))?;
+        live.begin_recording(&connecting)?;
         if let Some(reason) = entry.stop.reached() {
             return Err(Refusal::stopped(reason));
         }

@@ -393,6 +393,7 @@ impl Held {
             reviewers: reviewers.join(", ").into(),
             expires: Timestamp::from_micros(self.deadline.max(0).unsigned_abs().saturating_mul(1000)),
         };
+        self.live.record_approval(&number.to_string(), self.command, "held");
         self.live.write(&Record::Held(held)).map(drop)
     }
 
@@ -410,6 +411,7 @@ impl Held {
             approval: approval.as_str().into(),
             command: self.command,
         }));
+        self.live.record_approval(&approval, self.command, "expired");
         self.live.flush();
         expired(&approval)
     }
@@ -432,6 +434,8 @@ impl Held {
         if let State::Open(number) = self.state {
             self.settle(state, by, reason).await;
             self.live.write_later(&withdrawn(number, self.command, recorded));
+            let word = if state == ApprovalState::Refused { "refused" } else { "withdrawn" };
+            self.live.record_approval(&number.to_string(), self.command, word);
             self.live.flush();
         }
     }
@@ -456,6 +460,7 @@ impl Drop for Held {
         let now = self.live.gateway.clock.millis();
         let by = self.live.entry.principal.id.to_string();
         self.live.write_later(&withdrawn(number, self.command, "dropped"));
+        self.live.record_approval(&number.to_string(), self.command, "withdrawn");
         self.live.gateway.store.tell("withdraw an approval", move |store| {
             store.settle(number, ApprovalState::Withdrawn, &by, "the client went away", now).map(drop)
         });

@@ -6,8 +6,8 @@ use policy_core::decision::{ActionIndex, Breach, Denial, RuleIndex};
 use policy_core::mask::{Detectors, DetectorsError};
 use policy_core::rule::{LimitUnit, Record as Keep};
 use policy_core::{Action, ActionSet, Decision, Obligations, Policy, Request, Resource, Verdict};
-use portcullis_evidence::Serialized;
 use portcullis_evidence::record::{DecisionKind, Verdict as Words};
+use portcullis_evidence::{Serialized, Text};
 
 use super::asked::Stage;
 use super::live::Live;
@@ -30,7 +30,8 @@ pub struct Judged {
     /// The session that asked.
     pub(super) session: SessionId,
     pub(super) stage: Stage,
-    keep: Keep,
+    /// How it is kept; `None` where no rule says that it is to be recorded.
+    pub(super) keep: Option<Keep>,
 }
 
 /// Why a decision can't be used. The command is refused.
@@ -78,8 +79,7 @@ impl Judged {
                 Some((limit.unit, live.gateway.limiter.bucket(&rule.0, &request.principal.id, limit)))
             })
             .collect();
-        let keep =
-            policy.record(decision.evidence_obligations()).unwrap_or(Keep { results: false, strict: false });
+        let keep = policy.record(decision.evidence_obligations());
         let detectors = live.gateway.detectors.get(&policy.value_masks(decision.evidence_obligations()))?;
         let session = live.entry.id;
         Ok(Self { words, observed, answer, limits, detectors, session, stage, keep, decision, active })
@@ -105,14 +105,27 @@ impl Judged {
         &self.decision.obligations
     }
 
+    /// The rules that decided, by name.
+    pub(super) fn decided_by(&self) -> Vec<Text<'_>> {
+        let rules: &[RuleIndex] = match &self.decision.verdict {
+            Verdict::Allow | Verdict::Deny(Denial::NotPermitted { .. }) => &[],
+            Verdict::Deny(Denial::Forbidden { by, .. } | Denial::Masked { by, .. }) => {
+                std::slice::from_ref(by)
+            }
+            Verdict::Hold(holds) => holds,
+        };
+        let policy = &self.active.policy;
+        rules.iter().filter_map(|rule| policy.rule_id(*rule)).map(|id| (&*id.0).into()).collect()
+    }
+
     /// Whether (masked) results are recorded.
     pub fn records_results(&self) -> bool {
-        self.keep.results
+        self.keep.is_some_and(|keep| keep.results)
     }
 
     /// Whether the intent must be on disk, not only in the kernel.
     pub(super) fn strict(&self) -> bool {
-        self.keep.strict
+        self.keep.is_some_and(|keep| keep.strict)
     }
 
     /// Whether the same question in the same session gets the same answer, whenever it is asked. The source is the

@@ -10,18 +10,20 @@ use super::gateway::Shared;
 use super::ink::Ink;
 use super::judged::Judged;
 use super::refusal::Refusal;
+use super::tape::Reel;
 use crate::session::{Entry, StopReason};
 
 pub(super) struct Live {
     pub(super) entry: Arc<Entry>,
-    pub(super) ink: Ink,
+    pub(super) ink: Arc<Ink>,
+    pub(super) reel: Reel,
     pub(super) gateway: Arc<Shared>,
     scratch: Mutex<Scratch>,
 }
 
 impl Live {
-    pub(super) fn new(entry: Arc<Entry>, ink: Ink, gateway: Arc<Shared>) -> Self {
-        Self { entry, ink, gateway, scratch: Mutex::default() }
+    pub(super) fn new(entry: Arc<Entry>, ink: Arc<Ink>, gateway: Arc<Shared>) -> Self {
+        Self { entry, ink, gateway, reel: Reel::default(), scratch: Mutex::default() }
     }
 
     /// A text with what the policy masks by content masked; borrowed if that is nothing.
@@ -65,6 +67,7 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.flush();
+        self.reel.close();
     }
 }
 

@@ -19,8 +19,11 @@ mod live;
 mod permit;
 mod refusal;
 mod session;
+mod tape;
 #[cfg(test)]
 pub(crate) mod tests;
+
+pub(crate) use ink::Inks;
 
 pub use asked::{Asked, Parameter, Stage, Statement, StatementParts};
 pub use gateway::{Gateway, Opening, Parts};
@@ -29,3 +32,4 @@ pub use judged::Judged;
 pub use permit::{Continuation, Outcome, Permit, Receipt};
 pub use refusal::{Refusal, RefusalKind};
 pub use session::{Closing, Judgement, Session};
+pub use tape::Tape;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use policy_core::rule::LimitUnit;
 use portcullis_evidence::Record;
 use portcullis_evidence::record::{LimitHit, Outcome as Outcomes, Result as Ending};
+use portcullis_evidence::recording::Event;
 
 use super::judged::Judged;
 use super::live::Live;
@@ -133,6 +134,14 @@ impl Receipt {
 
     fn tell(&mut self, outcome: &Outcome<'_>, result: Ending) {
         self.told = true;
+        let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.live.record(&Event::Outcome {
+            command: self.command,
+            result,
+            rows: outcome.rows,
+            error: outcome.error.map(Into::into),
+            micros,
+        });
         self.live.write_later(&Record::Outcome(Outcomes {
             command: self.command,
             result,
@@ -140,7 +149,7 @@ impl Receipt {
             bytes: outcome.bytes,
             masked: outcome.masked,
             error: outcome.error.map(Into::into),
-            micros: u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            micros,
         }));
     }
 }

@@ -22,6 +22,7 @@ use super::judged::{Answer, Judged};
 use super::live::Live;
 use super::permit::{Continuation, Permit, unit_name};
 use super::refusal::Refusal;
+use super::tape::Tape;
 use crate::session::{SessionId, Stop, StopReason};
 
 /// Verdicts remembered by a session, and the most text that they may keep alive.
@@ -83,18 +84,22 @@ impl Session {
         if let Some(reason) = self.live.entry.stop.reached() {
             return Err(Refusal::stopped(reason));
         }
+        self.live.room_to_record().await;
         let judged = self.judged(asked)?;
+        self.live.begin_recording(&judged)?;
         let command = self.live.entry.commands.fetch_add(1, Ordering::Relaxed) + 1;
         match &judged.answer {
             Answer::Deny(refusal) => {
                 let parameters = shown_parameters(&self.live, &judged, asked);
                 self.live.write(&intent(&self.live, asked, &judged, command, None, &parameters))?;
+                self.live.record_command(asked, &judged, command, &parameters);
                 self.live.gateway.metrics.denied.inc();
                 return Err(refusal.clone());
             }
             Answer::Hold if asked.stage == Stage::Execute => {
                 let parameters = shown_parameters(&self.live, &judged, asked);
                 self.live.write(&intent(&self.live, asked, &judged, command, None, &parameters))?;
+                self.live.record_command(asked, &judged, command, &parameters);
                 self.live.gateway.metrics.held.inc();
                 let held = Held::new(Arc::clone(&self.live), judged, asked, command)?;
                 return Ok(Judgement::Hold(Box::new(held)));
@@ -170,7 +175,12 @@ impl Session {
         self.live.write(&Record::GatewayBytes(record)).map(drop)
     }
 
-    /// Writes outcomes that were kept back to go out with the next command. Call it before waiting for the client.
+    /// Its recording, for whoever sees the replies.
+    pub fn tape(&self) -> Tape {
+        Tape(Arc::clone(&self.live))
+    }
+
+    /// Writes outcomes that were kept back to go out with the next command. The gateway does so by itself within 100 ms.
     pub fn flush(&mut self) {
         self.live.flush();
     }
@@ -185,6 +195,7 @@ impl Session {
             return;
         }
         let entry = &self.live.entry;
+        self.live.reel.ends(closing.reason);
         let _ = self.live.write(&Record::SessionClosed(SessionClosed {
             reason: closing.reason.into(),
             commands: entry.commands.load(Ordering::Relaxed),
@@ -305,6 +316,10 @@ pub(super) async fn admit(
     }
     let parameters = shown_parameters(live, &judged, asked);
     let seq = live.write(&intent(live, asked, &judged, command, approval, &parameters))?;
+    match approval {
+        Some(approval) => live.record_approval(approval, command, "approved"),
+        None => live.record_command(asked, &judged, command, &parameters),
+    }
     drop(parameters);
     asked.statement.mark_given(&live.ink.log);
     if judged.strict() {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use policy_core::{Action, ActionSet, Policy, Principal, Protocol, Resource, Value, Verb};
 use policy_lang::{Environment, Source};
+use portcullis_evidence::recording::{Recorder, RecorderOptions};
 use portcullis_evidence::{AuditLog, LogOptions, SigningKey};
 
 use super::*;
@@ -63,7 +64,9 @@ impl House {
         let open = || Box::new(Sqlite::open(&path).expect("a store"));
         let store = Keeper::start(open()).expect("a thread");
         let key = SigningKey::load_or_create(directory).expect("a key");
-        let log = AuditLog::open(&directory.join(evidence), key, LogOptions::default()).expect("a log");
+        let log =
+            Arc::new(AuditLog::open(&directory.join(evidence), key, LogOptions::default()).expect("a log"));
+        let recorder = Recorder::start(Arc::clone(&log), RecorderOptions::default()).expect("a recorder");
         Gateway::assemble(Parts {
             config: config(directory),
             clock,
@@ -71,7 +74,8 @@ impl House {
             identity: Arc::new(LocalUsers::new(store.clone(), b"secret")),
             store,
             watched: open(),
-            log: Arc::new(log),
+            log,
+            recorder,
             digest_key: [7; 32],
         })
         .expect("a gateway")

@@ -505,10 +505,6 @@ impl Judge for SessionJudge {
         let stop = Arc::clone(self.session.stop());
         async move { Refusal::new(SqlState::SHUTDOWN, stop.wait().await.to_string()) }
     }
-
-    fn on_idle(&mut self) {
-        self.session.flush();
-    }
 }
 
 /// Whether a name in it could not be resolved.

@@ -12,6 +12,7 @@ mod judge;
 mod pins;
 mod plan;
 mod policing;
+mod recording;
 mod results;
 mod session;
 mod target;

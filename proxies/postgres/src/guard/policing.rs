@@ -58,7 +58,8 @@ impl Policing for Judging {
         };
         let values = Values { search_path, role: Some((*known.snapshot.role).into()) };
         let names = Names::new(Settings::new(values));
+        let tape = session.tape();
         let shared = Shared::new(names, Arc::clone(guarded));
-        Ok((SessionJudge::new(session, Arc::clone(&shared)), SessionVeil::new(shared)))
+        Ok((SessionJudge::new(session, Arc::clone(&shared)), SessionVeil::new(shared, tape)))
     }
 }

@@ -1,11 +1,13 @@
 //! Masks and records what a target answers.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use portcullis_gateway::enforce::Judged;
+use portcullis_gateway::enforce::{Judged, Tape};
 use smallvec::SmallVec;
 
 use super::plan::{Described, Plan, Tally};
+use super::recording::{Replies, sent};
 use super::results;
 use super::session::Shared;
 use crate::mask::message::Exposure;
@@ -26,17 +28,19 @@ pub struct SessionVeil {
     latest: Option<Arc<Judged>>,
     /// Bytes of data let through for the command that is being answered.
     passed: Tally,
+    replies: Replies,
 }
 
 impl SessionVeil {
     /// A veil for a session that has said nothing yet.
-    pub fn new(shared: Arc<Shared>) -> Self {
+    pub fn new(shared: Arc<Shared>, tape: Tape) -> Self {
         let general = Masker::new(shared.target.value_masks(None));
         Self {
             maskers: Maskers { general, special: SmallVec::new() },
             shared,
             latest: None,
             passed: Tally::default(),
+            replies: Replies::new(tape),
         }
     }
 
@@ -159,6 +163,7 @@ impl SessionVeil {
 
     /// A statement went well.
     fn completed(&mut self, tag: &[u8], plan: Option<&mut Plan>) {
+        self.replies.ended();
         match plan {
             Some(Plan::Query(run)) => run.completed(tag),
             Some(Plan::Execute { portal, changes, receipt, tally, .. }) => {
@@ -180,6 +185,7 @@ impl SessionVeil {
     /// What was asked for failed.
     fn failed(&mut self, body: &[u8], plan: Option<&mut Plan>) {
         self.shared.names.failed();
+        self.replies.ended();
         let state = sqlstate(body).unwrap_or("XX000");
         let (receipt, tally) = match plan {
             Some(Plan::Parse(_, receipt) | Plan::Bind(_, _, receipt)) => (receipt.take(), Tally::default()),
@@ -213,14 +219,30 @@ impl SessionVeil {
 }
 
 impl Veil<Plan> for SessionVeil {
-    fn on_server_frame(&mut self, kind: Backend, header: Header, plan: Option<&mut Plan>) -> Passage {
+    fn poll_admit(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: Backend,
+        _: Option<&mut Plan>,
+    ) -> Poll<Result<(), Refusal>> {
+        ready!(self.replies.poll_room(cx));
+        Poll::Ready(Ok(()))
+    }
+
+    fn on_server_frame(&mut self, kind: Backend, header: Header, mut plan: Option<&mut Plan>) -> Passage {
+        let mut is_recorded = self.replies.takes(plan.as_deref());
+        if is_recorded && header.body > MAX_MASKED_ROW {
+            // Nothing that is too long to be recorded is read for that alone.
+            is_recorded = false;
+            self.replies.omitted(plan.as_deref(), &self.shared);
+        }
         match kind {
             Backend::ParseComplete | Backend::BindComplete | Backend::CloseComplete => {
                 confirm(&self.shared, plan);
                 Passage::Pass
             }
             Backend::DataRow => {
-                let (results, tally) = match plan {
+                let (results, tally) = match plan.as_deref_mut() {
                     Some(Plan::Query(run)) => (run.results.clone(), &mut run.tally),
                     Some(Plan::Execute { portal, results, tally, judged, .. }) => {
                         if results.is_none() {
@@ -234,7 +256,7 @@ impl Veil<Plan> for SessionVeil {
                 };
                 tally.bytes += header.body as u64;
                 match results {
-                    Some(results) if results.passes_all() => Passage::Pass,
+                    Some(results) if results.passes_all() && !is_recorded => Passage::Pass,
                     _ => Passage::Rewrite(MAX_MASKED_ROW),
                 }
             }
@@ -246,14 +268,15 @@ impl Veil<Plan> for SessionVeil {
                 };
                 tally.bytes += header.body as u64;
                 match copy {
-                    Some(copy) if copy.passes_all() => Passage::Pass,
+                    Some(copy) if copy.passes_all() && !is_recorded => Passage::Pass,
                     _ => Passage::Rewrite(MAX_MASKED_ROW),
                 }
             }
-            Backend::ParameterDescription
-            | Backend::NoData
-            | Backend::PortalSuspended
-            | Backend::CopyInResponse => Passage::Pass,
+            Backend::PortalSuspended => {
+                self.replies.ended();
+                Passage::Pass
+            }
+            Backend::ParameterDescription | Backend::NoData | Backend::CopyInResponse => Passage::Pass,
             Backend::RowDescription
             | Backend::CommandComplete
             | Backend::EmptyQueryResponse
@@ -275,13 +298,15 @@ impl Veil<Plan> for SessionVeil {
         &mut self,
         kind: Backend,
         body: &[u8],
-        plan: Option<&mut Plan>,
+        mut plan: Option<&mut Plan>,
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        let rewritten = self.rewritten(kind, body, plan, out).map_err(|error| {
+        let start = out.len();
+        let rewritten = self.rewritten(kind, body, plan.as_deref_mut(), out).map_err(|error| {
             Refusal::new(SqlState::PROTOCOL, error.to_string())
                 .hint("the session ends, because what the target sent can't be shown safely")
         })?;
+        self.record(kind, sent(out, start, body), plan.as_deref());
         if rewritten == Rewritten::Unchanged {
             crate::wire::make::message(out, kind.tag(), |out| out.extend_from_slice(body));
         }
@@ -290,6 +315,18 @@ impl Veil<Plan> for SessionVeil {
 }
 
 impl SessionVeil {
+    /// Records a message as the client gets it.
+    fn record(&mut self, kind: Backend, body: &[u8], plan: Option<&Plan>) {
+        let Self { replies, shared, .. } = self;
+        match kind {
+            Backend::RowDescription => replies.columns(plan, shared, body),
+            Backend::DataRow if replies.takes(plan) => replies.row(plan, shared, body),
+            Backend::CopyData if replies.takes(plan) => replies.output(plan, shared, body),
+            Backend::ErrorResponse | Backend::NoticeResponse => replies.message(body),
+            _ => {}
+        }
+    }
+
     fn rewritten(
         &mut self,
         kind: Backend,

@@ -115,9 +115,6 @@ pub trait Judge: Send {
         Ok(())
     }
 
-    /// Everything was answered, and the session waits for its client.
-    fn on_idle(&mut self) {}
-
     /// Resolves when the session must end now, whatever it is doing; polled whenever the session wakes up.
     fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static;
 }

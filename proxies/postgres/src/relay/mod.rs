@@ -107,7 +107,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
 
     /// Moves bytes in both directions until a command wants a decision.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, End>> {
-        let Self { client, target, up, down, ledger, veil, judge, .. } = self;
+        let Self { client, target, up, down, ledger, veil, .. } = self;
         loop {
             if let Poll::Ready(next) = up.poll(cx, client, target, ledger) {
                 return Poll::Ready(next);
@@ -118,9 +118,6 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             }
             // Replies have made room for more commands, for which no socket would wake us.
             if !was_full || ledger.is_full() {
-                if !ledger.view().is_pipelined {
-                    judge.on_idle();
-                }
                 return Poll::Pending;
             }
         }
