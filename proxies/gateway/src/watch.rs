@@ -1,8 +1,7 @@
 //! Looks for what other instances and people have changed in the store, and stops sessions when it can't.
 //!
-//! Of its threads one polls the store and may hang in it, the other only reads the time since the last good poll. Neither
-//! takes part in carrying sessions, so a stuck worker can't keep a revocation from being noticed. A third one
-//! writes the records that sessions keep back for a moment.
+//! Two threads: one polls the store and may hang in it, the other only reads the time since the last good poll. Neither
+//! takes part in carrying sessions, so a stuck worker can't keep a revocation from being noticed.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
@@ -14,14 +13,11 @@ use portcullis_evidence::{AuditLog, Record, Scope};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::enforce::Inks;
 use crate::session::{Registry, StopReason};
 use crate::store::{Keeper, Revocation, RevocationSubject, Store, StoreError};
 
 /// How often the store is asked for revocations.
 const POLL: Duration = Duration::from_millis(200);
-/// The longest that records which nothing waits for, such as outcomes, are kept back to go out with others.
-const KEPT_BACK: Duration = Duration::from_millis(100);
 /// How often the store is told that this instance lives.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
@@ -41,7 +37,7 @@ pub(crate) fn looking(mut store: Box<dyn Store>) -> Look {
 /// The threads; they end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    _stop: [mpsc::SyncSender<()>; 3],
+    _stop: [mpsc::SyncSender<()>; 2],
     store: Keeper,
     instance: u64,
 }
@@ -53,14 +49,11 @@ impl Watch {
         registry: Arc<Registry>,
         changes: Arc<watch::Sender<u64>>,
         log: &Arc<AuditLog>,
-        inks: &Arc<Inks>,
         clock: Clock,
         instance: u64,
     ) -> Result<Self, std::io::Error> {
         let (stop_poll, poll_stopped) = mpsc::sync_channel(0);
         let (stop_guard, guard_stopped) = mpsc::sync_channel(0);
-        let (stop_flush, flush_stopped) = mpsc::sync_channel(0);
-        let (kept, writing) = (Arc::clone(inks), Arc::clone(&registry));
         let guarded = Arc::clone(&registry);
         let log = Arc::downgrade(log);
         registry.confirm(Instant::now());
@@ -69,10 +62,7 @@ impl Watch {
             Poller { look, store: heart, registry, changes, log, clock, instance, after: 0, version: None };
         thread::Builder::new().name("revocations".into()).spawn(move || poller.run(&poll_stopped))?;
         thread::Builder::new().name("watchdog".into()).spawn(move || guard(&guarded, &guard_stopped))?;
-        thread::Builder::new()
-            .name("kept records".into())
-            .spawn(move || flush(&kept, &writing, &flush_stopped))?;
-        Ok(Self { _stop: [stop_poll, stop_guard, stop_flush], store, instance })
+        Ok(Self { _stop: [stop_poll, stop_guard], store, instance })
     }
 }
 
@@ -95,18 +85,6 @@ fn guard(registry: &Registry, stopped: &Receiver<()>) {
             }
         }
         lost = !confirmed;
-    }
-}
-
-/// Writes what sessions kept back. Where that fails, all of them end.
-fn flush(inks: &Inks, registry: &Registry, stopped: &Receiver<()>) {
-    while stopped.recv_timeout(KEPT_BACK) == Err(RecvTimeoutError::Timeout) {
-        if let Err(error) = inks.flush() {
-            let ended = registry.stop(&StopReason::EvidenceLost, |_| true);
-            if ended > 0 {
-                tracing::error!(%error, ended, "evidence can't be written: all sessions end");
-            }
-        }
     }
 }
 
@@ -241,16 +219,7 @@ mod tests {
             }
         });
         let changes = Arc::new(watch::Sender::new(0));
-        let watch = Watch::start(
-            look,
-            store,
-            Arc::clone(&registry),
-            changes,
-            &log,
-            &Arc::default(),
-            Clock::system(),
-            1,
-        );
+        let watch = Watch::start(look, store, Arc::clone(&registry), changes, &log, Clock::system(), 1);
         let _watch = watch.expect("threads");
         let stop = Arc::new(Stop::default());
         registry.insert(Arc::new(Entry {

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 
 use super::asked::{Asked, Stage, Statement, StatementParts};
 use super::hold::{Held, HoldNotice};
-use super::ink::{Ink, Inks};
+use super::ink::Ink;
+use super::inks::Inks;
 use super::judged::{Answer, bound, in_words};
 use super::live::{DetectorCache, Live};
 use super::refusal::Refusal;
@@ -46,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<AuditLog>,
     pub(crate) recorder: Recorder,
     /// What sessions write with, to be flushed.
-    pub(crate) inks: Arc<Inks>,
+    pub(crate) inks: Inks,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limiter: Limiter,
     /// Counts up whenever approvals may have changed, here or in another instance.
@@ -110,14 +111,13 @@ impl Gateway {
         let registry = Arc::new(Registry::new());
         let changes = Arc::new(watch::Sender::new(0));
         let instance = random()?;
-        let inks = Arc::new(Inks::default());
+        let inks = Inks::start(Arc::clone(&registry))?;
         let watch = Watch::start(
             looking(parts.watched),
             parts.store.clone(),
             Arc::clone(&registry),
             Arc::clone(&changes),
             &parts.log,
-            &inks,
             parts.clock.clone(),
             instance,
         )?;

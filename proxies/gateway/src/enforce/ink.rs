@@ -1,13 +1,13 @@
 //! One session's hand in the audit log.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_evidence::{AppendError, AuditLog, Batch, Record, Scope, Seq};
 
 /// Writes the records of one session. Those that nothing waits for are kept back for a moment, and go out in one
 /// write with the next that something does wait for.
 #[derive(Debug)]
-pub(crate) struct Ink {
+pub(super) struct Ink {
     pub(super) log: Arc<AuditLog>,
     scope: Scope,
     batch: Mutex<Batch>,
@@ -49,30 +49,5 @@ impl Ink {
             let _ = sender.send(result);
         });
         receiver.await.unwrap_or(Err(AppendError::Closed))
-    }
-}
-
-/// Those of all live sessions.
-#[derive(Debug, Default)]
-pub(crate) struct Inks(Mutex<Vec<Weak<Ink>>>);
-
-impl Inks {
-    fn all(&self) -> MutexGuard<'_, Vec<Weak<Ink>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn add(&self, ink: &Arc<Ink>) {
-        self.all().push(Arc::downgrade(ink));
-    }
-
-    /// Writes what sessions kept back.
-    pub(crate) fn flush(&self) -> Result<(), AppendError> {
-        let live: Vec<_> = {
-            let mut all = self.all();
-            all.retain(|ink| ink.strong_count() > 0);
-            all.iter().filter_map(Weak::upgrade).collect()
-        };
-        // All of them are tried, whatever becomes of one.
-        live.iter().map(|ink| ink.flush()).fold(Ok(()), Result::and)
     }
 }

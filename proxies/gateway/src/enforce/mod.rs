@@ -14,6 +14,7 @@ mod asked;
 mod gateway;
 mod hold;
 mod ink;
+mod inks;
 mod judged;
 mod live;
 mod permit;
@@ -22,8 +23,6 @@ mod session;
 mod tape;
 #[cfg(test)]
 pub(crate) mod tests;
-
-pub(crate) use ink::Inks;
 
 pub use asked::{Asked, Parameter, Stage, Statement, StatementParts};
 pub use gateway::{Gateway, Opening, Parts};
