@@ -38,6 +38,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     eprintln!("streams of {megabytes} MB, {rounds} rounds");
     figures.extend(streams::measure(&programs, megabytes, rounds)?);
+    let (recorded, masked) = programs.recorded()?;
+    let sent = load::TRANSACTIONS.load(std::sync::atomic::Ordering::Relaxed);
+    eprintln!(
+        "{sent} transactions through portcullis, {recorded} commands in its audit log, {masked} rows masked"
+    );
+    if recorded < sent || (masked == 0 && !is_tls) {
+        return Err("the audit log lacks commands, or nothing was masked".into());
+    }
     if is_tls {
         figures.iter_mut().for_each(|figure| figure.workload += "/tls");
     }

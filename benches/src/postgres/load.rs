@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use portcullis_benches::report::Figure;
 
@@ -38,6 +39,9 @@ pub fn measure(
     .concat())
 }
 
+/// Transactions that went through the gateway.
+pub static TRANSACTIONS: AtomicU64 = AtomicU64::new(0);
+
 struct Run {
     tps: f64,
     p50: f64,
@@ -63,6 +67,14 @@ fn run(
     let Some(tps) = tps.filter(|_| output.status.success() && !failed) else {
         return Err(format!("{}: {text}{}", program.name, String::from_utf8_lossy(&output.stderr)).into());
     };
+    if program.name == "portcullis" {
+        let done = text.lines().find_map(|line| {
+            let (_, count) = line.split_once("number of transactions actually processed: ")?;
+            count.split('/').next()?.trim().parse::<u64>().ok()
+        });
+        TRANSACTIONS
+            .fetch_add(done.ok_or("pgbench did not say how many transactions it ran")?, Ordering::Relaxed);
+    }
     let mut latencies = latencies(programs)?;
     latencies.sort_by(f64::total_cmp);
     let p99 = latencies.get(latencies.len() * 99 / 100).copied().unwrap_or(f64::NAN);

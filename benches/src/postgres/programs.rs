@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -56,6 +57,12 @@ impl Programs {
             if !filled.status.success() {
                 return Err(String::from_utf8_lossy(&filled.stderr).into());
             }
+            let people = "CREATE TABLE users (id int, email text, ssn text); INSERT INTO users SELECT i, \
+                          'person' || i || '@example.com', '219-41-' || (7000 + i) FROM generate_series(1, 1000) AS i";
+            let made = self.client("psql", self.server.port).args(["-Xqc", people]).output()?;
+            if !made.status.success() {
+                return Err(String::from_utf8_lossy(&made.stderr).into());
+            }
         }
         Ok(())
     }
@@ -106,27 +113,98 @@ impl Programs {
         started("pgbouncer", port, &mut command)
     }
 
+    /// The gateway with the sample policy (its row limit raised), masks and evidence on.
     fn portcullis(&self) -> Result<Program, Box<dyn Error>> {
-        let port = free_port()?;
-        let relay = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/examples/relay");
-        if !relay.exists() {
-            let example = ["build", "--release", "-p", "portcullis-postgres", "--example", "relay"];
-            return Err(format!("`{}` is missing: cargo {}", relay.display(), example.join(" ")).into());
+        let (port, at) = (free_port()?, self.evidence());
+        fs::create_dir(&at)?;
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o700))?;
+        let sample = fs::read_to_string(root().join("examples/shop/policies/production.policy"))?;
+        let raised = sample.replace("rows 10_000 ", "rows 900_000_000_000 ");
+        if raised == sample {
+            return Err("the sample policy has no limit of 10,000 rows any more".into());
         }
-        let mut command = Command::new(relay);
-        command
-            .args([port.to_string(), self.server.port.to_string()])
-            .args([Postgres::SUPERUSER, &self.server.password])
-            .arg(std::env::var("BENCH_WORKERS").unwrap_or_else(|_| "1".to_owned()))
-            .env("RELAY_DATABASE", DATABASE);
-        if self.is_tls {
-            command
-                .env("RELAY_CERT", self.directory.path().join("gateway.crt"))
-                .env("RELAY_KEY", self.directory.path().join("gateway.key"))
-                .env("RELAY_CA", &self.server.authority);
+        fs::write(at.join("production.policy"), raised)?;
+        let password = at.join("password");
+        fs::write(&password, &self.server.password)?;
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600))?;
+        let (client, target) = if self.is_tls {
+            let crt = self.directory.path().join("gateway.crt");
+            let key = self.directory.path().join("gateway.key");
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
+            (
+                format!("certificate = {:?}\nkey = {:?}\n", crt, key),
+                format!(
+                    "{{ mode = \"verify-full\", ca = {:?}, server_name = \"localhost\" }}",
+                    self.server.authority
+                ),
+            )
+        } else {
+            ("required = false\n".to_owned(), "{ mode = \"disable\" }".to_owned())
+        };
+        let workers = std::env::var("BENCH_WORKERS").unwrap_or_else(|_| "1".to_owned());
+        let config = at.join("portcullis.toml");
+        fs::write(
+            &config,
+            format!(
+                "policies = [\"production.policy\"]\nworkers = {workers}\n[listen]\npostgres = \"127.0.0.1:{port}\"\n\
+                 [tls]\n{client}[log]\nlevel = \"warn\"\n[[target]]\nname = \"{DATABASE}\"\nprotocol = \"postgres\"\n\
+                 address = \"127.0.0.1:{}\"\nuser = \"{}\"\ncredential = {{ file = \"password\" }}\ntls = {target}\n\
+                 labels = {{ env = \"prod\" }}\n",
+                self.server.port,
+                Postgres::SUPERUSER
+            ),
+        )?;
+        let added = portcullis()?
+            .args(["user", "add", Postgres::SUPERUSER, "--group", "eng", "--config"])
+            .arg(&config)
+            .env("PORTCULLIS_PASSWORD", &self.server.password)
+            .output()?;
+        if !added.status.success() {
+            return Err(String::from_utf8_lossy(&added.stderr).into());
         }
-        started("portcullis", port, &mut command)
+        started("portcullis", port, portcullis()?.args(["serve", "--config"]).arg(&config))
     }
+
+    /// Where the gateway keeps its state.
+    fn evidence(&self) -> std::path::PathBuf {
+        self.directory.path().join("gateway")
+    }
+
+    /// Commands that the gateway's audit log has an admitted intent of, and values that it says were masked.
+    pub fn recorded(&self) -> Result<(u64, u64), Box<dyn Error>> {
+        let (mut intents, mut masked) = (0, 0);
+        for entry in fs::read_dir(self.evidence().join("evidence"))? {
+            let path = entry?.path();
+            if !path.extension().is_some_and(|extension| extension == "ndjson" || extension == "log") {
+                continue;
+            }
+            for line in BufReader::new(fs::File::open(path)?).lines() {
+                let line = line?;
+                intents +=
+                    u64::from(line.contains("\"kind\":\"intent\"") && !line.contains("\"via\":\"parse\""));
+                if let Some((_, rest)) = line.split_once("\"masked\":") {
+                    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                    masked += digits.parse::<u64>().unwrap_or(0);
+                }
+            }
+        }
+        Ok((intents, masked))
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The command that was built for this.
+fn portcullis() -> Result<Command, Box<dyn Error>> {
+    let program = root().join("target/release/portcullis");
+    if !program.exists() {
+        return Err(
+            format!("`{}` is missing: cargo build --release -p portcullis-cli", program.display()).into()
+        );
+    }
+    Ok(Command::new(program))
 }
 
 impl Program {

@@ -18,14 +18,25 @@ const ROW: u32 = 1_000;
 /// Throughput in MB/s, peak memory in MiB.
 pub fn measure(programs: &Programs, megabytes: u32, rounds: u32) -> Result<Vec<Figure>, Box<dyn Error>> {
     let mut copies = vec![Vec::new(); programs.all.len()];
-    let mut selects = copies.clone();
+    let (mut selects, mut masked) = (copies.clone(), copies.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for _ in 0..rounds {
         for (index, program) in programs.all.iter().enumerate() {
             copies[index].push(copy(programs, program, megabytes)?);
             // psql would keep the whole result; this client keeps a row, and speaks without TLS only.
             if !programs.is_tls {
-                selects[index].push(runtime.block_on(select(programs, program, megabytes))?);
+                selects[index].push(runtime.block_on(select(
+                    programs,
+                    program,
+                    megabytes,
+                    &rows(megabytes),
+                ))?);
+                masked[index].push(runtime.block_on(select(
+                    programs,
+                    program,
+                    megabytes,
+                    &masked_rows(megabytes),
+                ))?);
             }
         }
     }
@@ -33,6 +44,7 @@ pub fn measure(programs: &Programs, megabytes: u32, rounds: u32) -> Result<Vec<F
     let mut all = figures(&format!("stream/copy-{size}"), "MB/s", programs, copies);
     if !programs.is_tls {
         all.extend(figures(&format!("stream/select-{size}"), "MB/s", programs, selects));
+        all.extend(figures(&format!("stream/select-masked-{size}"), "MB/s", programs, masked));
     }
     all.extend(programs.all.iter().filter_map(|program| {
         Some(Figure::new(format!("stream/peak-memory-{size}"), program.name, program.peak_memory()?, "MiB"))
@@ -51,15 +63,20 @@ fn copy(programs: &Programs, program: &Program, megabytes: u32) -> Result<f64, B
     Ok(f64::from(megabytes) / start.elapsed().as_secs_f64())
 }
 
-async fn select(programs: &Programs, program: &Program, megabytes: u32) -> Result<f64, Box<dyn Error>> {
+async fn select(
+    programs: &Programs,
+    program: &Program,
+    megabytes: u32,
+    sql: &str,
+) -> Result<f64, Box<dyn Error>> {
     let client = connect(programs, program).await?;
     let start = Instant::now();
-    let mut stream = pin!(client.query_raw::<_, &str, _>(&rows(megabytes), []).await?);
+    let mut stream = pin!(client.query_raw::<_, &str, _>(sql, []).await?);
     let mut bytes = 0;
     while let Some(row) = stream.try_next().await? {
         bytes += row.try_get::<_, &str>(0)?.len();
     }
-    if bytes != megabytes as usize * 1_000_000 {
+    if bytes != (megabytes * 1_000_000 / ROW) as usize * first_column(sql) {
         return Err(format!("{}: {bytes} bytes came", program.name).into());
     }
     Ok(f64::from(megabytes) / start.elapsed().as_secs_f64())
@@ -67,6 +84,18 @@ async fn select(programs: &Programs, program: &Program, megabytes: u32) -> Resul
 
 fn rows(megabytes: u32) -> String {
     format!("SELECT repeat('x', {ROW}) FROM generate_series(1, {})", megabytes * 1_000_000 / ROW)
+}
+
+/// The same with two columns that the sample policy masks.
+fn masked_rows(megabytes: u32) -> String {
+    let rest = ROW - 32;
+    let times = megabytes * 1_000_000 / ROW / 1000;
+    format!("SELECT repeat('x', {rest}), u.email, u.ssn FROM users u, generate_series(1, {times})")
+}
+
+/// The length of a row's first column.
+fn first_column(sql: &str) -> usize {
+    if sql.contains("u.email") { ROW as usize - 32 } else { ROW as usize }
 }
 
 async fn connect(programs: &Programs, program: &Program) -> Result<Client, Box<dyn Error>> {
