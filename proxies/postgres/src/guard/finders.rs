@@ -11,13 +11,15 @@ use crate::mask::finder::{Finder, Found};
 
 /// What is looked for, and what becomes of it.
 type Rules = Vec<(Detector, Transform)>;
+/// What looks for it; nothing where there is nothing to look for.
+type Compiled = Option<Arc<dyn Finder>>;
 
 /// Compiled detectors, by what a decision asks for.
 pub struct Finders {
     secrets: Vec<Secret>,
     key: MaskKey,
     /// Few: one for each combination of rules that mask values.
-    compiled: Mutex<Vec<(Rules, Option<Arc<dyn Finder>>)>>,
+    compiled: Mutex<Vec<(Rules, Compiled)>>,
 }
 
 impl Finders {
@@ -54,11 +56,11 @@ impl Finders {
         if detectors.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(Compiled { detectors, key: self.key.clone() })))
+        Ok(Some(Arc::new(Searching { detectors, key: self.key.clone() })))
     }
 }
 
-struct Compiled {
+struct Searching {
     detectors: Detectors,
     key: MaskKey,
 }
@@ -68,7 +70,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-impl Finder for Compiled {
+impl Finder for Searching {
     fn rewrite(&self, text: &[u8], out: &mut Vec<u8>) -> Found {
         let finds =
             SCRATCH.with_borrow_mut(|scratch| self.detectors.mask_into(text, &self.key, scratch, out));
