@@ -17,7 +17,7 @@ pub const fn lines(text: &str) -> Inert<'_> {
     Inert { text, lines: true }
 }
 
-/// A text that acts on no terminal. Made by [`line`] and [`lines`].
+/// A text that acts on no terminal. Made by [`line()`] and [`lines`].
 #[derive(Clone, Copy, Debug)]
 pub struct Inert<'a> {
     text: &'a str,

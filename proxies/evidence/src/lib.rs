@@ -9,7 +9,7 @@
 //! 2. [`AuditLog`]: appending lines, bringing them to disk, rotating segments.
 //! 3. [`checkpoint`] and [`key`]: the signatures that make a rewritten log visible.
 //! 4. [`recording`]: what was said, session by session, written off the path and played back.
-//! 5. [`verify`]: whether all of it is as it was written, and what can't be known.
+//! 5. [`mod@verify`]: whether all of it is as it was written, and what can't be known.
 //! 6. [`read`]: going through the log record by record, or command by command.
 //! 7. [`inert`]: showing any of it on a terminal.
 

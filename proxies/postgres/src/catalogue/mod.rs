@@ -6,7 +6,7 @@
 //! # Reading order
 //!
 //! 1. [`snapshot`]: what is known, and how `policy-normalize` asks for it.
-//! 2. [`load`]: where it comes from; [`client`] speaks just enough of the protocol for that.
+//! 2. [`mod@load`]: where it comes from; [`client`] speaks just enough of the protocol for that.
 //! 3. [`live`]: when it is loaded anew, and what happens when that fails.
 //! 4. [`overlay`]: what a session changed and nobody else sees yet.
 //! 5. [`pins`] and [`names`]: columns that a policy names, followed through renames.

@@ -10,7 +10,7 @@
 //! 3. [`row`]: DataRow frames rewritten by a plan.
 //! 4. [`copy`]: the same for COPY's streams.
 //! 5. [`message`]: errors, notices, notifications, settings, names of columns.
-//! 6. [`value`], with [`array`] and [`json`]: one value, its type kept ([`types`]).
+//! 6. [`value`], with `array` and `json`: one value, its type kept ([`types`]).
 //! 7. [`finder`]: values recognised by their content, whichever column they are in.
 
 mod array;
