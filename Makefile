@@ -1,5 +1,6 @@
 # make demo   set up, then show the main job on real input, narrated
 # make test   set up, then run every test, those against a real PostgreSQL included
+# make test-kills   kill gateways 200 times under load: every effect has its record (minutes)
 # make lint   formatting, clippy and documentation, all without warnings
 # make bench  side by side with the programs a user would pick instead (bench-decide, bench-postgres, …)
 # make fuzz   a short bounded run of every fuzz target
@@ -10,7 +11,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help packages-build packages-test packages-bench build demo test lint bench bench-% fuzz audit
+.PHONY: help packages-build packages-test packages-bench build demo test test-kills lint bench bench-% fuzz audit
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -27,6 +28,10 @@ demo: packages-test
 
 test: packages-test
 	scripts/test
+
+test-kills: packages-test
+	PORTCULLIS_KILLS=200 cargo test --locked -p portcullis-evidence --test crash -- every_acknowledged_record
+	PORTCULLIS_KILLS=200 cargo test --locked -p portcullis-postgres --test evidence -- after_kill_9
 
 lint: packages-build
 	cargo fmt --all --check

@@ -20,7 +20,7 @@ const BYTES: usize = 1 << 20;
 const VALUE: usize = 4096;
 
 /// Records the replies of one session, one after the other as they come.
-pub struct Replies {
+pub(super) struct Replies {
     tape: Tape,
     /// The answer that is coming, once there was something of it to record.
     answer: Option<Answer>,
@@ -37,17 +37,17 @@ struct Answer {
 
 impl Replies {
     /// Records on this tape.
-    pub fn new(tape: Tape) -> Self {
+    pub(super) fn new(tape: Tape) -> Self {
         Self { tape, answer: None }
     }
 
     /// Ready once there is room for what the next message brings.
-    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.tape.poll_room(cx)
     }
 
     /// Whether the data that answers this command is recorded.
-    pub fn takes(&self, plan: Option<&Plan>) -> bool {
+    pub(super) fn takes(&self, plan: Option<&Plan>) -> bool {
         self.tape.is_on()
             && match plan {
                 Some(Plan::Query(run)) => run.judged.records_results(),
@@ -57,7 +57,7 @@ impl Replies {
     }
 
     /// Records the names of a query's columns, given the body of its RowDescription as the client gets it.
-    pub fn columns(&mut self, plan: Option<&Plan>, shared: &Shared, body: &[u8]) {
+    pub(super) fn columns(&mut self, plan: Option<&Plan>, shared: &Shared, body: &[u8]) {
         if !self.takes(plan) {
             return;
         }
@@ -69,7 +69,7 @@ impl Replies {
     }
 
     /// Records a row, given the body of its DataRow as the client gets it.
-    pub fn row(&mut self, plan: Option<&Plan>, shared: &Shared, body: &[u8]) {
+    pub(super) fn row(&mut self, plan: Option<&Plan>, shared: &Shared, body: &[u8]) {
         let Some(answer) = of(&mut self.answer, plan, shared) else { return };
         if !answer.has_room() {
             return;
@@ -83,7 +83,7 @@ impl Replies {
     }
 
     /// Records a part of a COPY that comes out, as the client gets it.
-    pub fn output(&mut self, plan: Option<&Plan>, shared: &Shared, body: &[u8]) {
+    pub(super) fn output(&mut self, plan: Option<&Plan>, shared: &Shared, body: &[u8]) {
         let Some(answer) = of(&mut self.answer, plan, shared) else { return };
         if !answer.has_room() {
             return;
@@ -94,14 +94,14 @@ impl Replies {
     }
 
     /// Counts a row that is too long to be recorded.
-    pub fn omitted(&mut self, plan: Option<&Plan>, shared: &Shared) {
+    pub(super) fn omitted(&mut self, plan: Option<&Plan>, shared: &Shared) {
         if let Some(answer) = of(&mut self.answer, plan, shared) {
             answer.omitted += 1;
         }
     }
 
     /// Records an error or a notice, given its body as the client gets it.
-    pub fn message(&mut self, body: &[u8]) {
+    pub(super) fn message(&mut self, body: &[u8]) {
         if !self.tape.is_on() {
             return;
         }
@@ -114,7 +114,7 @@ impl Replies {
     }
 
     /// Says how much was left out of an answer that has ended.
-    pub fn ended(&mut self) {
+    pub(super) fn ended(&mut self) {
         if let Some(Answer { command, omitted: rows @ 1.., .. }) = self.answer.take() {
             self.tape.push(&Event::RowsOmitted { command, rows });
         }
@@ -162,7 +162,7 @@ fn of<'a>(answer: &'a mut Option<Answer>, plan: Option<&Plan>, shared: &Shared) 
 }
 
 /// What the client gets: the message appended to `out` from `start` on, or the target's own.
-pub fn sent<'a>(out: &'a [u8], start: usize, own: &'a [u8]) -> &'a [u8] {
+pub(super) fn sent<'a>(out: &'a [u8], start: usize, own: &'a [u8]) -> &'a [u8] {
     if out.len() == start { own } else { out.get(start + HEADER..).unwrap_or_default() }
 }
 

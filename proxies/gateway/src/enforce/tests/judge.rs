@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use policy_core::rule::LimitUnit;
+use portcullis_evidence::recording::{self, Event};
 
 use super::*;
 use crate::session::StopReason;
@@ -152,6 +153,52 @@ async fn nothing_is_admitted_when_evidence_cannot_be_written() {
     for session in [&session, &other] {
         assert_eq!(session.stop().reached(), Some(&StopReason::EvidenceLost));
     }
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_recorded_ends_alone() {
+    let house = House::new(&format!("{POLICY}\nrecord decisions {{ do select on \"public.orders\" }}"));
+    let (mut session, mut other) = (house.open("ana").await, house.open("bob").await);
+    std::fs::remove_dir(house.gateway.log().directory().join("recordings")).expect("empty until now");
+    let refusal = refused(run(&mut session, &house.select()).await);
+    assert_eq!(refusal.kind, RefusalKind::Stopped);
+    assert_eq!(session.stop().reached(), Some(&StopReason::EvidenceLost));
+    let unrecorded = house.statement("select 1 from people", [action("select", "people")]);
+    drop(admitted(run(&mut other, &unrecorded).await));
+    assert_eq!(
+        house.kinds(),
+        ["session_opened", "session_opened", "intent"],
+        "no intent of what was refused"
+    );
+}
+
+#[tokio::test]
+async fn a_recording_is_sealed_when_its_session_ends() {
+    let house = House::new(&format!("{POLICY}\nrecord decisions {{ do select on \"public.orders\" }}"));
+    let mut session = house.open("ana").await;
+    let id = session.id().to_string();
+    let receipt = admitted(run(&mut session, &house.select()).await).forward();
+    drop(refused(
+        run(&mut session, &house.statement("delete from orders", [action("delete", "orders")])).await,
+    ));
+    drop(session);
+    receipt.outcome(Outcome { rows: Some(3), ..Outcome::default() });
+    let sealed = async {
+        while !house.kinds().contains(&"recording".to_owned()) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), sealed).await.expect("sealed");
+    let file = recording::find(house.gateway.log().directory(), &id).expect("a recording");
+    let events: Vec<_> =
+        recording::Reader::open(&file).expect("readable").map(|played| played.event).collect();
+    let rules = |event: &Event<'_>| match event {
+        Event::Command { decision, .. } => Some(decision.rules.join(", ")),
+        _ => None,
+    };
+    assert_eq!(events.iter().filter_map(rules).collect::<Vec<_>>(), ["", "unfiltered writes"]);
+    assert!(matches!(events.get(3), Some(Event::Outcome { command: 1, rows: Some(3), .. })), "{events:?}");
+    assert!(matches!(events.last(), Some(Event::Closed { reason }) if reason == "dropped"), "{events:?}");
 }
 
 #[tokio::test]
