@@ -91,7 +91,9 @@ impl Gateway {
             tracing::info!(ended, "sessions ended for the stop");
         }
         let last = tokio::time::Instant::now() + Duration::from_secs(1);
-        while !self.sessions().is_empty() && tokio::time::Instant::now() < last {
+        // A session leaves the registry a moment before the last of its evidence is told.
+        let is_over = || self.sessions().is_empty() && !self.shared.inks.is_any_left();
+        while !is_over() && tokio::time::Instant::now() < last {
             tick.tick().await;
         }
     }

@@ -174,7 +174,7 @@ record all { do select, insert, update, delete }
     drop(client);
     gateway.stop();
 
-    assert!(shown[0].matches("card ").count() == 2, "masked, not refused: {}", shown[0]);
+    assert!(shown[0].contains("card [redacted]"), "masked, not refused: {}", shown[0]);
     let events = recorded(&house.evidence);
     assert!(
         events.iter().filter(|event| matches!(event, Event::Row { .. })).count() >= 6,

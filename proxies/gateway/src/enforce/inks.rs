@@ -40,6 +40,11 @@ impl Inks {
         self.all.lock().push(Arc::downgrade(ink));
     }
 
+    /// Whether somebody can still write, be it only the outcome of what was forwarded.
+    pub(crate) fn is_any_left(&self) -> bool {
+        self.all.lock().iter().any(|ink| ink.strong_count() > 0)
+    }
+
     /// Writes what sessions kept back.
     pub(crate) fn flush(&self) -> Result<(), AppendError> {
         self.all.flush()
