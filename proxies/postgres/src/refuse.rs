@@ -47,6 +47,14 @@ impl SqlState {
     pub const SHUTDOWN: Self = Self(*b"57P01");
 }
 
+impl SqlState {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        // A code made of anything but ASCII would be our own slip: say "internal error" instead.
+        std::str::from_utf8(&self.0).unwrap_or("XX000")
+    }
+}
+
 /// Why something does not go through, for the person who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -109,6 +117,5 @@ impl Refusal {
 }
 
 fn out_state(field: &mut impl FnMut(u8, &str), SqlState(state): SqlState) {
-    // A code made of anything but ASCII would be our own slip: say "internal error" instead.
-    field(b'C', std::str::from_utf8(&state).unwrap_or("XX000"));
+    field(b'C', SqlState(state).as_str());
 }

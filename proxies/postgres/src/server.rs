@@ -1,5 +1,6 @@
 //! Listening, and spreading sessions over workers.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -96,8 +97,8 @@ impl<P: Policing> Server<P> {
         self.listener.local_addr()
     }
 
-    /// Serves for ever, sessions on worker threads of their own. Dropping the future stops accepting; sessions end
-    /// when their worker's queue is gone.
+    /// Serves for ever, sessions on worker threads of their own. Dropping the future stops accepting; sessions that
+    /// are open go on to their own end, and their workers with them.
     ///
     /// # Errors
     /// Where a worker can't be started.
@@ -135,14 +136,20 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (shared, count) = (shared.clone(), sessions.clone());
         let run = async move {
+            let (open, mut all_left) = mpsc::channel::<Infallible>(1);
             while let Some((stream, source)) = arriving.recv().await {
                 let shared = shared.clone();
                 let leaving = Leaving(count.clone());
+                let open = open.clone();
                 tokio::spawn(async move {
+                    let _open = open;
                     let _leaving = leaving;
                     shared.connection(stream, source).await;
                 });
             }
+            // Nobody new will come. Those who are here hold the other end until they leave.
+            drop(open);
+            let _ = all_left.recv().await;
         };
         std::thread::Builder::new()
             .name("session worker".to_owned())

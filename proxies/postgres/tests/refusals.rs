@@ -78,7 +78,7 @@ impl Judge for ToyJudge {
         Disposition::Forward(Leave::unjudged(), ())
     }
 
-    async fn on_hold(&mut self, (): ()) -> Disposition<(), Infallible> {
+    async fn on_hold(&mut self, (): &mut ()) -> Disposition<(), Infallible> {
         self.0.released.0.acquire().await.unwrap().forget();
         Disposition::Forward(Leave::unjudged(), ())
     }

@@ -459,11 +459,18 @@ impl Drop for Held {
         let State::Open(number) = self.state else { return };
         let now = self.live.gateway.clock.millis();
         let by = self.live.entry.principal.id.to_string();
-        self.live.write_later(&withdrawn(number, self.command, "dropped"));
+        // A session that is stopped drops what it waits for, and may do so before the wait itself notices.
+        let (by, why, recorded) = match self.live.entry.stop.reached() {
+            Some(stopped) => ("gateway".to_owned(), stopped.to_string(), "revoked"),
+            None => (by, "the client went away".to_owned(), "dropped"),
+        };
+        self.live.write_later(&withdrawn(number, self.command, recorded));
         self.live.record_approval(&number.to_string(), self.command, "withdrawn");
+        self.live.flush();
         self.live.gateway.store.tell("withdraw an approval", move |store| {
-            store.settle(number, ApprovalState::Withdrawn, &by, "the client went away", now).map(drop)
+            store.settle(number, ApprovalState::Withdrawn, &by, &why, now).map(drop)
         });
+        self.live.gateway.changes.send_modify(|count| *count += 1);
     }
 }
 

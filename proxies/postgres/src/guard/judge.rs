@@ -7,21 +7,22 @@ use std::sync::Arc;
 
 use policy_normalize::sql::{Bound, Kind, Statement};
 use portcullis_gateway::enforce::{
-    Asked, Held, Judged, Judgement, Parameter, Permit, Refusal as Denial, RefusalKind, Session, Stage,
+    Asked, Held, Judged, Judgement, Parameter, Permit, RefusalKind, Session, Stage,
 };
 use smallvec::SmallVec;
 
 use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
 use super::session::Shared;
+use super::words::{changed, no_such, not_understood, refusal, refused, too_many, unreadable};
 use super::{Change, Definition};
 use portcullis_evidence::record::Made;
 
 use crate::catalogue::Known;
-use crate::command::meaning::{Meaning, NotUnderstood, World};
+use crate::command::meaning::{Meaning, World};
 use crate::command::names::{self, Found};
 use crate::mask::Format;
 use crate::refuse::{Refusal, SqlState};
-use crate::relay::{ClientFrame, Disposition, Judge, Leave, Transaction, View};
+use crate::relay::{ClientFrame, Disposition, Judge, Leave, Transaction, View, Withdrawal};
 use crate::wire;
 use crate::wire::bind::Bind;
 use crate::wire::describe::Named;
@@ -47,10 +48,18 @@ pub struct Waiting {
 }
 
 /// How a judged command goes on.
+#[derive(Default)]
 enum Then {
+    #[default]
     Query,
-    Bind { portal: Box<str>, prepared: Arc<Prepared>, formats: SmallVec<[Format; 4]> },
-    Execute { portal: Box<str> },
+    Bind {
+        portal: Box<str>,
+        prepared: Arc<Prepared>,
+        formats: SmallVec<[Format; 4]>,
+    },
+    Execute {
+        portal: Box<str>,
+    },
 }
 
 type Answer = Result<Disposition<Plan, Waiting>, Refusal>;
@@ -90,6 +99,7 @@ impl SessionJudge {
         let prepared = Arc::new(Prepared {
             text: Arc::clone(meaning.asked.raw()),
             meaning,
+            named: None,
             described: std::sync::OnceLock::new(),
         });
         let definition =
@@ -105,7 +115,7 @@ impl SessionJudge {
         let Some(prepared) = self.statement(bind.statement, view.segment).await else {
             return Err(no_such("prepared statement", bind.statement));
         };
-        let mut meaning = self.still(&prepared.meaning, &prepared.text, view.segment).await?;
+        let mut meaning = self.prepared(&prepared, view.segment).await?;
         let parameters: SmallVec<[Parameter<'_>; 8]> = bind
             .values()
             .map(|(format, value)| Parameter {
@@ -114,7 +124,7 @@ impl SessionJudge {
                 sensitive: false,
             })
             .collect();
-        if meaning.is_pending {
+        if meaning.is_pending && prepared.named.is_none() {
             let values: Vec<Bound<'_>> = parameters.iter().map(bound).collect();
             meaning = self.bound(&prepared.text, view.segment, &values).await?;
         }
@@ -232,6 +242,7 @@ impl SessionJudge {
                     formats,
                     judged,
                     receipt: None,
+                    tally: Tally::default(),
                     results: None,
                 };
                 let definition =
@@ -260,6 +271,7 @@ impl SessionJudge {
             meaning,
             judged,
             receipt: None,
+            is_portals: false,
             changes,
             results: None,
             copy: None,
@@ -278,15 +290,22 @@ impl SessionJudge {
         for (number, statement) in meaning.statements.iter().enumerate() {
             let change = match &statement.kind {
                 Kind::Prepare { name, inner } => {
-                    Some(Change::Statement(name.clone(), self.inner(meaning, inner)))
+                    let prepared = Prepared {
+                        text: Arc::clone(meaning.asked.raw()),
+                        meaning: Arc::new(meaning.part((**inner).clone())),
+                        named: Some(name.clone()),
+                        described: std::sync::OnceLock::new(),
+                    };
+                    Some(Change::Statement(name.clone(), Arc::new(prepared)))
                 }
                 Kind::Declare { cursor, hold, inner } => {
                     let portal = Portal {
-                        meaning: Arc::clone(&self.inner(meaning, inner).meaning),
+                        meaning: Arc::new(meaning.part((**inner).clone())),
                         prepared: None,
                         formats: SmallVec::new(),
                         judged: Arc::clone(judged),
                         receipt: None,
+                        tally: Tally::default(),
                         results: None,
                     };
                     Some(Change::Portal(cursor.clone(), portal, *hold))
@@ -298,16 +317,6 @@ impl SessionJudge {
             }
         }
         changes
-    }
-
-    /// What PREPARE names or DECLARE opens: a statement inside another.
-    fn inner(&self, meaning: &Arc<Meaning>, inner: &Statement) -> Arc<Prepared> {
-        let part = meaning.part(inner.clone());
-        Arc::new(Prepared {
-            text: Arc::clone(meaning.asked.raw()),
-            meaning: Arc::new(part),
-            described: std::sync::OnceLock::new(),
-        })
     }
 
     async fn statement(&self, name: &str, segment: u64) -> Option<Arc<Prepared>> {
@@ -363,7 +372,7 @@ impl SessionJudge {
         let overlay = self.shared.overlay();
         let target = &self.shared.target;
         let mut meaning = target.meaning(text, &world, &known, &overlay).map_err(not_understood)?;
-        if is_unresolved(&meaning) && overlay.is_empty() {
+        if is_unresolved(&meaning) && !meaning.is_dynamic && overlay.is_empty() {
             // Somebody may have made what is named here past the gateway, a moment ago.
             let looked = target.looked_again().await?;
             if looked.snapshot.generation != known.snapshot.generation {
@@ -388,6 +397,26 @@ impl SessionJudge {
         self.meaning(text, segment).await
     }
 
+    /// What a prepared statement means now.
+    async fn prepared(&mut self, prepared: &Prepared, segment: u64) -> Result<Arc<Meaning>, Refusal> {
+        let Some(name) = &prepared.named else {
+            return Box::pin(self.still(&prepared.meaning, &prepared.text, segment)).await;
+        };
+        let world = self.world(segment).await?;
+        if prepared.meaning.world == world {
+            return Ok(Arc::clone(&prepared.meaning));
+        }
+        let known = self.known(segment).await?;
+        let overlay = self.shared.overlay();
+        let whole = self.shared.target.meaning(&prepared.text, &world, &known, &overlay);
+        let whole = whole.map_err(not_understood)?;
+        let inner = whole.statements.iter().rev().find_map(|statement| match &statement.kind {
+            Kind::Prepare { name: given, inner } if given == name => Some((**inner).clone()),
+            _ => None,
+        });
+        inner.map(|inner| Arc::new(whole.part(inner))).ok_or_else(changed)
+    }
+
     async fn bound(
         &mut self,
         text: &str,
@@ -410,11 +439,11 @@ impl SessionJudge {
             statements.push(match &statement.kind {
                 Kind::Execute { name, .. } => match self.statement(&name.clone(), segment).await {
                     Some(prepared) => {
-                        let now = if prepared.meaning.world == *world {
-                            Arc::clone(&prepared.meaning)
-                        } else {
+                        let now = self.prepared(&prepared, segment).await?;
+                        // Definitions that were looked at anew between the two belong to one statement only.
+                        if now.world != *world {
                             return Err(changed());
-                        };
+                        }
                         match &*now.statements {
                             [only] => statement.executing(only),
                             _ => return Err(no_such("prepared statement", name)),
@@ -472,13 +501,14 @@ impl Judge for SessionJudge {
         }
     }
 
-    async fn on_hold(&mut self, mut held: Waiting) -> Disposition<Plan, Infallible> {
+    async fn on_hold(&mut self, held: &mut Waiting) -> Disposition<Plan, Infallible> {
         let released = match held.held.wait().await {
             Ok(released) => released,
             Err(denial) if denial.kind == RefusalKind::Stopped => return Disposition::End(refusal(&denial)),
             Err(denial) => return Disposition::Refuse(refusal(&denial)),
         };
-        let Waiting { meaning, segment, then, .. } = held;
+        let (meaning, segment, then) =
+            (Arc::clone(&held.meaning), held.segment, std::mem::take(&mut held.then));
         // An approval is for what was approved: the same text over other definitions is another command.
         match self.still(&meaning, meaning.asked.raw(), segment).await {
             Ok(now) if now.asked.digest() == meaning.asked.digest() => {}
@@ -492,6 +522,15 @@ impl Judge for SessionJudge {
             }
             Ok(Disposition::End(refusal)) => Disposition::End(refusal),
         }
+    }
+
+    async fn on_withdrawn(&mut self, held: Waiting, why: Withdrawal) {
+        let reason = match why {
+            Withdrawal::Cancelled => "cancelled",
+            Withdrawal::ClientGone => "client gone",
+            Withdrawal::SessionOver => "session over",
+        };
+        held.held.withdraw(reason).await;
     }
 
     fn on_refused(&mut self, aborts: bool) -> Result<(), Refusal> {
@@ -545,49 +584,5 @@ fn bound<'a>(parameter: &Parameter<'a>) -> Bound<'a> {
         None => Bound::Null,
         Some(value) if !parameter.binary => std::str::from_utf8(value).map_or(Bound::Opaque, Bound::Text),
         Some(_) => Bound::Opaque,
-    }
-}
-
-pub(super) fn refusal(denial: &Denial) -> Refusal {
-    let state = match denial.kind {
-        RefusalKind::Forbidden
-        | RefusalKind::NotPermitted
-        | RefusalKind::Disapproved
-        | RefusalKind::Expired => SqlState::DENIED,
-        RefusalKind::LimitReached => SqlState::LIMIT,
-        RefusalKind::Unavailable => SqlState::UNAVAILABLE,
-        RefusalKind::Stopped => SqlState::SHUTDOWN,
-    };
-    Refusal::new(state, denial.message.clone()).hint(denial.hint.clone())
-}
-
-fn refused(message: &str) -> Refusal {
-    Refusal::new(SqlState::DENIED, message)
-}
-
-fn unreadable(malformed: &wire::Malformed) -> Refusal {
-    Refusal::new(SqlState::PROTOCOL, malformed.to_string())
-}
-
-fn too_many() -> Refusal {
-    Refusal::new(SqlState::TOO_LONG, format!("a session may have {} names at a time", names::MOST))
-        .hint("close prepared statements and portals that are not needed any more")
-}
-
-fn no_such(what: &str, name: &str) -> Refusal {
-    Refusal::new(SqlState::NO_STATEMENT, format!("{what} \"{name}\" was not made in this session"))
-        .hint("what a function made on the server is not known to the gateway, and can't be judged")
-}
-
-fn changed() -> Refusal {
-    Refusal::new(SqlState::CHANGED, "definitions or settings behind this statement have changed since")
-        .hint("send it again: it is judged anew under what holds now")
-}
-
-fn not_understood(error: NotUnderstood) -> Refusal {
-    match error {
-        NotUnderstood::Rejected(rejected) => Refusal::new(SqlState::SYNTAX, rejected.to_string())
-            .hint("what the gateway can't understand it can't judge, so nothing was sent"),
-        NotUnderstood::Refused(denial) => refusal(&denial),
     }
 }

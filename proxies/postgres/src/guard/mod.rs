@@ -6,6 +6,7 @@
 //!  client ←── masked ── veil ←──────────────────────────────────────── relay ←── reply ── target
 //! ```
 
+mod count;
 mod dial;
 mod finders;
 mod judge;
@@ -17,6 +18,7 @@ mod results;
 mod session;
 mod target;
 mod veil;
+mod words;
 
 pub use dial::Dialer;
 pub use finders::Finders;

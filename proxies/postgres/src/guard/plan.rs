@@ -19,6 +19,8 @@ pub struct Prepared {
     pub text: Arc<str>,
     /// What it meant when it was prepared.
     pub meaning: Arc<Meaning>,
+    /// The name that PREPARE gives it in that text; `None` where the text is the statement.
+    pub named: Option<Box<str>>,
     /// Its result's columns, once the target has described them. Formats are a portal's matter.
     pub described: std::sync::OnceLock<Arc<[Field]>>,
 }
@@ -36,6 +38,8 @@ pub struct Portal {
     pub judged: Arc<Judged>,
     /// Its command's receipt, from the Bind to the end of its execution.
     pub receipt: Option<Receipt>,
+    /// What came of it in executions that stopped at a row limit.
+    pub tally: Tally,
     /// What becomes of its columns, once known.
     pub results: Option<Arc<ResultPlan>>,
 }
@@ -66,6 +70,8 @@ pub enum Plan {
         judged: Arc<Judged>,
         /// Its own receipt, where it was judged anew; otherwise the portal has one.
         receipt: Option<Receipt>,
+        /// The receipt here is the portal's, and goes back to it if the execution stops at a row limit.
+        is_portals: bool,
         /// What it changes besides data.
         changes: SmallVec<[(usize, Definition); 1]>,
         /// What becomes of its columns, once known.
@@ -112,6 +118,8 @@ pub struct Run {
 pub struct Tally {
     /// Rows, as the target counts them.
     pub rows: Option<u64>,
+    /// Rows that went by of which the target has told no number yet.
+    pub seen: u64,
     /// Bytes of data that went to the client.
     pub bytes: u64,
     /// Messages in which something was masked.
@@ -140,9 +148,7 @@ impl Run {
 
     /// Notes the end of a statement that went well.
     pub fn completed(&mut self, tag: &[u8]) {
-        if let Some(rows) = rows(tag) {
-            self.tally.rows = Some(self.tally.rows.unwrap_or(0).saturating_add(rows));
-        }
+        self.tally.count(tag);
         confirm(&mut self.changes, self.at, tag);
         self.at += 1;
         self.results = None;
@@ -151,6 +157,30 @@ impl Run {
 }
 
 impl Tally {
+    /// Notes the number of rows that a statement ends with.
+    pub fn count(&mut self, tag: &[u8]) {
+        self.seen = 0;
+        if let Some(rows) = rows(tag) {
+            self.rows = Some(self.rows.unwrap_or(0).saturating_add(rows));
+        }
+    }
+
+    /// Notes that an execution stopped at a row limit: the target tells no number.
+    pub fn suspend(&mut self) {
+        self.rows = Some(self.rows.unwrap_or(0).saturating_add(std::mem::take(&mut self.seen)));
+    }
+
+    /// Adds what came of an earlier execution of the same portal.
+    pub fn add(&mut self, earlier: Self) {
+        self.rows = match (self.rows, earlier.rows) {
+            (Some(rows), Some(before)) => Some(rows.saturating_add(before)),
+            (rows, before) => rows.or(before),
+        };
+        self.seen = self.seen.saturating_add(earlier.seen);
+        self.bytes = self.bytes.saturating_add(earlier.bytes);
+        self.masked = self.masked.saturating_add(earlier.masked);
+    }
+
     /// Tells the outcome.
     pub fn tell(self, receipt: Receipt, error: Option<&str>) {
         receipt.outcome(Outcome { rows: self.rows, bytes: self.bytes, masked: self.masked, error });
@@ -177,7 +207,7 @@ pub(super) fn confirm(changes: &mut SmallVec<[(usize, Definition); 1]>, number: 
 }
 
 /// The number of rows at the end of a command tag: `SELECT 5`, `INSERT 0 5`.
-pub(super) fn rows(tag: &[u8]) -> Option<u64> {
+fn rows(tag: &[u8]) -> Option<u64> {
     let last = tag.rsplit(|byte| *byte == b' ').next()?;
     std::str::from_utf8(last).ok()?.parse().ok()
 }

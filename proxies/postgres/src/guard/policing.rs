@@ -6,10 +6,11 @@ use std::sync::Arc;
 use portcullis_gateway::config::TargetConfig;
 use portcullis_gateway::enforce::{self, Gateway};
 
-use super::judge::{SessionJudge, refusal};
+use super::judge::SessionJudge;
 use super::session::Shared;
 use super::target::Guarded;
 use super::veil::SessionVeil;
+use super::words::refusal;
 use crate::command::names::Names;
 use crate::command::settings::{Settings, Values};
 use crate::refuse::{Refusal, SqlState};

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use portcullis_gateway::enforce::{Judged, Tape};
+use portcullis_gateway::enforce::{Judged, Receipt, Tape};
 use smallvec::SmallVec;
 
+use super::count::{Counting, counts};
 use super::plan::{Described, Plan, Tally};
 use super::recording::{Replies, sent};
 use super::results;
 use super::session::Shared;
+use super::words::refusal;
 use crate::mask::message::Exposure;
 use crate::mask::{Field, MAX_MASKED_ROW, MaskError, Masker, ResultPlan, Rewritten, parse_row_description};
 use crate::refuse::{Refusal, SqlState};
@@ -29,6 +31,7 @@ pub struct SessionVeil {
     /// Bytes of data let through for the command that is being answered.
     passed: Tally,
     replies: Replies,
+    counting: Counting,
 }
 
 impl SessionVeil {
@@ -41,6 +44,7 @@ impl SessionVeil {
             latest: None,
             passed: Tally::default(),
             replies: Replies::new(tape),
+            counting: Counting::default(),
         }
     }
 
@@ -166,15 +170,11 @@ impl SessionVeil {
         self.replies.ended();
         match plan {
             Some(Plan::Query(run)) => run.completed(tag),
-            Some(Plan::Execute { portal, changes, receipt, tally, .. }) => {
-                if let Some(rows) = super::plan::rows(tag) {
-                    tally.rows = Some(tally.rows.unwrap_or(0).saturating_add(rows));
-                }
+            Some(Plan::Execute { portal, changes, receipt, is_portals, tally, .. }) => {
+                tally.count(tag);
                 super::plan::confirm(changes, 0, tag);
-                let receipt = receipt
-                    .take()
-                    .or_else(|| self.shared.names.standing(portal, |portal| portal.receipt.take()).flatten());
-                if let Some(receipt) = receipt {
+                self.borrow(portal, receipt, is_portals, tally);
+                if let Some(receipt) = receipt.take() {
                     std::mem::take(tally).tell(receipt, None);
                 }
             }
@@ -190,16 +190,42 @@ impl SessionVeil {
         let (receipt, tally) = match plan {
             Some(Plan::Parse(_, receipt) | Plan::Bind(_, _, receipt)) => (receipt.take(), Tally::default()),
             Some(Plan::Query(run)) => (run.receipt.take(), run.tally),
-            Some(Plan::Execute { portal, receipt, tally, .. }) => (
-                receipt
-                    .take()
-                    .or_else(|| self.shared.names.standing(portal, |portal| portal.receipt.take()).flatten()),
-                *tally,
-            ),
+            Some(Plan::Execute { portal, receipt, is_portals, tally, .. }) => {
+                self.borrow(portal, receipt, is_portals, tally);
+                (receipt.take(), *tally)
+            }
             _ => return,
         };
         if let Some(receipt) = receipt {
             tally.tell(receipt, Some(state));
+        }
+    }
+
+    /// Gives an execution that has no receipt of its own that of its portal, and what came of the portal before.
+    fn borrow(&self, portal: &str, receipt: &mut Option<Receipt>, is_portals: &mut bool, tally: &mut Tally) {
+        if receipt.is_some() {
+            return;
+        }
+        self.shared.names.standing(portal, |portal| {
+            *receipt = portal.receipt.take();
+            *is_portals = receipt.is_some();
+            tally.add(std::mem::take(&mut portal.tally));
+        });
+    }
+
+    /// An execution stopped at its row limit: its portal goes on later.
+    fn suspended(&self, plan: Option<&mut Plan>) {
+        let Some(Plan::Execute { portal, receipt, is_portals, tally, .. }) = plan else { return };
+        tally.suspend();
+        let tally = std::mem::take(tally);
+        match receipt.take() {
+            Some(own) if !*is_portals => tally.tell(own, None),
+            borrowed => {
+                self.shared.names.standing(portal, |portal| {
+                    portal.receipt = borrowed.or_else(|| portal.receipt.take());
+                    portal.tally.add(tally);
+                });
+            }
         }
     }
 
@@ -219,16 +245,6 @@ impl SessionVeil {
 }
 
 impl Veil<Plan> for SessionVeil {
-    fn poll_admit(
-        &mut self,
-        cx: &mut Context<'_>,
-        _: Backend,
-        _: Option<&mut Plan>,
-    ) -> Poll<Result<(), Refusal>> {
-        ready!(self.replies.poll_room(cx));
-        Poll::Ready(Ok(()))
-    }
-
     fn on_server_frame(&mut self, kind: Backend, header: Header, mut plan: Option<&mut Plan>) -> Passage {
         let mut is_recorded = self.replies.takes(plan.as_deref());
         if is_recorded && header.body > MAX_MASKED_ROW {
@@ -254,6 +270,7 @@ impl Veil<Plan> for SessionVeil {
                     }
                     _ => (None, &mut self.passed),
                 };
+                tally.seen += 1;
                 tally.bytes += header.body as u64;
                 match results {
                     Some(results) if results.passes_all() && !is_recorded => Passage::Pass,
@@ -274,6 +291,7 @@ impl Veil<Plan> for SessionVeil {
             }
             Backend::PortalSuspended => {
                 self.replies.ended();
+                self.suspended(plan);
                 Passage::Pass
             }
             Backend::ParameterDescription | Backend::NoData | Backend::CopyInResponse => Passage::Pass,
@@ -288,6 +306,39 @@ impl Veil<Plan> for SessionVeil {
             | Backend::ParameterStatus
             | Backend::ReadyForQuery => Passage::Rewrite(MESSAGE),
         }
+    }
+
+    fn poll_admit(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: Backend,
+        header: Header,
+        plan: Option<&mut Plan>,
+    ) -> Poll<Result<(), Refusal>> {
+        ready!(self.replies.poll_room(cx));
+        if !matches!(kind, Backend::DataRow | Backend::CopyData) {
+            return Poll::Ready(Ok(()));
+        }
+        let (receipt, tally) = match plan {
+            Some(Plan::Query(run)) if counts(&run.judged) => (&mut run.receipt, &mut run.tally),
+            Some(Plan::Execute { portal, judged, receipt, is_portals, tally, .. }) if counts(judged) => {
+                self.borrow(portal, receipt, is_portals, tally);
+                (receipt, tally)
+            }
+            _ => return Poll::Ready(Ok(())),
+        };
+        let Some(counted) = receipt else {
+            return Poll::Ready(Err(Refusal::new(SqlState::UNAVAILABLE, "these rows can't be counted")));
+        };
+        let Err(denial) = ready!(self.counting.poll_row(cx, counted, header.body as u64)) else {
+            return Poll::Ready(Ok(()));
+        };
+        let denial = refusal(&denial);
+        if let Some(receipt) = receipt.take() {
+            tally.suspend();
+            std::mem::take(tally).tell(receipt, Some(denial.state.as_str()));
+        }
+        Poll::Ready(Err(denial))
     }
 
     fn on_refusal(&mut self) {

@@ -187,7 +187,7 @@ impl Down {
             return Ok(Scanned::Whole);
         }
         if self.passage.is_none() {
-            match veil.poll_admit(cx, kind, ledger.plan()) {
+            match veil.poll_admit(cx, kind, header, ledger.plan()) {
                 Poll::Ready(admitted) => admitted.map_err(End::Refused)?,
                 Poll::Pending => return Ok(Scanned::Waits),
             }

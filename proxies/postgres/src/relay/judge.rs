@@ -85,6 +85,17 @@ pub enum Disposition<Plan, Held> {
     End(Refusal),
 }
 
+/// Why a held command is not waited for any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// Its client cancelled it.
+    Cancelled,
+    /// Its client has gone.
+    ClientGone,
+    /// The session can't go on: the target has gone, or broke the protocol.
+    SessionOver,
+}
+
 /// Decides on commands.
 pub trait Judge: Send {
     /// What the judge tells the veil about a forwarded command. The default belongs to messages that are no commands.
@@ -99,11 +110,18 @@ pub trait Judge: Send {
         view: View,
     ) -> impl Future<Output = Disposition<Self::Plan, Self::Held>> + Send;
 
-    /// Waits for a held command's decision, which may not be another hold. Dropped when the client cancels or leaves.
+    /// Waits for a held command's decision, which may not be another hold. Dropped when the client cancels or leaves;
+    /// then [`Judge::on_withdrawn`] comes.
     fn on_hold(
         &mut self,
-        held: Self::Held,
+        held: &mut Self::Held,
     ) -> impl Future<Output = Disposition<Self::Plan, std::convert::Infallible>> + Send;
+
+    /// A held command will not be sent, whatever is decided.
+    fn on_withdrawn(&mut self, held: Self::Held, why: Withdrawal) -> impl Future<Output = ()> + Send {
+        drop((held, why));
+        std::future::ready(())
+    }
 
     /// A command was refused; `aborts` says that the gateway is about to send the target a statement of its own that
     /// fails, so that what the target has done with the refused command's transaction fails too.
@@ -143,9 +161,10 @@ pub trait Veil<Plan>: Send {
         &mut self,
         cx: &mut Context<'_>,
         kind: Backend,
+        header: Header,
         plan: Option<&mut Plan>,
     ) -> Poll<Result<(), Refusal>> {
-        let _ = (cx, kind, plan);
+        let _ = (cx, kind, header, plan);
         Poll::Ready(Ok(()))
     }
 
@@ -177,8 +196,8 @@ impl Judge for Transparent {
         Disposition::Forward(Leave::unjudged(), ())
     }
 
-    async fn on_hold(&mut self, held: Self::Held) -> Disposition<(), std::convert::Infallible> {
-        match held {}
+    async fn on_hold(&mut self, held: &mut Self::Held) -> Disposition<(), std::convert::Infallible> {
+        match *held {}
     }
 
     fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static {

@@ -29,7 +29,9 @@ use std::time::Duration;
 
 pub use end::End;
 pub use forward::Leave;
-pub use judge::{ClientFrame, Disposition, Judge, Passage, Ticket, Transaction, Transparent, Veil, View};
+pub use judge::{
+    ClientFrame, Disposition, Judge, Passage, Ticket, Transaction, Transparent, Veil, View, Withdrawal,
+};
 
 use crate::cancel::Cancels;
 use crate::refuse::{Refusal, Severity, SqlState};
@@ -147,7 +149,8 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
     async fn decide(&mut self, command: Command) -> Result<Disposition<J::Plan, J::Held>, End> {
         let Self { client, target, up, down, ledger, judge, veil, .. } = self;
         let view = ledger.view();
-        let frame = ClientFrame { kind: command.kind, body: up.body(command) };
+        let (body, mut poll_flush) = up.body(command);
+        let frame = ClientFrame { kind: command.kind, body };
         let mut deciding = pin!(judge.on_client_frame(frame, view));
         // Nearly every decision is there at once.
         let first = poll_fn(|cx| Poll::Ready(deciding.as_mut().poll(cx))).await;
@@ -158,6 +161,10 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             if let Poll::Ready(disposition) = deciding.as_mut().poll(cx) {
                 return Poll::Ready(Ok(disposition));
             }
+            // The judge may be waiting for the answer to what was let through before.
+            if let Poll::Ready(Err(error)) = poll_flush(cx, target) {
+                return Poll::Ready(Err(End::Target(error)));
+            }
             down.poll(cx, target, client, ledger, veil).map(Err)
         })
         .await
@@ -167,31 +174,48 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
     async fn hold(
         &mut self,
         notice: Refusal,
-        held: J::Held,
+        mut held: J::Held,
     ) -> Result<Disposition<J::Plan, Infallible>, End> {
         self.down.notice(&notice.encode(Severity::Notice));
         let Self { client, target, up, down, ledger, judge, veil, cancels, .. } = self;
         let cancels = cancels.clone();
         let mut cancelled = pin!(cancels.hold());
-        let mut waiting = pin!(judge.on_hold(held));
-        poll_fn(|cx| {
-            // What was let through before the held command must not wait with it.
-            if let Poll::Ready(Err(error)) = up.poll_flush(cx, target) {
-                return Poll::Ready(Err(End::Target(error)));
-            }
-            if let Poll::Ready(disposition) = waiting.as_mut().poll(cx) {
-                return Poll::Ready(Ok(disposition));
-            }
-            if cancelled.as_mut().poll(cx).is_ready() {
+        let waited = {
+            let mut waiting = pin!(judge.on_hold(&mut held));
+            poll_fn(|cx| {
+                // What was let through before the held command must not wait with it.
+                if let Poll::Ready(Err(error)) = up.poll_flush(cx, target) {
+                    return Poll::Ready(Waited::Ended(End::Target(error)));
+                }
+                if let Poll::Ready(disposition) = waiting.as_mut().poll(cx) {
+                    return Poll::Ready(Waited::Decided(disposition));
+                }
+                if cancelled.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Waited::Cancelled);
+                }
+                if let Poll::Ready(end) = up.poll_gone(cx, client) {
+                    return Poll::Ready(Waited::Ended(end));
+                }
+                down.poll(cx, target, client, ledger, veil).map(Waited::Ended)
+            })
+            .await
+        };
+        match waited {
+            Waited::Decided(disposition) => Ok(disposition),
+            Waited::Cancelled => {
+                judge.on_withdrawn(held, Withdrawal::Cancelled).await;
                 let text = "canceling statement due to user request";
-                return Poll::Ready(Ok(Disposition::Refuse(Refusal::new(SqlState::CANCELLED, text))));
+                Ok(Disposition::Refuse(Refusal::new(SqlState::CANCELLED, text)))
             }
-            if let Poll::Ready(end) = up.poll_gone(cx, client) {
-                return Poll::Ready(Err(end));
+            Waited::Ended(end) => {
+                let why = match end {
+                    End::ClientClosed | End::Client(_) => Withdrawal::ClientGone,
+                    _ => Withdrawal::SessionOver,
+                };
+                judge.on_withdrawn(held, why).await;
+                Err(end)
             }
-            down.poll(cx, target, client, ledger, veil).map(Err)
-        })
-        .await
+        }
     }
 
     /// Says why the session ends where that can be understood, and closes both ends.
@@ -217,6 +241,13 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
         };
         let _ = tokio::time::timeout(LAST_WORDS, async { tokio::join!(told, left) }).await;
     }
+}
+
+/// What waiting with a held command came to.
+enum Waited<Plan> {
+    Decided(Disposition<Plan, Infallible>),
+    Cancelled,
+    Ended(End),
 }
 
 fn shut(cx: &mut Context<'_>, stream: &mut Transport) -> Poll<std::io::Result<()>> {

@@ -102,9 +102,15 @@ impl Up {
         }
     }
 
-    /// A command's body.
-    pub(super) fn body(&self, command: Command) -> &[u8] {
-        self.inbox.window().get(HEADER..command.total).unwrap_or_default()
+    /// A command's body, and the way to the target for what was let through before it.
+    pub(super) fn body(
+        &mut self,
+        command: Command,
+    ) -> (&[u8], impl FnMut(&mut Context<'_>, &mut Transport) -> Poll<io::Result<()>>) {
+        let Self { inbox, forward, .. } = self;
+        let inbox = &*inbox;
+        let body = inbox.window().get(HEADER..command.total).unwrap_or_default();
+        (body, move |cx: &mut Context<'_>, target: &mut Transport| forward.poll_flush(cx, inbox, target))
     }
 
     /// Sends a command as it is.

@@ -1,0 +1,53 @@
+//! What the judge's refusals say.
+
+use portcullis_gateway::enforce::{Refusal as Denial, RefusalKind};
+
+use crate::command::meaning::NotUnderstood;
+use crate::command::names;
+use crate::refuse::{Refusal, SqlState};
+use crate::wire;
+
+/// What the gateway's enforcement denies, in PostgreSQL's words.
+pub(super) fn refusal(denial: &Denial) -> Refusal {
+    let state = match denial.kind {
+        RefusalKind::Forbidden
+        | RefusalKind::NotPermitted
+        | RefusalKind::Disapproved
+        | RefusalKind::Expired => SqlState::DENIED,
+        RefusalKind::LimitReached => SqlState::LIMIT,
+        RefusalKind::Unavailable => SqlState::UNAVAILABLE,
+        RefusalKind::Stopped => SqlState::SHUTDOWN,
+    };
+    Refusal::new(state, denial.message.clone()).hint(denial.hint.clone())
+}
+
+pub(super) fn refused(message: &str) -> Refusal {
+    Refusal::new(SqlState::DENIED, message)
+}
+
+pub(super) fn unreadable(malformed: &wire::Malformed) -> Refusal {
+    Refusal::new(SqlState::PROTOCOL, malformed.to_string())
+}
+
+pub(super) fn too_many() -> Refusal {
+    Refusal::new(SqlState::TOO_LONG, format!("a session may have {} names at a time", names::MOST))
+        .hint("close prepared statements and portals that are not needed any more")
+}
+
+pub(super) fn no_such(what: &str, name: &str) -> Refusal {
+    Refusal::new(SqlState::NO_STATEMENT, format!("{what} \"{name}\" was not made in this session"))
+        .hint("what a function made on the server is not known to the gateway, and can't be judged")
+}
+
+pub(super) fn changed() -> Refusal {
+    Refusal::new(SqlState::CHANGED, "definitions or settings behind this statement have changed since")
+        .hint("send it again: it is judged anew under what holds now")
+}
+
+pub(super) fn not_understood(error: NotUnderstood) -> Refusal {
+    match error {
+        NotUnderstood::Rejected(rejected) => Refusal::new(SqlState::SYNTAX, rejected.to_string())
+            .hint("what the gateway can't understand it can't judge, so nothing was sent"),
+        NotUnderstood::Refused(denial) => refusal(&denial),
+    }
+}

@@ -1,0 +1,156 @@
+//! Names and settings: what stands behind them decides, as the target itself sees it.
+
+use crate::house::{House, Person, say};
+
+const READ: &str = "select item from orders where id = 1";
+const MAIL: &str = "select email from users where id = 1";
+
+fn hides(reply: &crate::reply::Reply) {
+    assert_eq!(reply.rows().len(), 1, "{}", reply.text());
+    assert!(!reply.text().contains("ada@"), "{}", reply.text());
+}
+
+#[test]
+fn statements_and_cursors_are_judged_as_what_they_stand_for() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    // SQL's own PREPARE and EXECUTE.
+    assert_eq!(ana.ask(&format!("prepare mail as {MAIL}")).shape(), "C Z(I)");
+    hides(&ana.ask("execute mail"));
+    hides(&ana.ask_extended("execute mail"));
+    assert_eq!(ana.ask("prepare gone as delete from orders").error(b'C'), "42501");
+    assert_eq!(ana.ask("execute gone").error(b'C'), "26000", "never made");
+    // The same statement by the wire.
+    ana.send(&[say::bind("", "mail", &[], 0), say::execute("", 0), say::sync()].concat());
+    hides(&ana.reply());
+    // A statement of the wire, by SQL.
+    ana.send(&[say::parse("wire", MAIL), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "1 Z(I)");
+    hides(&ana.ask("execute wire"));
+    // EXPLAIN ANALYZE, and a COPY's query.
+    assert!(!ana.ask("explain analyze execute wire").text().contains("ada@"));
+
+    // Cursors, by SQL and by the wire.
+    assert_eq!(ana.ask("begin").shape(), "C Z(T)");
+    assert_eq!(ana.ask(&format!("declare c cursor for {MAIL}")).shape(), "C Z(T)");
+    hides(&ana.ask("fetch 1 from c"));
+    ana.ask("move absolute 0 in c");
+    hides(&ana.ask_extended("fetch all from c"));
+    ana.ask("move absolute 0 in c");
+    ana.send(&[say::describe('P', "c"), say::execute("c", 0), say::sync()].concat());
+    hides(&ana.reply());
+    assert_eq!(ana.ask("declare d cursor for select * from other.orders").error(b'C'), "42501");
+    ana.ask("rollback");
+    assert_eq!(ana.ask("begin").shape(), "C Z(T)");
+    assert_eq!(ana.ask("fetch 1 from d").error(b'C'), "26000");
+    ana.ask("rollback");
+
+    // A Parse that fails leaves what stood there, and what stood there is what runs.
+    ana.send(&[say::parse("s", READ), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "1 Z(I)");
+    ana.send(&[say::parse("s", MAIL), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "E(42P05) Z(I)", "a name that is taken");
+    ana.send(&[say::bind("", "s", &[], 0), say::execute("", 0), say::sync()].concat());
+    assert_eq!(ana.reply().rows(), ["lantern"]);
+    ana.send(&[say::parse("", READ), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "1 Z(I)");
+    ana.send(&[say::parse("", "delete from orders"), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "E(42501) Z(I)");
+    // The refused text never came to the target. Whatever the unnamed statement is there, it is not that.
+    ana.send(&[say::bind("", "", &[], 0), say::execute("", 0), say::sync()].concat());
+    let after = ana.reply();
+    assert!(after.rows() == ["lantern"] || after.error(b'C') == "26000", "{}", after.text());
+    // Closed, it stands for nothing.
+    ana.send(&[say::close('S', "s"), say::bind("", "s", &[], 0), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "3 E(26000) Z(I)");
+    assert_eq!(ana.ask("deallocate wire").shape(), "C Z(I)");
+    assert_eq!(ana.ask("execute wire").error(b'C'), "26000");
+    assert_eq!(ana.ask("discard all").shape(), "C Z(I)");
+    assert_eq!(ana.ask("execute mail").error(b'C'), "26000");
+
+    // What is bound decides.
+    let set = |name: &str| {
+        [
+            say::parse("", "select set_config($1, $2, false)"),
+            say::bind("", "", &[name, "public"], 0),
+            say::execute("", 0),
+            say::sync(),
+        ]
+        .concat()
+    };
+    ana.send(&set("search_path"));
+    assert_eq!(ana.reply().rows(), ["public"]);
+    ana.send(&set("role"));
+    assert_eq!(ana.reply().shape(), "1 E(42501) Z(I)");
+    // A policy that changed meanwhile decides about what was prepared before.
+    ana.send(&[say::parse("later", READ), say::sync()].concat());
+    ana.reply();
+    house.police(
+        &crate::house::POLICY
+            .replace("select, insert, update, delete on \"public.*\"", "select on \"public.users\""),
+    );
+    ana.send(&[say::bind("", "later", &[], 0), say::execute("", 0), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "E(42501) Z(I)");
+}
+
+#[test]
+fn the_search_path_is_followed_as_the_target_follows_it() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    let read = "select item from orders where id = 1";
+    let sees = |ana: &mut Person, expected: &str| {
+        let reply = ana.ask(read);
+        let got = if reply.error(b'C').is_empty() { reply.rows().join(" ") } else { reply.error(b'C') };
+        assert_eq!(got, expected, "{}", reply.text());
+    };
+    sees(&mut ana, "lantern");
+    for (change, inside, after) in [
+        (&["set search_path = other, public"][..], None, "42501"),
+        (&["reset search_path"], None, "lantern"),
+        (&["begin", "set search_path = other", "rollback"], None, "lantern"),
+        (&["begin", "set search_path = other", "commit"], None, "42501"),
+        (&["set search_path to default"], None, "lantern"),
+        (&["begin", "savepoint s", "set search_path = other", "rollback to s"], Some("lantern"), "lantern"),
+        (&["begin", "set local search_path = other", "commit"], None, "lantern"),
+        (&["begin", "set local search_path = other"], Some("42501"), "lantern"),
+        (&["begin", "savepoint s", "set search_path = other", "release s"], Some("42501"), "lantern"),
+        (&["begin; set search_path = other; rollback"], None, "lantern"),
+        (&["select set_config('search_path', 'other', false)"], None, "42501"),
+        (&["discard all"], None, "lantern"),
+        // The second statement fails at the target, and takes the first with it.
+        (&["set search_path = other; select 1/0"], None, "lantern"),
+    ] {
+        for sql in change {
+            ana.ask(sql);
+        }
+        if let Some(inside) = inside {
+            sees(&mut ana, inside);
+            ana.ask("rollback");
+        }
+        sees(&mut ana, after);
+    }
+    // Sent ahead: what comes behind waits for what came before.
+    ana.send(&[say::query("set search_path = other"), say::query(read)].concat());
+    assert_eq!((ana.reply().shape(), ana.reply().shape()), ("C Z(I)".into(), "E(42501) Z(I)".into()));
+    ana.send(&[say::query("reset search_path"), say::query(read)].concat());
+    assert_eq!((ana.reply().shape(), ana.reply().rows().join("")), ("C Z(I)".into(), "lantern".into()));
+    let run = crate::common::raw::extended;
+    ana.send(&[run("set search_path = other"), run(read), say::sync()].concat());
+    assert_eq!(ana.reply().error(b'C'), "42501");
+    sees(&mut ana, "lantern");
+    ana.send(&[run("set search_path = other"), say::sync(), run(read), say::sync()].concat());
+    assert_eq!((ana.reply().shape(), ana.reply().error(b'C')), ("1 2 C Z(I)".into(), "42501".into()));
+    // A statement that was prepared before means what it means when it is bound.
+    ana.ask("reset search_path");
+    ana.send(&[say::parse("s", read), say::sync()].concat());
+    ana.reply();
+    ana.ask("set search_path = other");
+    ana.send(&[say::bind("", "s", &[], 0), say::execute("", 0), say::sync()].concat());
+    assert_eq!(ana.reply().error(b'C'), "42501");
+    // Another's path at the start is not known until it is set.
+    let mut other = house.log_in_with(&[("user", "ana"), ("database", "shop"), ("search_path", "other")]);
+    sees(&mut other, "42501");
+    assert_eq!(other.ask("select item from public.orders where id = 1").rows(), ["lantern"]);
+    assert_eq!(other.ask("set search_path = public").shape(), "C Z(I)");
+    sees(&mut other, "lantern");
+}
