@@ -295,6 +295,17 @@ pub fn changes<S, P>(statement: &Statement) -> Option<Change<S, P>> {
     })
 }
 
+/// The statement, cursor or portal that a statement makes, uses or forgets.
+pub fn named(kind: &Kind) -> Option<&str> {
+    match kind {
+        Kind::Prepare { name, .. } | Kind::Execute { name, .. } => Some(name),
+        Kind::Declare { cursor, .. } | Kind::Fetch { cursor, .. } => Some(cursor),
+        Kind::Deallocate(name) | Kind::Close(name) => name.as_deref(),
+        Kind::Explain { inner, .. } => named(&inner.kind),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
 use super::session::Shared;
-use super::words::{changed, no_such, not_understood, refusal, refused, too_many, unreadable};
+use super::words::{changed, distinct, no_such, not_understood, refusal, refused, too_many, unreadable};
 use super::{Change, Definition};
 use portcullis_evidence::record::Made;
 
@@ -78,6 +78,7 @@ impl SessionJudge {
 
     async fn parse(&mut self, body: &[u8], view: View) -> Answer {
         let parse = Parse::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        distinct(parse.statement)?;
         if self.shared.names.is_full() {
             return Err(too_many());
         }
@@ -109,6 +110,8 @@ impl SessionJudge {
 
     async fn bind(&mut self, body: &[u8], view: View) -> Answer {
         let bind = Bind::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        distinct(bind.portal)?;
+        distinct(bind.statement)?;
         if self.shared.names.is_full() {
             return Err(too_many());
         }
@@ -137,7 +140,10 @@ impl SessionJudge {
     }
 
     async fn describe(&mut self, body: &[u8], view: View) -> Answer {
-        let described = match Named::decode(body).map_err(|malformed| unreadable(&malformed))? {
+        let named = Named::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        let (Named::Statement(name) | Named::Portal(name)) = named;
+        distinct(name)?;
+        let described = match named {
             Named::Statement(name) => match self.statement(name, view.segment).await {
                 Some(prepared) => Described::Statement(prepared),
                 None => return Err(no_such("prepared statement", name)),
@@ -148,7 +154,10 @@ impl SessionJudge {
     }
 
     fn close(&self, body: &[u8], view: View) -> Answer {
-        let change = match Named::decode(body).map_err(|malformed| unreadable(&malformed))? {
+        let named = Named::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        let (Named::Statement(name) | Named::Portal(name)) = named;
+        distinct(name)?;
+        let change = match named {
             Named::Statement(name) => Change::ForgetStatement(Some(name.into())),
             Named::Portal(name) => Change::ForgetPortal(Some(name.into())),
         };
@@ -160,6 +169,7 @@ impl SessionJudge {
 
     async fn execute(&mut self, body: &[u8], view: View) -> Answer {
         let execute = Execute::decode(body).map_err(|malformed| unreadable(&malformed))?;
+        distinct(execute.portal)?;
         let look = loop {
             let mut decided = pin!(self.shared.names.decided());
             decided.as_mut().enable();
@@ -202,6 +212,7 @@ impl SessionJudge {
         parameters: &[Parameter<'_>],
         then: Then,
     ) -> Answer {
+        meaning.statements.iter().filter_map(|run| names::named(&run.kind)).try_for_each(distinct)?;
         let in_transaction = view.transaction == Transaction::Open
             || self.ran_in == Some(view.segment)
             || self.shared.names.is_in_block(view.segment);

@@ -39,6 +39,21 @@ pub(super) fn no_such(what: &str, name: &str) -> Refusal {
         .hint("what a function made on the server is not known to the gateway, and can't be judged")
 }
 
+/// The most bytes of a name that the target takes notice of (its `NAMEDATALEN`, less one).
+const NAME: usize = 63;
+
+/// Whether a name means the same to the target as to us: what is longer it cuts short, and takes for another.
+pub(super) fn distinct(name: &str) -> Result<(), Refusal> {
+    if name.len() <= NAME {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        SqlState::TOO_LONG,
+        format!("the name of a statement or portal is longer than {NAME} bytes"),
+    )
+    .hint("the target would cut it short, and might take it for another: use a shorter one"))
+}
+
 pub(super) fn changed() -> Refusal {
     Refusal::new(SqlState::CHANGED, "definitions or settings behind this statement have changed since")
         .hint("send it again: it is judged anew under what holds now")

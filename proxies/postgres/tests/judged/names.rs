@@ -154,3 +154,71 @@ fn the_search_path_is_followed_as_the_target_follows_it() {
     assert_eq!(other.ask("set search_path = public").shape(), "C Z(I)");
     sees(&mut other, "lantern");
 }
+
+/// The target tells names apart by their first 63 bytes, whatever follows.
+#[test]
+fn names_that_the_target_would_cut_short_stand_for_nothing_else() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    let name = "a".repeat(63);
+    let longer = |end: &str| format!("{name}{end}");
+    // A harmless statement, dropped at the target under a name that only the target takes for the same.
+    ana.send(&[say::parse(&name, READ), say::describe('S', &name), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "1 t T Z(I)");
+    ana.send(&[say::close('S', &longer("x")), say::sync()].concat());
+    ana.reply();
+    ana.send(&[say::parse(&longer("y"), MAIL), say::sync()].concat());
+    ana.reply();
+    for statement in [name.clone(), longer("y"), longer("z")] {
+        ana.send(&[say::bind("", &statement, &[], 0), say::execute("", 0), say::sync()].concat());
+        let reply = ana.reply();
+        assert!(!reply.text().contains("ada@"), "{statement}: {}", reply.text());
+    }
+    // The same with portals, and by SQL.
+    ana.send(
+        &[
+            say::parse("item", READ),
+            say::parse("mail", MAIL),
+            say::bind(&name, "item", &[], 0),
+            say::describe('P', &name),
+            say::close('P', &longer("x")),
+            say::bind(&longer("y"), "mail", &[], 0),
+            say::execute(&name, 0),
+            say::sync(),
+        ]
+        .concat(),
+    );
+    let reply = ana.reply();
+    assert!(!reply.text().contains("ada@"), "{}", reply.text());
+    ana.ask("deallocate all");
+    ana.ask(&format!("prepare {name} as {READ}"));
+    ana.ask(&format!("deallocate {}", longer("x")));
+    ana.ask(&format!("prepare {} as {MAIL}", longer("y")));
+    for sql in [format!("execute {name}"), format!("execute {}", longer("y"))] {
+        let reply = ana.ask(&sql);
+        assert!(!reply.text().contains("ada@"), "{sql}: {}", reply.text());
+    }
+    ana.send(&[say::bind("", &name, &[], 0), say::execute("", 0), say::sync()].concat());
+    let reply = ana.reply();
+    assert!(!reply.text().contains("ada@"), "{}", reply.text());
+}
+
+#[test]
+fn definitions_that_change_past_the_gateway_keep_their_masks() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    hides(&ana.ask(MAIL));
+    house.direct("create view seen as select id, email as harmless from users");
+    hides(&ana.ask("select harmless from seen where id = 1"));
+    hides(&ana.ask("select lower(harmless) from seen where id = 1"));
+    house.direct("alter table users rename column email to mail");
+    for sql in ["select mail from users where id = 1", "select upper(mail) from users where id = 1"] {
+        let reply = ana.ask(sql);
+        assert!(!reply.text().to_lowercase().contains("ada@"), "{sql}: {}", reply.text());
+    }
+    house.direct("alter table users rename to people");
+    for sql in ["select mail from people where id = 1", "select p from people p where id = 1"] {
+        let reply = ana.ask(sql);
+        assert!(!reply.text().contains("ada@"), "{sql}: {}", reply.text());
+    }
+}
