@@ -114,6 +114,9 @@ async fn a_recorded_session_can_be_replayed_with_its_rows() {
     let bound = number("SELECT id, label FROM t WHERE id <", "bind");
     assert_eq!(rows(bound).len(), 3, "{events:?}");
     assert_eq!(rows(bound)[0][0], cell("(4 bytes)"), "binary values are counted");
+    assert!(events.iter().any(
+        |event| matches!(event, Event::Columns { command, names } if *command == bound && names[1] == "label")
+    ));
     let long = number("SELECT id FROM t", "query");
     assert_eq!(rows(long).len(), 1000);
     assert!(events.contains(&Event::RowsOmitted { command: long, rows: 501 }));
@@ -228,7 +231,7 @@ async fn the_credential_of_a_target_is_nowhere() {
         "redacted, not refused: {}",
         shown[0]
     );
-    let wrong = house.connect("ann", "wrong password").await.err().expect("refused");
+    let wrong = house.connect("ann", "wrong password").await.map(drop).expect_err("refused");
     shown.push(format!("{wrong:?}"));
     drop(client);
     gateway.stop();

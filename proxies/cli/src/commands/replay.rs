@@ -62,11 +62,12 @@ fn list(output: Output, folder: &Path) -> Outcome {
                 inert::line(&first.target).to_string(),
                 first.time.to_string(),
                 list.len().to_string(),
+                if recorded.contains(session) { "yes" } else { "" }.to_owned(),
             ])
         })
         .collect();
     output.table(
-        &["session", "user", "target", "first command", "commands"],
+        &["session", "user", "target", "first command", "commands", "recorded"],
         &rows,
         "no session ran a command yet",
     )?;
@@ -263,7 +264,10 @@ fn from_log(output: Output, folder: &Path, session: &str) -> Outcome {
             screen.say(at, &format!("#{} outcome not recorded yet", command.intent.command))?;
         }
     }
-    output.line(&output.tone(Tone::Faint, "from the audit log: the session has no recording, so no rows"))?;
+    output.line(&output.tone(
+        Tone::Faint,
+        "from the audit log: no `record` rule matched, so there is no recording and no rows",
+    ))?;
     Ok(Answer::Yes)
 }
 

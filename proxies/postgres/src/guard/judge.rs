@@ -102,6 +102,7 @@ impl SessionJudge {
             meaning,
             named: None,
             described: std::sync::OnceLock::new(),
+            names: std::sync::OnceLock::new(),
         });
         let definition =
             self.shared.names.propose(Change::Statement(parse.statement.into(), prepared), view.segment);
@@ -306,6 +307,7 @@ impl SessionJudge {
                         meaning: Arc::new(meaning.part((**inner).clone())),
                         named: Some(name.clone()),
                         described: std::sync::OnceLock::new(),
+                        names: std::sync::OnceLock::new(),
                     };
                     Some(Change::Statement(name.clone(), Arc::new(prepared)))
                 }

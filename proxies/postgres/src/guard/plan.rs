@@ -23,6 +23,8 @@ pub struct Prepared {
     pub named: Option<Box<str>>,
     /// Its result's columns, once the target has described them. Formats are a portal's matter.
     pub described: std::sync::OnceLock<Arc<[Field]>>,
+    /// The names of those columns as the client got them, once described in a session that is recorded.
+    pub names: std::sync::OnceLock<Box<[Box<str>]>>,
 }
 
 /// A portal, or a cursor, as the session knows it.

@@ -1,6 +1,7 @@
 //! What a session's recording is told of replies: rows as the client gets them, and what the target says beside them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use portcullis_evidence::Text;
@@ -8,7 +9,7 @@ use portcullis_evidence::recording::Event;
 use portcullis_gateway::enforce::{Receipt, Tape};
 use smallvec::SmallVec;
 
-use super::plan::Plan;
+use super::plan::{Described, Plan};
 use super::session::Shared;
 use crate::mask::{Format, parse_row_description};
 use crate::wire::frame::HEADER;
@@ -56,12 +57,30 @@ impl Replies {
             }
     }
 
-    /// Records the names of a query's columns, given the body of its RowDescription as the client gets it.
+    /// Records the names of a result's columns, given the body of its RowDescription as the client gets it; those of
+    /// a prepared statement with the rows of each of its executions.
     pub(super) fn columns(&mut self, plan: Option<&Plan>, shared: &Shared, body: &[u8]) {
-        if !self.takes(plan) {
+        if !self.tape.is_on() {
             return;
         }
         let Ok(fields) = parse_row_description(body) else { return };
+        if let Some(Plan::Describe(described)) = plan {
+            let prepared = match described {
+                Described::Statement(prepared) => Some(Arc::clone(prepared)),
+                Described::Portal(name) => {
+                    shared.names.standing(name, |portal| portal.prepared.clone()).flatten()
+                }
+            };
+            if let Some(prepared) = prepared {
+                let names = fields.iter().map(|field| shown(&field.name, false).into());
+                // The first description stands: the target itself refuses to change a cached result type.
+                let _ = prepared.names.set(names.collect());
+            }
+            return;
+        }
+        if !self.takes(plan) {
+            return;
+        }
         let Some(answer) = of(&mut self.answer, plan, shared) else { return };
         answer.formats = fields.iter().map(|field| field.format).collect();
         let names = fields.iter().map(|field| shown(&field.name, false)).collect();
@@ -70,6 +89,9 @@ impl Replies {
 
     /// Records a row, given the body of its DataRow as the client gets it.
     pub(super) fn row(&mut self, plan: Option<&Plan>, shared: &Shared, body: &[u8]) {
+        if self.answer.is_none() {
+            self.names(plan, shared);
+        }
         let Some(answer) = of(&mut self.answer, plan, shared) else { return };
         if !answer.has_room() {
             return;
@@ -80,6 +102,16 @@ impl Replies {
             .collect();
         answer.bytes += values.iter().flatten().map(|value| value.len()).sum::<usize>();
         self.tape.push(&Event::Row { command: answer.command, values: values.into() });
+    }
+
+    /// Records the names of a portal's columns, as its statement was described.
+    fn names(&mut self, plan: Option<&Plan>, shared: &Shared) {
+        let Some(Plan::Execute { portal, .. }) = plan else { return };
+        let prepared = shared.names.standing(portal, |portal| portal.prepared.clone()).flatten();
+        let Some(names) = prepared.as_ref().and_then(|prepared| prepared.names.get()) else { return };
+        let Some(answer) = of(&mut self.answer, plan, shared) else { return };
+        let names = names.iter().map(|name| (&**name).into()).collect();
+        self.tape.push(&Event::Columns { command: answer.command, names });
     }
 
     /// Records a part of a COPY that comes out, as the client gets it.
