@@ -164,6 +164,25 @@ async fn from_init_to_a_tampered_log() {
     assert_eq!(folder.run(&["revoke", &id]).code, 4);
     assert_eq!(folder.run(&["replay", "00000000000000ff"]).code, 5);
 
+    // What a `record all` rule matches is replayed with its rows, masked.
+    let insert = "insert into orders (id, item) values (9, 'card 4111 1111 1111 1111') returning id, item";
+    let output = gateway.psql().args(["-c", insert]).output().expect("psql");
+    assert!(output.status.success(), "{output:?}");
+    let id = gateway.until("its recording", || {
+        let sessions = folder.json(&["replay"]);
+        let sessions = sessions.as_array()?;
+        let recorded = sessions.iter().rev().find(|session| session["recorded"] == true)?;
+        recorded["id"].as_str().map(str::to_owned)
+    });
+    let played = gateway.until("the end of its recording", || {
+        let played = folder.run(&["replay", &id, "--rows"]);
+        played.out.contains("closed:").then_some(played)
+    });
+    assert!(played.out.contains("insert into orders") && played.out.contains("done, 1 row"), "{played:?}");
+    assert!(played.out.contains("id | item") && played.out.contains("9 | card [redacted]"), "{played:?}");
+    assert!(!played.out.contains("4111"), "{played:?}");
+    assert!(!folder.run(&["replay", &id]).out.contains("9 | card"));
+
     // A user is locked out.
     let locked = folder.run(&["revoke", "--user", "ana"]);
     assert!(locked.code == 0 && locked.out.contains("ana is locked out"), "{locked:?}");
