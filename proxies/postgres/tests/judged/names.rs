@@ -222,3 +222,56 @@ fn definitions_that_change_past_the_gateway_keep_their_masks() {
         assert!(!reply.text().contains("ada@"), "{sql}: {}", reply.text());
     }
 }
+
+#[test]
+fn what_comes_later_can_t_change_what_was_judged() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    // Arguments of EXECUTE and bound values are judged as if they stood in the text.
+    let set = "select set_config($1, $2, false)";
+    ana.send(&[say::parse("wire", set), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "1 Z(I)");
+    assert_eq!(ana.ask("execute wire('role', 'pg_monitor')").error(b'C'), "42501");
+    ana.send(&[say::bind("", "wire", &["role", "pg_monitor"], 0), say::execute("", 0), say::sync()].concat());
+    assert_eq!(ana.reply().error(b'C'), "42501");
+    // PREPARE has no later stage at which its values are known: what depends on them is refused at once.
+    assert_eq!(ana.ask(&format!("prepare sql(text, text) as {set}")).error(b'C'), "42501");
+    // A cursor that returns binary values in the simple protocol.
+    ana.ask("begin");
+    assert_eq!(ana.ask(&format!("declare b binary cursor for {MAIL}")).shape(), "C Z(T)");
+    hides(&ana.ask("fetch all from b"));
+    ana.ask("rollback");
+    // Settings and definitions that changed between PREPARE and a Bind of the same statement.
+    assert_eq!(ana.ask(&format!("prepare mail as {MAIL}")).shape(), "C Z(I)");
+    assert_eq!(ana.ask("set search_path = public, other").shape(), "C Z(I)");
+    ana.send(&[say::bind("", "mail", &[], 0), say::execute("", 0), say::sync()].concat());
+    hides(&ana.reply());
+    hides(&ana.ask("execute mail"));
+    // A portal that was bound under a policy that has since been tightened.
+    ana.ask("begin");
+    ana.send(&[say::parse("item", READ), say::bind("p", "item", &[], 0), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "1 2 Z(T)");
+    let tighter = format!(
+        "{}\ndeny \"tests: closed\" {{ on postgres do select on \"public.orders\" }}",
+        crate::house::POLICY
+    );
+    house.police(&tighter);
+    ana.send(&[say::execute("p", 0), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "E(42501) Z(E)");
+    // What an open transaction makes is not known, and is refused for that.
+    ana.ask("rollback");
+    house.police(&format!(
+        "{}\nallow \"tests: tables\" {{ on postgres do create, insert on \"public.fresh\" }}",
+        crate::house::POLICY.replace("do    create, alter on", "do    alter on")
+    ));
+    assert_eq!(ana.ask("begin").shape(), "C Z(T)");
+    assert_eq!(ana.ask("create table fresh (n int)").shape(), "C Z(T)");
+    assert_eq!(ana.ask("insert into fresh values (1)").shape(), "E(42501) Z(E)");
+    assert_eq!(ana.ask("rollback").shape(), "C Z(I)");
+    assert_eq!(ana.ask("create table fresh (n int)").shape(), "C Z(I)");
+    assert_eq!(
+        ana.ask("insert into fresh values (1)").shape(),
+        "C Z(I)",
+        "once it is there for all, it is known"
+    );
+}
