@@ -84,6 +84,8 @@ struct Link<S> {
     answered: u64,
     fingerprint: Option<String>,
     loaded: Option<Instant>,
+    /// When the latest load began: what it found is no older.
+    began: Option<Instant>,
 }
 
 impl<D: Dial> Live<D> {
@@ -99,6 +101,7 @@ impl<D: Dial> Live<D> {
                 answered: 0,
                 fingerprint: None,
                 loaded: None,
+                began: None,
             }),
             requested: AtomicU64::new(0),
         }
@@ -136,17 +139,29 @@ impl<D: Dial> Live<D> {
         self.load(&mut link).await
     }
 
-    /// The same for an unknown name, which anybody can make up: at most one load each [`MIN_INTERVAL`]. Between
-    /// two, what is in force is all there is.
+    /// The same for an unknown name, which anybody can make up: at most one load each [`MIN_INTERVAL`]. Whoever asks
+    /// sooner waits for the next one.
     ///
     /// # Errors
-    /// Where nothing is in force and the target can't be asked.
+    /// Where the target can't be asked.
     pub async fn refresh_sparingly(&self) -> Result<Known, LoadError> {
-        let mut link = self.link.lock().await;
-        let recent = link.loaded.is_some_and(|at| at.elapsed() < MIN_INTERVAL);
-        match self.current() {
-            Some(known) if recent => Ok(known),
-            _ => self.load(&mut link).await,
+        let asked = Instant::now();
+        loop {
+            let mut link = self.link.lock().await;
+            let Some(due) = link.loaded.map(|at| at + MIN_INTERVAL) else {
+                return self.load(&mut link).await;
+            };
+            // Somebody else's load began after this was asked for.
+            if link.began.is_some_and(|began| began >= asked)
+                && let Some(known) = self.current()
+            {
+                return Ok(known);
+            }
+            if due <= Instant::now() {
+                return self.load(&mut link).await;
+            }
+            drop(link);
+            tokio::time::sleep_until(due).await;
         }
     }
 
@@ -197,6 +212,7 @@ impl<D: Dial> Live<D> {
         link.answered = covers;
         link.fingerprint = Some(fingerprint);
         link.loaded = Some(Instant::now());
+        link.began = Some(began);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let pins = Arc::new(self.pin(&state.named, &pins_before, &snapshot));
         let known = Known { snapshot, pins };

@@ -13,7 +13,9 @@ use smallvec::SmallVec;
 
 use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
 use super::session::Shared;
-use super::words::{changed, distinct, no_such, not_understood, refusal, refused, too_many, unreadable};
+use super::words::{
+    changed, distinct, no_such, not_understood, noted, refusal, refused, too_many, unreadable,
+};
 use super::{Change, Definition};
 use portcullis_evidence::record::Made;
 
@@ -228,7 +230,7 @@ impl SessionJudge {
         };
         match self.session.judge(&asked).await {
             Judgement::Admit(permit) => self.go_on(permit, meaning, view.segment, then).await,
-            Judgement::Refuse(denial) => Err(refusal(&denial)),
+            Judgement::Refuse(denial) => Err(noted(refusal(&denial), &meaning)),
             Judgement::Hold(mut held) => {
                 let notice = held.open().await.map_err(|denial| refusal(&denial))?;
                 let notice = Refusal::new(SqlState::HELD, notice.text);

@@ -2,7 +2,7 @@
 
 use portcullis_gateway::enforce::{Refusal as Denial, RefusalKind};
 
-use crate::command::meaning::NotUnderstood;
+use crate::command::meaning::{Meaning, NotUnderstood};
 use crate::command::names;
 use crate::refuse::{Refusal, SqlState};
 use crate::wire;
@@ -19,6 +19,18 @@ pub(super) fn refusal(denial: &Denial) -> Refusal {
         RefusalKind::Stopped => SqlState::SHUTDOWN,
     };
     Refusal::new(state, denial.message.clone()).hint(denial.hint.clone())
+}
+
+/// With what could not be determined: a rule that matched for that reason alone may seem to have nothing to do with it.
+pub(super) fn noted(refusal: Refusal, meaning: &Meaning) -> Refusal {
+    let notes: Vec<&str> =
+        meaning.statements.iter().flat_map(|statement| statement.notes.iter().map(|note| &**note)).collect();
+    if notes.is_empty() {
+        return refusal;
+    }
+    let hint = refusal.hint.as_deref().unwrap_or_default();
+    let hint = format!("{}; {hint}", notes.join("; "));
+    refusal.hint(hint)
 }
 
 pub(super) fn refused(message: &str) -> Refusal {
