@@ -146,7 +146,7 @@ impl Programs {
         fs::write(
             &config,
             format!(
-                "policies = [\"production.policy\"]\nworkers = {workers}\n[listen]\npostgres = \"127.0.0.1:{port}\"\n\
+                "evidence = \"evidence\"\npolicies = [\"production.policy\"]\nworkers = {workers}\n[listen]\npostgres = \"127.0.0.1:{port}\"\n\
                  [tls]\n{client}[log]\nlevel = \"warn\"\n[[target]]\nname = \"{DATABASE}\"\nprotocol = \"postgres\"\n\
                  address = \"127.0.0.1:{}\"\nuser = \"{}\"\ncredential = {{ file = \"password\" }}\ntls = {target}\n\
                  labels = {{ env = \"prod\" }}\n",
