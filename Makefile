@@ -11,12 +11,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help packages-build packages-test packages-bench build demo test test-kills lint bench bench-% fuzz audit
+# Not packages-% and bench-%: make looks up no pattern rule for a target that is declared phony.
+.PHONY: help build demo test test-kills lint bench fuzz audit FORCE
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
 
-packages-%:
+packages-%: FORCE
 	@scripts/packages $*
 
 build: packages-build
@@ -41,7 +42,7 @@ lint: packages-build
 bench: packages-bench
 	scripts/bench
 
-bench-%: packages-bench
+bench-%: packages-bench FORCE
 	scripts/bench $*
 
 fuzz: packages-build
@@ -50,3 +51,5 @@ fuzz: packages-build
 audit:
 	@command -v cargo-deny >/dev/null || { echo "error: cargo-deny is missing; help: cargo install cargo-deny" >&2; exit 1; }
 	cargo deny check
+
+FORCE:
