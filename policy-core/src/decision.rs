@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 /// A rule of one [`crate::Policy`], to be looked up there. Small enough to keep in every decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RuleIndex(pub(crate) u32);
+pub struct RuleIndex(pub u32);
 
 /// An action of the request, by its place in the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,7 +3,8 @@
 //! Runs are interleaved, program by program, so that a busy machine slows all of them; medians are reported. All programs run
 //! with equal TLS settings: none, or with `--tls` TLS on both legs, the target's certificate verified in full.
 //!
-//! `BENCH_SECONDS` (a pgbench run), `BENCH_ROUNDS` and `BENCH_STREAM_MB` make it shorter or longer.
+//! `BENCH_SECONDS` (a pgbench run), `BENCH_ROUNDS` and `BENCH_STREAM_MB` make it shorter or longer; `BENCH_ONLY` runs
+//! the workloads whose names contain it, such as `prepared/8` or `stream`.
 
 use std::error::Error;
 
@@ -27,23 +28,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds = number("BENCH_ROUNDS", 5)?;
     let seconds = number("BENCH_SECONDS", 4)?;
     let megabytes = number("BENCH_STREAM_MB", 1000)?;
-    let programs = Programs::start(Postgres::shared(), is_tls)?;
+    let mut programs = Programs::start(Postgres::shared(), is_tls)?;
     programs.fill()?;
     let mut figures = Vec::new();
     for mode in MODES {
-        for clients in CLIENTS {
+        for clients in CLIENTS.into_iter().filter(|clients| is_wanted(&format!("pgbench/{mode}/{clients}"))) {
             eprintln!("pgbench, {mode}, {clients} clients: {rounds} rounds of {seconds} s");
             figures.extend(load::measure(&programs, mode, clients, rounds, seconds)?);
         }
     }
-    eprintln!("streams of {megabytes} MB, {rounds} rounds");
-    figures.extend(streams::measure(&programs, megabytes, rounds)?);
+    if is_wanted("stream") {
+        eprintln!("streams of {megabytes} MB, {rounds} rounds");
+        figures.extend(streams::measure(&programs, megabytes, rounds)?);
+    }
     let (recorded, masked) = programs.recorded()?;
     let sent = load::TRANSACTIONS.load(std::sync::atomic::Ordering::Relaxed);
     eprintln!(
         "{sent} transactions through portcullis, {recorded} commands in its audit log, {masked} rows masked"
     );
-    if recorded < sent || (masked == 0 && !is_tls) {
+    if recorded < sent || (masked == 0 && !is_tls && is_wanted("stream")) {
         return Err("the audit log lacks commands, or nothing was masked".into());
     }
     if is_tls {
@@ -58,6 +61,11 @@ fn number(name: &str, default: u32) -> Result<u32, Box<dyn Error>> {
         Ok(text) => Ok(text.parse().map_err(|_| format!("{name} is `{text}`, which is no number"))?),
         Err(_) => Ok(default),
     }
+}
+
+/// Whether a workload was asked for: all are, unless some were.
+fn is_wanted(workload: &str) -> bool {
+    std::env::var("BENCH_ONLY").map_or(true, |only| workload.contains(&*only))
 }
 
 /// The middle of some values.

@@ -170,8 +170,14 @@ impl Programs {
         self.directory.path().join("gateway")
     }
 
-    /// Commands that the gateway's audit log has an admitted intent of, and values that it says were masked.
-    pub fn recorded(&self) -> Result<(u64, u64), Box<dyn Error>> {
+    /// Commands that the gateway's audit log has an admitted intent of, and values that it says were masked. Stops the
+    /// gateway first, because outcomes are written a moment after they are known.
+    pub fn recorded(&mut self) -> Result<(u64, u64), Box<dyn Error>> {
+        let gateway = self.all.iter_mut().find(|program| program.name == "portcullis");
+        if let Some(process) = gateway.and_then(|program| program.process.as_mut()) {
+            Command::new("kill").arg(process.id().to_string()).status()?;
+            process.wait()?;
+        }
         let (mut intents, mut masked) = (0, 0);
         for entry in fs::read_dir(self.evidence().join("evidence"))? {
             let path = entry?.path();

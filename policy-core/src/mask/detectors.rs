@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::detect::{Hit, View};
 use super::scan::Scanner;
-use super::trigger::{SearchFailed, Triggers};
+use super::trigger::Triggers;
 use super::{Detector, DetectorSet, Joined, Literals, MaskKey, Transform};
 
 /// A find longer than this is redacted, whatever its transform, in bytes.
@@ -75,7 +75,7 @@ impl Detectors {
     /// What there is in a text, in order; finds don't overlap. The text need not be UTF-8.
     pub fn find<'s>(&self, text: &[u8], scratch: &'s mut Scratch) -> &'s [Find] {
         scratch.finds.clear();
-        let Some(first) = self.first_trigger(text) else { return &scratch.finds };
+        let Some(first) = self.first(text) else { return &scratch.finds };
         scratch.scanner.reset(first);
         scratch.scanner.advance(self, View { text, ended: true });
         let hits = &mut scratch.scanner.sink.hits;
@@ -110,18 +110,15 @@ impl Detectors {
         self.literals.as_ref()
     }
 
-    /// Where the first trigger ends. None is the answer for most values, so it comes first and fast.
-    fn first_trigger(&self, text: &[u8]) -> Option<usize> {
-        if self.literals.is_some() {
-            return Some(0);
-        }
-        if text.len() < MIN_FIND {
-            return None;
-        }
-        match self.triggers.as_ref()?.next(text, 0) {
-            Ok(found) => found.map(|(_, end)| end),
-            Err(SearchFailed) => Some(0),
-        }
+    /// Where the first trigger ends, or a known secret begins. None is the answer for most values, so it comes first
+    /// and fast.
+    fn first(&self, text: &[u8]) -> Option<usize> {
+        let secret = self.literals.as_ref().and_then(|literals| literals.first(text));
+        let trigger = match &self.triggers {
+            Some(triggers) if text.len() >= MIN_FIND => triggers.first(text).unwrap_or(Some(0)),
+            _ => None,
+        };
+        secret.into_iter().chain(trigger).min()
     }
 
     /// What is to become of text that these recognised; a known secret is redacted.

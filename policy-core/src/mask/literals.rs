@@ -56,6 +56,11 @@ impl Literals {
         self.longest
     }
 
+    /// Where the first one begins.
+    pub(super) fn first(&self, text: &[u8]) -> Option<usize> {
+        self.search.find(text).map(|found| found.start())
+    }
+
     /// Adds what begins at `from` or later, and says where to go on once more text is there.
     pub(super) fn scan(&self, view: View<'_>, from: usize, hits: &mut Vec<Hit>) -> usize {
         let decided = if view.ended { view.text.len() } else { self.first_unfinished(view.text, from) };

@@ -21,6 +21,7 @@ mod detect;
 mod detectors;
 mod literals;
 mod scan;
+mod sieve;
 mod stream;
 mod transform;
 mod trigger;

@@ -37,12 +37,12 @@ struct Waiting {
 }
 
 impl Scanner {
-    /// Forgets everything but its buffers. No trigger of the next text ends before `first`.
+    /// Forgets everything but its buffers. In the next text no trigger ends, and no literal begins, before `first`.
     pub(super) fn reset(&mut self, first: usize) {
         self.sink.hits.clear();
         let hits = std::mem::take(&mut self.sink.hits);
         let resume = first.saturating_sub(MAX_TRIGGER);
-        *self = Self { resume, sink: Sink { hits, opened: None }, ..Self::default() };
+        *self = Self { resume, literals: first, sink: Sink { hits, opened: None }, ..Self::default() };
     }
 
     /// Looks at what has arrived since the last call; `view.text` begins where it began then (but see [`Self::shift`]).

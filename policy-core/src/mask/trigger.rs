@@ -1,13 +1,14 @@
 //! The automaton that finds where a detector has to look.
 //!
-//! One dense DFA over the triggers of all enabled detectors reads every byte once. It is immutable and
-//! needs no cache, so sessions share it without sharing anything that changes.
+//! One dense DFA over the triggers of all enabled detectors reads every byte once, from the first on that
+//! could begin one. It is immutable and needs no cache, so sessions share it without sharing anything that changes.
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, nfa::thompson};
 
 use super::detect::{self, Sink, Step, View, number};
+use super::sieve::{Beginning, Sieve};
 use super::{Detector, DetectorSet, DetectorsError};
 
 /// Longer than any trigger, in bytes.
@@ -15,6 +16,7 @@ pub(super) const MAX_TRIGGER: usize = 64;
 
 /// The triggers of a set of detectors.
 pub(super) struct Triggers {
+    sieve: Sieve,
     dfa: dense::DFA<Vec<u32>>,
     /// By the number of the pattern.
     kinds: Vec<Kind>,
@@ -42,7 +44,10 @@ pub(super) enum Kind {
 impl Triggers {
     pub(super) fn new(enabled: DetectorSet) -> Result<Self, DetectorsError> {
         let digits = fewest_digits(enabled);
-        let (patterns, kinds): (Vec<_>, Vec<_>) = patterns(enabled, digits).into_iter().unzip();
+        let triggers = patterns(enabled, digits);
+        let sieve = Sieve::new(triggers.iter().map(|trigger| trigger.begins));
+        let patterns: Vec<_> = triggers.iter().map(|trigger| &*trigger.pattern).collect();
+        let kinds = triggers.iter().map(|trigger| trigger.kind).collect();
         // With every occurrence reported at its end, a search that stops at the first end is independent of
         // where other occurrences begin.
         let dfa = dense::Builder::new()
@@ -51,7 +56,13 @@ impl Triggers {
             .thompson(thompson::Config::new().utf8(false))
             .build_many(&patterns)
             .map_err(|error| DetectorsError(error.to_string()))?;
-        Ok(Self { dfa, kinds, enabled, digits })
+        Ok(Self { sieve, dfa, kinds, enabled, digits })
+    }
+
+    /// Where the first trigger of a whole text ends; `None` is the answer for most.
+    pub(super) fn first(&self, text: &[u8]) -> Result<Option<usize>, SearchFailed> {
+        let Some(start) = self.sieve.first(text) else { return Ok(None) };
+        Ok(self.next(text, start)?.map(|(_, end)| end))
     }
 
     /// The trigger that ends first, and where; `None` if there is none in the text from `start` on.
@@ -106,32 +117,75 @@ fn fewest_digits(enabled: DetectorSet) -> usize {
     if enabled.contains(Detector::Phone) || enabled.contains(Detector::Ssn) { 9 } else { 13 }
 }
 
+struct Trigger {
+    kind: Kind,
+    pattern: Box<str>,
+    /// What every match of the pattern begins with.
+    begins: Beginning,
+}
+
 /// No two patterns can end at the same byte, so that the search has one answer.
-fn patterns(enabled: DetectorSet, digits: usize) -> Vec<(String, Kind)> {
+fn patterns(enabled: DetectorSet, digits: usize) -> Vec<Trigger> {
+    use Beginning::{AnyCase, Byte, Digits, Text};
     let gap = number::MAX_GAP;
-    let numbers = [Detector::CreditCard, Detector::Ssn, Detector::Phone];
+    let numbers = format!("[0-9](?:[ ()./-]{{0,{gap}}}[0-9]){{{}}}", digits - 1);
+    let token = Text(&["eyAg", "eyAi", "ewog", "ewoi", "ewoJ", "ew0K"]);
+    let secret = "(?i)secret[_ .-]?(?:access)?[_ .-]?key";
+    // Not the countries: hundreds of states for two letters would not stay in the nearest cache.
+    let account = "[A-Za-z]{2}[0-9]{2}[ -]?[0-9A-Za-z]{2}";
+    let has = |detector| enabled.contains(detector);
+    let any_number = has(Detector::CreditCard) || has(Detector::Ssn) || has(Detector::Phone);
+    #[rustfmt::skip]
     let all = [
-        (
-            numbers.iter().any(|d| enabled.contains(*d)),
-            Kind::Digits,
-            format!("[0-9](?:[ ()./-]{{0,{gap}}}[0-9]){{{}}}", digits - 1),
-        ),
-        (enabled.contains(Detector::Email), Kind::At, "@".into()),
+        (any_number, Kind::Digits, &*numbers, Digits { behind: 0, count: digits }),
+        (has(Detector::Email), Kind::At, "@", Byte(b'@')),
         // Base64url of `{"`, and of `{` with white space behind it.
-        (enabled.contains(Detector::Jwt), Kind::Jwt(3), "eyJ".into()),
-        (enabled.contains(Detector::Jwt), Kind::Jwt(4), "eyA[gi]|ewo[giJ]|ew0K".into()),
-        (enabled.contains(Detector::AwsKey), Kind::AwsId, "A(?:KIA|SIA|BIA|CCA)".into()),
-        (
-            enabled.contains(Detector::AwsKey),
-            Kind::AwsSecret,
-            "(?i)secret[_ .-]?(?:access)?[_ .-]?key".into(),
-        ),
-        (enabled.contains(Detector::PrivateKey), Kind::PrivateKey, "-----BEGIN ".into()),
-        (enabled.contains(Detector::Authorization), Kind::Authorization, "(?i)authorization".into()),
-        (enabled.contains(Detector::Authorization), Kind::Bearer, "(?i)bearer".into()),
-        (enabled.contains(Detector::Authorization), Kind::Basic, "(?i)basic".into()),
-        // Not the countries: hundreds of states for two letters would not stay in the nearest cache.
-        (enabled.contains(Detector::Iban), Kind::Iban, "[A-Za-z]{2}[0-9]{2}[ -]?[0-9A-Za-z]{2}".into()),
+        (has(Detector::Jwt), Kind::Jwt(3), "eyJ", Text(&["eyJ"])),
+        (has(Detector::Jwt), Kind::Jwt(4), "eyA[gi]|ewo[giJ]|ew0K", token),
+        (has(Detector::AwsKey), Kind::AwsId, "A(?:KIA|SIA|BIA|CCA)", Text(&["AKIA", "ASIA", "ABIA", "ACCA"])),
+        (has(Detector::AwsKey), Kind::AwsSecret, secret, AnyCase("sec")),
+        (has(Detector::PrivateKey), Kind::PrivateKey, "-----BEGIN ", Text(&["-----BEGIN "])),
+        (has(Detector::Authorization), Kind::Authorization, "(?i)authorization", AnyCase("aut")),
+        (has(Detector::Authorization), Kind::Bearer, "(?i)bearer", AnyCase("bea")),
+        (has(Detector::Authorization), Kind::Basic, "(?i)basic", AnyCase("bas")),
+        (has(Detector::Iban), Kind::Iban, account, Digits { behind: 2, count: 2 }),
     ];
-    all.into_iter().filter(|(on, ..)| *on).map(|(_, kind, pattern)| (pattern, kind)).collect()
+    all.into_iter()
+        .filter(|(on, ..)| *on)
+        .map(|(_, kind, pattern, begins)| Trigger { kind, pattern: pattern.into(), begins })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::string::bytes_regex;
+
+    use super::*;
+
+    fn all() -> (Triggers, Vec<Trigger>) {
+        let enabled: DetectorSet = Detector::ALL.into_iter().collect();
+        (Triggers::new(enabled).unwrap(), patterns(enabled, fewest_digits(enabled)))
+    }
+
+    #[test]
+    fn no_trigger_is_passed_over() {
+        let (triggers, each) = all();
+        let mut runner = proptest::test_runner::TestRunner::default();
+        for trigger in each {
+            let place =
+                (0..200_usize, 0..200_usize, bytes_regex(&format!("(?-u:{})", trigger.pattern)).unwrap());
+            let passed = runner.run(&place, |(before, behind, text)| {
+                let whole = [&vec![b'~'; before][..], &text, &vec![b'~'; behind]].concat();
+                let first = triggers.sieve.first(&whole);
+                prop_assert!(
+                    first.is_some_and(|first| first <= before),
+                    "{:?} at {before}: {first:?}",
+                    trigger.kind
+                );
+                Ok(())
+            });
+            passed.unwrap();
+        }
+    }
 }

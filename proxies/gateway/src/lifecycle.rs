@@ -92,7 +92,7 @@ impl Gateway {
         }
         let last = tokio::time::Instant::now() + Duration::from_secs(1);
         // A session leaves the registry a moment before the last of its evidence is told.
-        let is_over = || self.sessions().is_empty() && !self.shared.inks.is_any_left();
+        let is_over = || self.sessions().is_empty() && !self.shared.desk.is_anybody_left();
         while !is_over() && tokio::time::Instant::now() < last {
             tick.tick().await;
         }
@@ -107,7 +107,7 @@ impl Gateway {
         use portcullis_evidence::{Record, Scope};
         // Recordings are sealed in the audit log, so they come before its end.
         self.shared.recorder.close();
-        self.shared.inks.flush()?;
+        self.shared.desk.flush()?;
         self.log().append_one(
             &Scope::gateway(),
             &Record::GatewayStopped(GatewayStopped { reason: reason.into() }),

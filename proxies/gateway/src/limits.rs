@@ -12,8 +12,10 @@ use policy_core::rule::Limit;
 use crate::clock::Clock;
 use crate::store::{Keeper, StoreError};
 
-/// The most units reserved at a time beyond those asked for.
-const BATCH: u64 = 1_000;
+/// The most units reserved at a time beyond those asked for, and no more than this part of the bound: what a process
+/// has reserved and does not use is lost to the others.
+const BATCH: u64 = 100_000;
+const PART: u64 = 64;
 
 /// Hands out the buckets of this process.
 #[derive(Debug)]
@@ -116,7 +118,7 @@ impl Bucket {
         // Whoever held the lock may have brought enough for all.
         let Some(start) = self.missing(units, window) else { return Ok(()) };
         let (counter, bound) = (self.counter.clone(), self.bound);
-        let batch = BATCH.min(bound / 64);
+        let batch = BATCH.min(bound / PART);
         let want = units.saturating_sub(self.local().left).saturating_add(batch);
         let got = self.store.ask(move |store| store.reserve(&counter, start, want, bound)).await?;
         let mut local = self.local();

@@ -14,9 +14,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
 use super::asked::{Asked, Stage, Statement, StatementParts};
+use super::desk::Desk;
 use super::hold::{Held, HoldNotice};
-use super::ink::Ink;
-use super::inks::Inks;
 use super::judged::{Answer, bound, in_words};
 use super::live::{DetectorCache, Live};
 use super::refusal::Refusal;
@@ -46,8 +45,8 @@ pub(crate) struct Shared {
     pub(crate) store: Keeper,
     pub(crate) log: Arc<AuditLog>,
     pub(crate) recorder: Recorder,
-    /// What sessions write with, to be flushed.
-    pub(crate) inks: Inks,
+    /// Where sessions write.
+    pub(crate) desk: Desk,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limiter: Limiter,
     /// Counts up whenever approvals may have changed, here or in another instance.
@@ -111,7 +110,7 @@ impl Gateway {
         let registry = Arc::new(Registry::new());
         let changes = Arc::new(watch::Sender::new(0));
         let instance = random()?;
-        let inks = Inks::start(Arc::clone(&registry))?;
+        let desk = Desk::open(Arc::clone(&parts.log), Arc::clone(&registry))?;
         let watch = Watch::start(
             looking(parts.watched),
             parts.store.clone(),
@@ -129,7 +128,7 @@ impl Gateway {
             identity: parts.identity,
             log: parts.log,
             recorder: parts.recorder,
-            inks,
+            desk,
             limiter,
             registry,
             changes,
@@ -200,8 +199,7 @@ impl Gateway {
             commands: AtomicU64::new(0),
         });
         let scope = Scope::session(&id.to_string(), &principal.id, &target.name);
-        let ink = Arc::new(Ink::new(Arc::clone(&self.shared.log), scope));
-        self.shared.inks.add(&ink);
+        let ink = self.shared.desk.place(scope);
         let live = Arc::new(Live::new(Arc::clone(&entry), ink, Arc::clone(&self.shared)));
         // Registered before anything is asked, so that no revocation from here on is missed.
         let registered =

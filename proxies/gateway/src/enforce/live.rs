@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use policy_core::mask::{Detector, Detectors, DetectorsError, Scratch, Transform};
 use portcullis_evidence::{AppendError, Record, Seq};
 
+use super::desk::Ink;
 use super::gateway::Shared;
-use super::ink::Ink;
 use super::judged::Judged;
 use super::refusal::Refusal;
 use super::tape::Reel;
@@ -15,14 +15,14 @@ use crate::session::{Entry, StopReason};
 
 pub(super) struct Live {
     pub(super) entry: Arc<Entry>,
-    pub(super) ink: Arc<Ink>,
+    pub(super) ink: Ink,
     pub(super) reel: Reel,
     pub(super) gateway: Arc<Shared>,
     scratch: Mutex<Scratch>,
 }
 
 impl Live {
-    pub(super) fn new(entry: Arc<Entry>, ink: Arc<Ink>, gateway: Arc<Shared>) -> Self {
+    pub(super) fn new(entry: Arc<Entry>, ink: Ink, gateway: Arc<Shared>) -> Self {
         Self { entry, ink, gateway, reel: Reel::default(), scratch: Mutex::default() }
     }
 
@@ -41,6 +41,11 @@ impl Live {
     /// Writes a record now. Where that fails, every session of the gateway ends.
     pub(super) fn write(&self, record: &Record<'_>) -> Result<Seq, Refusal> {
         self.ink.now(record).map_err(|error| self.evidence_lost(&error))
+    }
+
+    /// Writes a record together with those of other sessions. Where that fails, every session of the gateway ends.
+    pub(super) async fn write_together(&self, record: &Record<'_>) -> Result<Seq, Refusal> {
+        self.ink.together(record).await.map_err(|error| self.evidence_lost(&error))
     }
 
     /// Writes a record with the next one. Where that fails, every session of the gateway ends.

@@ -11,10 +11,9 @@
 //! whoever forwards the command. What fails on the way is a refusal; evidence that can't be written also ends the session.
 
 mod asked;
+mod desk;
 mod gateway;
 mod hold;
-mod ink;
-mod inks;
 mod judged;
 mod live;
 mod permit;

@@ -315,13 +315,13 @@ pub(super) async fn admit(
         }
     }
     let parameters = shown_parameters(live, &judged, asked);
-    let seq = live.write(&intent(live, asked, &judged, command, approval, &parameters))?;
+    let seq = live.write_together(&intent(live, asked, &judged, command, approval, &parameters)).await?;
     match approval {
         Some(approval) => live.record_approval(approval, command, "approved"),
         None => live.record_command(asked, &judged, command, &parameters),
     }
     drop(parameters);
-    asked.statement.mark_given(&live.ink.log);
+    asked.statement.mark_given(live.ink.log());
     if judged.strict() {
         live.ink.synced(seq).await.map_err(|error| live.evidence_lost(&error))?;
     }
@@ -351,7 +351,7 @@ fn intent<'a>(
         command,
         via: asked.via.into(),
         statement: Part::Serialized(&statement.words),
-        text: live.ink.log.needs_text(&statement.mark).then(|| live.masked(judged, &statement.shown)),
+        text: live.ink.log().needs_text(&statement.mark).then(|| live.masked(judged, &statement.shown)),
         parameters: Cow::Borrowed(parameters),
         verdict: Part::Serialized(&judged.words),
         observed: judged.observed.as_ref().map(Part::Serialized),

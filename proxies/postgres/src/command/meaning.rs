@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::settings::Values;
 use super::shown::Shown;
 use crate::catalogue::Directory;
+use crate::mask::Shapes;
 
 /// What a text means depends on these besides itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +46,8 @@ pub struct Meaning {
     pub is_pending: bool,
     /// What it was understood under.
     pub world: World,
+    /// What became of its result, where it is one statement.
+    pub shapes: Shapes,
 }
 
 impl Meaning {
@@ -58,6 +61,7 @@ impl Meaning {
             statements: Box::new([inner]),
             is_sensitive: self.is_sensitive,
             world: self.world.clone(),
+            shapes: Shapes::default(),
         }
     }
 }
@@ -171,6 +175,7 @@ impl Meanings {
             statements: statements.into(),
             asked,
             world: world.clone(),
+            shapes: Shapes::default(),
         })
     }
 

@@ -12,6 +12,7 @@
 //! everything behind an error up to the Sync. A look-up from a later one waits until it is decided.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use policy_normalize::sql::{Discard, Kind, Setting, Statement, Transaction};
@@ -81,7 +82,7 @@ pub enum Found<T> {
     Known(T),
     /// It stands for nothing that the session was seen to make.
     Absent,
-    /// It depends on a reply that has not come: [`Names::decided`] tells when to ask again.
+    /// It depends on a reply that has not come: [`Names::decided`] waits for it.
     Undecided,
 }
 
@@ -165,9 +166,25 @@ impl<S: Clone, P> Names<S, P> {
         Found::Known((settings.now().clone(), settings.is_changed()))
     }
 
-    /// Resolves when something that was pending may have been decided. Take it before looking, await it after.
-    pub fn decided(&self) -> tokio::sync::futures::Notified<'_> {
-        self.decided.notified()
+    /// Looks until the answer depends on no reply that has not come; `None` where it is [`Found::Absent`]. Nearly every
+    /// first look is the last.
+    pub async fn decided<T>(&self, mut look: impl FnMut(&Self) -> Found<T>) -> Option<T> {
+        let mut found = look(self);
+        loop {
+            match found {
+                Found::Known(known) => return Some(known),
+                Found::Absent => return None,
+                Found::Undecided => {}
+            }
+            // Whatever is decided from here on wakes this up; what was decided before, the next look sees.
+            let mut decided = pin!(self.decided.notified());
+            decided.as_mut().enable();
+            found = look(self);
+            if matches!(found, Found::Undecided) {
+                decided.await;
+                found = look(self);
+            }
+        }
     }
 
     /// Looks at a portal that the target has confirmed, while it answers for it.

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 
 use policy_normalize::sql::{Bound, Kind, Statement};
@@ -16,7 +15,7 @@ use super::session::Shared;
 use super::words::{
     changed, distinct, no_such, not_understood, noted, refusal, refused, too_many, unreadable,
 };
-use super::{Change, Definition};
+use super::{Change, Definition, Names};
 use portcullis_evidence::record::Made;
 
 use crate::catalogue::Known;
@@ -173,19 +172,14 @@ impl SessionJudge {
     async fn execute(&mut self, body: &[u8], view: View) -> Answer {
         let execute = Execute::decode(body).map_err(|malformed| unreadable(&malformed))?;
         distinct(execute.portal)?;
-        let look = loop {
-            let mut decided = pin!(self.shared.names.decided());
-            decided.as_mut().enable();
-            let look = self.shared.names.portal(execute.portal, view.segment, |portal| {
+        let look = self.shared.names.decided(|names| {
+            names.portal(execute.portal, view.segment, |portal| {
                 (Arc::clone(&portal.meaning), Arc::clone(&portal.judged), portal.prepared.is_some())
-            });
-            match look {
-                Found::Known(found) => break found,
-                Found::Absent => return Err(no_such("portal", execute.portal)),
-                Found::Undecided => decided.await,
-            }
+            })
+        });
+        let Some((meaning, judged, is_portal)) = look.await else {
+            return Err(no_such("portal", execute.portal));
         };
-        let (meaning, judged, is_portal) = look;
         self.ran_in = Some(view.segment);
         let known = self.known(view.segment).await?;
         let is_same_world = known.snapshot.generation == meaning.world.generation;
@@ -335,41 +329,24 @@ impl SessionJudge {
     }
 
     async fn statement(&self, name: &str, segment: u64) -> Option<Arc<Prepared>> {
-        loop {
-            let mut decided = pin!(self.shared.names.decided());
-            decided.as_mut().enable();
-            match self.shared.names.statement(name, segment) {
-                Found::Known(prepared) => return Some(prepared),
-                Found::Absent => return None,
-                Found::Undecided => decided.await,
-            }
-        }
+        self.shared.names.decided(|names| names.statement(name, segment)).await
     }
 
-    /// The world in which a statement of this segment is understood.
-    async fn world(&self, segment: u64) -> Result<World, Refusal> {
-        let (values, is_path_changed) = loop {
-            let mut decided = pin!(self.shared.names.decided());
-            decided.as_mut().enable();
-            match self.shared.names.settings(segment) {
-                Found::Known(settings) => break settings,
-                Found::Absent | Found::Undecided => decided.await,
-            }
-        };
-        let generation = self.known(segment).await?.snapshot.generation;
-        Ok(World { values, is_path_changed, generation, policy: self.session.policy_generation() })
+    /// The world in which a statement of this segment is understood, and the definitions that it is made of.
+    async fn world(&self, segment: u64) -> Result<(World, Known), Refusal> {
+        let settings = self.shared.names.decided(|names| names.settings(segment)).await;
+        let Some((values, is_path_changed)) = settings else { return Err(changed()) };
+        let known = self.known(segment).await?;
+        let generation = known.snapshot.generation;
+        Ok((World { values, is_path_changed, generation, policy: self.session.policy_generation() }, known))
     }
 
     /// The definitions, with all that this session has changed for good.
     async fn known(&self, segment: u64) -> Result<Known, Refusal> {
-        loop {
-            let mut decided = pin!(self.shared.names.decided());
-            decided.as_mut().enable();
-            if !self.shared.is_changing(segment) {
-                break;
-            }
-            decided.await;
-        }
+        let settled = |_: &Names| {
+            if self.shared.is_changing(segment) { Found::Undecided } else { Found::Known(()) }
+        };
+        self.shared.names.decided(settled).await;
         if !self.shared.take_stale() {
             return self.shared.target.known().await;
         }
@@ -382,8 +359,7 @@ impl SessionJudge {
 
     /// What a text means now.
     async fn meaning(&mut self, text: &str, segment: u64) -> Result<Arc<Meaning>, Refusal> {
-        let world = self.world(segment).await?;
-        let known = self.known(segment).await?;
+        let (world, known) = self.world(segment).await?;
         let overlay = self.shared.overlay();
         let target = &self.shared.target;
         let mut meaning = target.meaning(text, &world, &known, &overlay).map_err(not_understood)?;
@@ -395,7 +371,8 @@ impl SessionJudge {
                 meaning = target.meaning(text, &world, &looked, &overlay).map_err(not_understood)?;
             }
         }
-        if meaning.is_dynamic { self.completed(&meaning, segment).await } else { Ok(meaning) }
+        // Boxed, because what it stands for is understood in the same way.
+        if meaning.is_dynamic { Box::pin(self.completed(&meaning, segment)).await } else { Ok(meaning) }
     }
 
     /// What a text that was understood before means now: the same, as a rule.
@@ -405,7 +382,7 @@ impl SessionJudge {
         text: &str,
         segment: u64,
     ) -> Result<Arc<Meaning>, Refusal> {
-        let world = self.world(segment).await?;
+        let (world, _) = self.world(segment).await?;
         if before.world == world && !before.is_dynamic {
             return Ok(Arc::clone(before));
         }
@@ -415,13 +392,12 @@ impl SessionJudge {
     /// What a prepared statement means now.
     async fn prepared(&mut self, prepared: &Prepared, segment: u64) -> Result<Arc<Meaning>, Refusal> {
         let Some(name) = &prepared.named else {
-            return Box::pin(self.still(&prepared.meaning, &prepared.text, segment)).await;
+            return self.still(&prepared.meaning, &prepared.text, segment).await;
         };
-        let world = self.world(segment).await?;
+        let (world, known) = self.world(segment).await?;
         if prepared.meaning.world == world {
             return Ok(Arc::clone(&prepared.meaning));
         }
-        let known = self.known(segment).await?;
         let overlay = self.shared.overlay();
         let whole = self.shared.target.meaning(&prepared.text, &world, &known, &overlay);
         let whole = whole.map_err(not_understood)?;
@@ -438,8 +414,7 @@ impl SessionJudge {
         segment: u64,
         values: &[Bound<'_>],
     ) -> Result<Arc<Meaning>, Refusal> {
-        let world = self.world(segment).await?;
-        let known = self.known(segment).await?;
+        let (world, known) = self.world(segment).await?;
         let overlay = self.shared.overlay();
         let bound = self.shared.target.bound(text, &world, &known, &overlay, values);
         bound.map(Arc::new).map_err(not_understood)
@@ -468,16 +443,10 @@ impl SessionJudge {
                 },
                 Kind::Fetch { cursor, .. } => {
                     let cursor = cursor.clone();
-                    let open = loop {
-                        let mut decided = pin!(self.shared.names.decided());
-                        decided.as_mut().enable();
-                        match self.shared.names.portal(&cursor, segment, |portal| Arc::clone(&portal.meaning))
-                        {
-                            Found::Known(open) => break open,
-                            Found::Absent => return Err(no_such("cursor", &cursor)),
-                            Found::Undecided => decided.await,
-                        }
-                    };
+                    let open = self.shared.names.decided(|names| {
+                        names.portal(&cursor, segment, |portal| Arc::clone(&portal.meaning))
+                    });
+                    let Some(open) = open.await else { return Err(no_such("cursor", &cursor)) };
                     fetching(statement, &open)
                 }
                 _ => statement,

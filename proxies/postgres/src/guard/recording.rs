@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 use super::plan::{Described, Plan};
 use super::session::Shared;
 use crate::mask::{Format, parse_row_description};
-use crate::wire::frame::HEADER;
 
 /// The most rows of one answer that are recorded, and the most of their text, in bytes. What comes after is counted.
 const ROWS: u64 = 1000;
@@ -191,11 +190,6 @@ fn of<'a>(answer: &'a mut Option<Answer>, plan: Option<&Plan>, shared: &Shared) 
         *answer = Some(Answer { command: command?, formats, rows: 0, bytes: 0, omitted: 0 });
     }
     answer.as_mut()
-}
-
-/// What the client gets: the message appended to `out` from `start` on, or the target's own.
-pub(super) fn sent<'a>(out: &'a [u8], start: usize, own: &'a [u8]) -> &'a [u8] {
-    if out.len() == start { own } else { out.get(start + HEADER..).unwrap_or_default() }
 }
 
 /// The values of a DataRow, up to what does not fit.

@@ -7,17 +7,20 @@ use portcullis_gateway::enforce::{Judged, Receipt, Tape};
 use smallvec::SmallVec;
 
 use super::count::{Counting, counts};
-use super::plan::{Described, Plan, Tally};
-use super::recording::{Replies, sent};
+use super::plan::{Described, Plan, Portal, Tally};
+use super::recording::Replies;
 use super::results;
 use super::session::Shared;
 use super::words::refusal;
+use crate::catalogue::{Known, Overlay};
+use crate::command::meaning::Meaning;
 use crate::mask::message::Exposure;
-use crate::mask::{Field, MAX_MASKED_ROW, MaskError, Masker, ResultPlan, Rewritten, parse_row_description};
+use crate::mask::shape::{Circumstances, Columns};
+use crate::mask::{MAX_MASKED_ROW, MaskError, Masker, ResultPlan, Rewritten, parse_row_description};
 use crate::refuse::{Refusal, SqlState};
 use crate::relay::{Passage, Veil};
 use crate::wire::backend::Backend;
-use crate::wire::frame::Header;
+use crate::wire::frame::{HEADER, Header};
 
 /// The longest error, notice, setting or description that is read, in bytes.
 const MESSAGE: usize = 4 << 20;
@@ -82,70 +85,91 @@ impl SessionVeil {
     }
 
     /// What becomes of the rows that a portal returns.
-    fn portal_results(&mut self, portal: &str) -> Arc<ResultPlan> {
-        let shared = Arc::clone(&self.shared);
-        let known = shared.target.current();
-        let overlay = shared.overlay();
-        let detects = self.maskers.detects();
+    fn portal_results(&mut self, portal: &str, judged: &Judged) -> Arc<ResultPlan> {
+        let Self { shared, maskers, .. } = self;
+        let (known, overlay) = (shared.target.current(), shared.overlay());
+        let detects = maskers.of(shared, judged).masks().detects();
         shared
             .names
-            .standing(portal, |portal| match &portal.results {
-                Some(results) => Arc::clone(results),
-                None => {
+            .standing(portal, |portal| {
+                let found = portal.results.take().unwrap_or_else(|| {
                     let described = portal.prepared.as_ref().and_then(|prepared| prepared.described.get());
-                    let results = Arc::new(results::portal(
-                        portal,
-                        described.map(|fields| &**fields),
-                        known.as_ref(),
-                        &overlay,
-                        detects,
-                    ));
-                    portal.results = Some(Arc::clone(&results));
-                    results
-                }
+                    let now = described.and_then(|fields| {
+                        let columns = Columns::Prepared(fields, &portal.formats);
+                        circumstances(&portal.meaning, &portal.judged, known.as_ref(), &overlay, columns)
+                    });
+                    recalled(&portal.meaning, now, || {
+                        let fields = described.map(|fields| &**fields);
+                        results::portal(portal, fields, known.as_ref(), &overlay, detects)
+                    })
+                });
+                Arc::clone(portal.results.insert(found))
             })
             // A portal that nobody knows shows nothing.
             .unwrap_or_else(|| Arc::new(ResultPlan::nothing()))
     }
 
-    fn describe(&mut self, body: &[u8], plan: Option<&mut Plan>) -> Result<(), MaskError> {
-        let fields: Arc<[Field]> = parse_row_description(body)?.into();
-        let known = self.shared.target.current();
-        let overlay = self.shared.overlay();
+    /// The target describes a result: what becomes of its columns is known from here on.
+    fn describe(
+        &mut self,
+        body: &[u8],
+        plan: Option<&mut Plan>,
+        out: &mut Vec<u8>,
+    ) -> Result<Rewritten, MaskError> {
         match plan {
             Some(Plan::Query(run)) => {
-                let detects = self.maskers.of(&self.shared, &run.judged).masks().detects();
-                run.results = Some(Arc::new(results::described(
-                    run.statement(),
-                    &run.judged,
-                    &fields,
-                    known.as_ref(),
-                    &overlay,
-                    detects,
-                )));
-            }
-            Some(Plan::Describe(Described::Statement(prepared))) => {
-                // The first description stands: the target itself refuses to change a cached result type.
-                let _ = prepared.described.set(fields);
+                let (meaning, judged) = (Arc::clone(&run.meaning), Arc::clone(&run.judged));
+                let (results, rewritten) = self.shape((&meaning, run.at), &judged, body, out)?;
+                run.results = Some(results);
+                Ok(rewritten)
             }
             Some(Plan::Describe(Described::Portal(name))) => {
-                let detects = self.maskers.detects();
-                self.shared.names.standing(name, |portal| {
-                    if portal.results.is_none() {
-                        portal.results = Some(Arc::new(results::described(
-                            portal.meaning.statements.first(),
-                            &portal.judged,
-                            &fields,
-                            known.as_ref(),
-                            &overlay,
-                            detects,
-                        )));
-                    }
-                });
+                let look = |portal: &mut Portal| (Arc::clone(&portal.meaning), Arc::clone(&portal.judged));
+                let Some((meaning, judged)) = self.shared.names.standing(name, look) else {
+                    return Err(MaskError::Short("portal"));
+                };
+                let (results, rewritten) = self.shape((&meaning, 0), &judged, body, out)?;
+                self.shared.names.standing(name, |portal| portal.results.get_or_insert(results).clone());
+                Ok(rewritten)
             }
-            _ => {}
+            plan => {
+                let fields = parse_row_description(body)?;
+                if let Some(Plan::Describe(Described::Statement(prepared))) = plan {
+                    // The first description stands: the target itself refuses to change a cached result type.
+                    let _ = prepared.described.set(fields.into());
+                }
+                let judged = self.latest.clone();
+                self.maskers.for_judged(&self.shared, judged.as_deref()).row_description(body, out)
+            }
         }
-        Ok(())
+    }
+
+    /// What becomes of the columns of a statement's result, and of their description.
+    fn shape(
+        &mut self,
+        (meaning, at): (&Meaning, usize),
+        judged: &Judged,
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(Arc<ResultPlan>, Rewritten), MaskError> {
+        let Self { shared, maskers, .. } = self;
+        let (known, overlay) = (shared.target.current(), shared.overlay());
+        let masker = maskers.of(shared, judged);
+        let now = circumstances(meaning, judged, known.as_ref(), &overlay, Columns::Described(body));
+        if let Some(results) = now.and_then(|now| meaning.shapes.recall(&now)) {
+            return Ok((results, Rewritten::Unchanged));
+        }
+        let fields = parse_row_description(body)?;
+        let statement = meaning.statements.get(at);
+        let detects = masker.masks().detects();
+        let results = results::described(statement, judged, &fields, known.as_ref(), &overlay, detects);
+        let results = Arc::new(results);
+        let rewritten = masker.row_description(body, out)?;
+        // Names of columns in which something was found are looked through every time.
+        if let Some(now) = now.filter(|_| rewritten == Rewritten::Unchanged) {
+            meaning.shapes.keep(&now, &results);
+        }
+        Ok((results, rewritten))
     }
 
     fn open_copy(&mut self, body: &[u8], plan: Option<&mut Plan>) -> Result<(), MaskError> {
@@ -259,14 +283,13 @@ impl Veil<Plan> for SessionVeil {
             }
             Backend::DataRow => {
                 let (results, tally) = match plan.as_deref_mut() {
-                    Some(Plan::Query(run)) => (run.results.clone(), &mut run.tally),
+                    Some(Plan::Query(run)) => (run.results.as_ref(), &mut run.tally),
                     Some(Plan::Execute { portal, results, tally, judged, .. }) => {
                         if results.is_none() {
                             self.latest = Some(Arc::clone(judged));
-                            self.maskers.of(&self.shared, judged);
-                            *results = Some(self.portal_results(&portal.clone()));
+                            *results = Some(self.portal_results(portal, judged));
                         }
-                        (results.clone(), tally)
+                        (results.as_ref(), tally)
                     }
                     _ => (None, &mut self.passed),
                 };
@@ -351,17 +374,17 @@ impl Veil<Plan> for SessionVeil {
         body: &[u8],
         mut plan: Option<&mut Plan>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let start = out.len();
+    ) -> Result<Rewritten, Refusal> {
         let rewritten = self.rewritten(kind, body, plan.as_deref_mut(), out).map_err(|error| {
             Refusal::new(SqlState::PROTOCOL, error.to_string())
                 .hint("the session ends, because what the target sent can't be shown safely")
         })?;
-        self.record(kind, sent(out, start, body), plan.as_deref());
-        if rewritten == Rewritten::Unchanged {
-            crate::wire::make::message(out, kind.tag(), |out| out.extend_from_slice(body));
-        }
-        Ok(())
+        let shown = match rewritten {
+            Rewritten::Unchanged => body,
+            Rewritten::Written => out.get(HEADER..).unwrap_or_default(),
+        };
+        self.record(kind, shown, plan.as_deref());
+        Ok(rewritten)
     }
 }
 
@@ -386,11 +409,7 @@ impl SessionVeil {
         out: &mut Vec<u8>,
     ) -> Result<Rewritten, MaskError> {
         match kind {
-            Backend::RowDescription => {
-                let judged = self.judged(plan.as_deref());
-                self.describe(body, plan)?;
-                self.maskers.for_judged(&self.shared, judged.as_deref()).row_description(body, out)
-            }
+            Backend::RowDescription => self.describe(body, plan, out),
             Backend::DataRow => {
                 let (results, judged, tally) = match plan {
                     Some(Plan::Query(run)) => (run.results.clone(), &run.judged, &mut run.tally),
@@ -520,10 +539,39 @@ impl Maskers {
             None => &mut self.general,
         }
     }
+}
 
-    fn detects(&self) -> bool {
-        self.special.first().map_or(&self.general, |(_, _, masker)| masker).masks().detects()
-    }
+/// What decides about a statement's columns, where that can come again: one statement, over definitions that others see, too.
+fn circumstances<'a>(
+    meaning: &Meaning,
+    judged: &'a Judged,
+    known: Option<&'a Known>,
+    overlay: &Overlay,
+    columns: Columns<'a>,
+) -> Option<Circumstances<'a>> {
+    let is_shared = overlay.is_empty() && meaning.statements.len() == 1;
+    let masks = &judged.obligations().masks;
+    known.filter(|_| is_shared).map(|known| Circumstances {
+        generation: judged.generation(),
+        masks,
+        known,
+        columns,
+    })
+}
+
+/// What becomes of the columns: as the last time, or found out now.
+fn recalled(
+    meaning: &Meaning,
+    now: Option<Circumstances<'_>>,
+    find: impl FnOnce() -> ResultPlan,
+) -> Arc<ResultPlan> {
+    now.and_then(|now| meaning.shapes.recall(&now)).unwrap_or_else(|| {
+        let found = Arc::new(find());
+        if let Some(now) = now {
+            meaning.shapes.keep(&now, &found);
+        }
+        found
+    })
 }
 
 /// The SQLSTATE of an ErrorResponse.

@@ -7,7 +7,7 @@
 //!
 //! 1. [`plan`]: what becomes of each column of a result; [`description`]: what the target says about them.
 //! 2. [`resolve`]: which masks apply to a statement's result.
-//! 3. [`row`]: DataRow frames rewritten by a plan.
+//! 3. [`row`]: DataRow frames rewritten by a plan; [`shape`]: a plan remembered.
 //! 4. [`copy`]: the same for COPY's streams.
 //! 5. [`message`]: errors, notices, notifications, settings, names of columns.
 //! 6. [`value`], with `array` and `json`: one value, its type kept ([`types`]).
@@ -22,6 +22,7 @@ pub mod message;
 pub mod plan;
 pub mod resolve;
 pub mod row;
+pub mod shape;
 pub mod types;
 pub mod value;
 
@@ -35,5 +36,6 @@ pub use message::{Exposure, HIDDEN};
 pub use plan::ResultPlan;
 pub use resolve::{Demands, Resolver};
 pub use row::{MAX_MASKED_ROW, MaskError, Masker, Rewritten};
+pub use shape::Shapes;
 pub use types::{BuiltinTypes, Type, Types};
 pub use value::{Cell, Format, Treatment};

@@ -7,8 +7,9 @@ use super::end::End;
 use super::inbox::Inbox;
 use super::judge::{Passage, Ticket, Transaction, Veil};
 use super::ledger::Ledger;
-use super::outbox::Outbox;
+use super::outbox::{KEPT, Outbox};
 use crate::connect::PINNED;
+use crate::mask::Rewritten;
 use crate::transport::Transport;
 use crate::wire::Malformed;
 use crate::wire::backend::Backend;
@@ -28,6 +29,8 @@ pub(super) struct Down {
     passage: Option<Passage>,
     /// Bytes of the next message, as far as is known.
     need: usize,
+    /// What the client gets instead of the message at the front.
+    instead: Vec<u8>,
     /// Notices of the gateway's own, for the next gap between messages.
     notices: Vec<u8>,
     pub(super) bytes: u64,
@@ -198,6 +201,7 @@ impl Down {
         {
             return Err(End::TooLong { kind, cap });
         }
+        let mut becomes = Rewritten::Unchanged;
         let is_read = matches!(kind, Backend::ReadyForQuery | Backend::ParameterStatus);
         if is_read || passage != Passage::Pass {
             let Some(body) = self.inbox.window().get(HEADER..header.total()) else {
@@ -207,8 +211,8 @@ impl Down {
                 watch(body)?;
             }
             if passage != Passage::Pass {
-                let out = self.out.own(self.inbox.bytes());
-                veil.rewrite(kind, body, ledger.plan(), out).map_err(End::Refused)?;
+                self.instead.clear();
+                becomes = veil.rewrite(kind, body, ledger.plan(), &mut self.instead).map_err(End::Refused)?;
             }
             if kind == Backend::ReadyForQuery {
                 ledger.settle_ready(transaction(body)?);
@@ -216,7 +220,11 @@ impl Down {
         }
         self.passage = None;
         ledger.settle(kind);
-        self.under_way = Piece { left: header.total(), is_dropped: passage != Passage::Pass };
+        if becomes == Rewritten::Written {
+            self.out.own(self.inbox.bytes()).extend_from_slice(&self.instead);
+            self.instead.shrink_to(KEPT);
+        }
+        self.under_way = Piece { left: header.total(), is_dropped: becomes == Rewritten::Written };
         Ok(Scanned::Whole)
     }
 }

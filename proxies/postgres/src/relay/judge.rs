@@ -6,12 +6,12 @@
 //! whenever a reply to that very command arrives.
 
 use std::future::Future;
-
 use std::task::{Context, Poll};
 
 use portcullis_gateway::enforce::Receipt;
 
 use super::forward::Leave;
+use crate::mask::Rewritten;
 use crate::refuse::Refusal;
 use crate::wire::backend::Backend;
 use crate::wire::frame::Header;
@@ -142,7 +142,7 @@ pub trait Judge: Send {
 pub enum Passage {
     /// Its bytes pass unread.
     Pass,
-    /// It is assembled, up to this many bytes of body, and rewritten; a longer one ends the session.
+    /// It is assembled, up to this many bytes of body, and looked at; a longer one ends the session.
     Rewrite(usize),
 }
 
@@ -171,7 +171,7 @@ pub trait Veil<Plan>: Send {
     /// The target failed at what the gateway made it fail at, in the place of a command that was refused.
     fn on_refusal(&mut self) {}
 
-    /// Appends to `out` what the client gets instead of this message: one whole message, some, or nothing.
+    /// Looks at a message. What the client gets instead is appended to `out`: one whole message, some, or nothing.
     ///
     /// # Errors
     /// Where the message can't be shown safely: the session ends with the refusal.
@@ -181,7 +181,7 @@ pub trait Veil<Plan>: Send {
         body: &[u8],
         plan: Option<&mut Plan>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Refusal>;
+    ) -> Result<Rewritten, Refusal>;
 }
 
 /// Lets everything through: what a plain relay does. For measuring, and for tests of the relay itself.
@@ -216,7 +216,7 @@ impl<Plan> Veil<Plan> for Transparent {
         _: &[u8],
         _: Option<&mut Plan>,
         _: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        Ok(())
+    ) -> Result<Rewritten, Refusal> {
+        Ok(Rewritten::Unchanged)
     }
 }

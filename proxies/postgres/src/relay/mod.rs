@@ -152,11 +152,6 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
         let (body, mut poll_flush) = up.body(command);
         let frame = ClientFrame { kind: command.kind, body };
         let mut deciding = pin!(judge.on_client_frame(frame, view));
-        // Nearly every decision is there at once.
-        let first = poll_fn(|cx| Poll::Ready(deciding.as_mut().poll(cx))).await;
-        if let Poll::Ready(disposition) = first {
-            return Ok(disposition);
-        }
         poll_fn(|cx| {
             if let Poll::Ready(disposition) = deciding.as_mut().poll(cx) {
                 return Poll::Ready(Ok(disposition));

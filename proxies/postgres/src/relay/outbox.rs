@@ -9,8 +9,8 @@ use tokio::io::AsyncWrite;
 
 use crate::transport::Transport;
 
-/// Room that is kept from one use to the next.
-const KEPT: usize = 64 << 10;
+/// Room that a buffer keeps from one use to the next, in bytes.
+pub(super) const KEPT: usize = 64 << 10;
 
 /// Bytes to be sent, in order: first a span of the inbox as it lies there, then bytes of its own.
 ///
