@@ -87,6 +87,7 @@ pub async fn serve(gateway: &Gateway) -> Result<Proxy, ServeError> {
         sessions: config.limits.connections,
         sessions_a_source: config.limits.connections_per_address,
         login: config.limits.authentication_time,
+        idle: config.limits.idle_time,
         caps: Caps { statement: config.limits.statement_bytes, ..Limits::default().caps },
         workers: config.workers.get(),
         ..Limits::default()

@@ -240,8 +240,8 @@ impl<P: Policing> Shared<P> {
         if let Err(error) = exchange::send(&mut client, &greeting).await {
             return error.to_string();
         }
-        let caps = self.settings.limits.caps;
-        Relay::new((client, target), caps, policing, registration.cancels.clone()).run().await.to_string()
+        let limits = (self.settings.limits.caps, self.settings.limits.idle);
+        Relay::new((client, target), limits, policing, registration.cancels.clone()).run().await.to_string()
     }
 }
 

@@ -74,7 +74,7 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// From accept to proven identity.
     pub authentication_time: Duration,
-    /// Without traffic, until a session ends. `None` is for ever.
+    /// How long a session may be idle before it ends: its client silent, nothing running, nothing held. `None` is for ever.
     pub idle_time: Option<Duration>,
     /// The longest statement or parameter list taken, in bytes.
     pub statement_bytes: usize,

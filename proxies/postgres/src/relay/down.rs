@@ -30,7 +30,6 @@ pub(super) struct Down {
     need: usize,
     /// Notices of the gateway's own, for the next gap between messages.
     notices: Vec<u8>,
-    pub(super) bytes: u64,
 }
 
 /// What is left of a message that is not read.
@@ -92,9 +91,13 @@ impl Down {
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(Err(End::Target(error))),
             };
-            self.bytes += count as u64;
             turn += count;
         }
+    }
+
+    /// Bytes that the client got.
+    pub(super) fn sent(&self) -> u64 {
+        self.out.total
     }
 
     /// Sends what is there, without reading more.

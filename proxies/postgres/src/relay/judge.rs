@@ -133,6 +133,11 @@ pub trait Judge: Send {
         Ok(())
     }
 
+    /// The session is over, for this reason; so many bytes came from the client and went to it. Nothing is asked any more.
+    fn on_end(&mut self, reason: &str, (bytes_in, bytes_out): (u64, u64)) {
+        let _ = (reason, bytes_in, bytes_out);
+    }
+
     /// Resolves when the session must end now, whatever it is doing; polled whenever the session wakes up.
     fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static;
 }

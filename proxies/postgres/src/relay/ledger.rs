@@ -98,6 +98,11 @@ impl<Plan: Ticket> Ledger<Plan> {
         self.queue.len() >= MOST
     }
 
+    /// Whether the target still has something to do for the client.
+    pub(super) fn is_owed(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     pub(super) fn is_skipping(&self) -> bool {
         self.is_skipping
     }

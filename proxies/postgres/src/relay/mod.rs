@@ -14,6 +14,7 @@
 mod down;
 mod end;
 mod forward;
+mod idle;
 mod inbox;
 mod judge;
 mod ledger;
@@ -38,6 +39,7 @@ use crate::refuse::{Refusal, Severity, SqlState};
 use crate::transport::Transport;
 use crate::wire::frontend::Caps;
 use down::Down;
+use idle::Idle;
 use ledger::Ledger;
 use up::{Command, Next, Up};
 
@@ -51,6 +53,7 @@ pub(crate) struct Relay<J: Judge, V> {
     up: Up,
     down: Down,
     ledger: Ledger<J::Plan>,
+    idle: Idle,
     judge: J,
     veil: V,
     cancels: Arc<Cancels>,
@@ -59,7 +62,7 @@ pub(crate) struct Relay<J: Judge, V> {
 impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
     pub(crate) fn new(
         (client, target): (Transport, Transport),
-        caps: Caps,
+        (caps, idle): (Caps, Option<Duration>),
         (judge, veil): (J, V),
         cancels: Arc<Cancels>,
     ) -> Self {
@@ -69,6 +72,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             up: Up::new(caps),
             down: Down::default(),
             ledger: Ledger::new(Transaction::Idle),
+            idle: Idle::new(idle),
             judge,
             veil,
             cancels,
@@ -89,6 +93,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             })
             .await
         };
+        self.judge.on_end(&end.reason(), (self.up.bytes, self.down.sent()));
         self.part(&end).await;
         end
     }
@@ -104,12 +109,13 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             if let Err(end) = step {
                 return end;
             }
+            self.idle.touch();
         }
     }
 
     /// Moves bytes in both directions until a command wants a decision.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, End>> {
-        let Self { client, target, up, down, ledger, veil, .. } = self;
+        let Self { client, target, up, down, ledger, veil, idle, .. } = self;
         loop {
             if let Poll::Ready(next) = up.poll(cx, client, target, ledger) {
                 return Poll::Ready(next);
@@ -120,7 +126,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             }
             // Replies have made room for more commands, for which no socket would wake us.
             if !was_full || ledger.is_full() {
-                return Poll::Pending;
+                return idle.poll(cx, up.bytes, ledger.is_owed()).map(|time| Err(End::Idle(time)));
             }
         }
     }

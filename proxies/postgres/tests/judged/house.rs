@@ -64,11 +64,17 @@ pub struct House {
     control: Option<ControlServer>,
     directory: tempfile::TempDir,
     runtime: Background,
+    limits: &'static str,
 }
 
 impl House {
     /// A house of a test's own, under [`POLICY`].
     pub fn new() -> Self {
+        Self::with_limits("")
+    }
+
+    /// The same with these lines under `[limits]`.
+    pub fn with_limits(limits: &'static str) -> Self {
         let runtime = Background::start();
         let database = runtime.block_on(Database::create());
         runtime.block_on(async { database.direct().await.batch_execute(TABLES).await.unwrap() });
@@ -84,6 +90,7 @@ impl House {
             control: None,
             directory,
             runtime,
+            limits,
         };
         private(&house.path("password"), &house.database.server.password);
         house.write_policy(POLICY);
@@ -104,8 +111,9 @@ impl House {
             "policies = [\"test.policy\"]\n[listen]\npostgres = \"127.0.0.1:0\"\n[tls]\nrequired = false\n[[target]]\n\
              name = \"shop\"\nprotocol = \"postgres\"\naddress = \"127.0.0.1:{port}\"\ndatabase = \"{database}\"\n\
              user = \"{}\"\ncredential = {{ file = \"password\" }}\ntls = {{ mode = \"disable\" }}\n\
-             labels = {{ env = \"prod\" }}\n",
-            Postgres::SUPERUSER
+             labels = {{ env = \"prod\" }}\n[limits]\n{}\n",
+            Postgres::SUPERUSER,
+            self.limits
         );
         Config::parse(&self.path("portcullis.toml"), &text).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -277,6 +285,7 @@ fn short(record: &Record<'_>) -> Option<String> {
         Record::Released(released) => format!("released {}", released.approval),
         Record::Expired(expired) => format!("expired {}", expired.approval),
         Record::Withdrawn(withdrawn) => format!("withdrawn {}: {}", withdrawn.approval, withdrawn.reason),
+        Record::SessionClosed(closed) => format!("closed {}", closed.reason),
         Record::Limit(limit) => format!("limit {}", limit.rule),
         Record::Outcome(outcome) => {
             format!("outcome {:?} {:?} {:?}", outcome.result, outcome.rows, outcome.error)
