@@ -20,6 +20,7 @@ pub mod connect;
 mod endpoint;
 mod exchange;
 pub mod guard;
+mod listen;
 pub mod mask;
 pub mod probe;
 pub mod refuse;
@@ -32,6 +33,7 @@ mod startup;
 mod transport;
 pub mod wire;
 
+pub use listen::Unavailable;
 pub use run::{RunError, run};
 pub use serve::{Proxy, ServeError, serve};
 pub use server::{Opening, Policing, Server, Unpoliced};

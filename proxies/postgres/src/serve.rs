@@ -18,6 +18,7 @@ use crate::catalogue::Live;
 use crate::command::shown::Shown;
 use crate::connect::{Address, AnyCertificate, Credential, Target, Tls};
 use crate::guard::{Dialer, Finders, Guarded, Judging, StoredPins};
+use crate::listen::Unavailable;
 use crate::server::Server;
 use crate::settings::{Limits, ServerTls, Settings};
 use crate::wire::frontend::Caps;
@@ -26,11 +27,11 @@ use crate::wire::frontend::Caps;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// No address is configured.
-    #[error("no `postgres` address under `[listen]`: name one, such as \"127.0.0.1:6432\"")]
+    #[error("`listen.postgres` is empty: name an address, such as \"127.0.0.1:6432\"")]
     NoAddress,
-    /// The address can't be had.
-    #[error("can't listen on {0}: {1}")]
-    Listen(SocketAddr, #[source] io::Error),
+    /// An address can't be had.
+    #[error("`listen.postgres`: {0}")]
+    Listen(#[from] Unavailable),
     /// The certificate can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -51,7 +52,7 @@ pub enum ServeError {
     Store(#[from] portcullis_gateway::store::StoreError),
 }
 
-/// A proxy that has its port; see [`Proxy::run`].
+/// A proxy that has its addresses; see [`Proxy::run`].
 pub struct Proxy {
     server: Server<Judging>,
     guarded: Vec<Arc<Guarded>>,
@@ -60,13 +61,15 @@ pub struct Proxy {
     pub fingerprint: String,
 }
 
-/// Takes the port, and gets everything ready that sessions need.
+/// Takes the addresses, and gets everything ready that sessions need.
 ///
 /// # Errors
 /// See [`ServeError`]. Nothing has been served then.
 pub async fn serve(gateway: &Gateway) -> Result<Proxy, ServeError> {
     let config = gateway.config();
-    let listen = *config.listen.postgres.first().ok_or(ServeError::NoAddress)?;
+    if config.listen.postgres.is_empty() {
+        return Err(ServeError::NoAddress);
+    }
     let certificate = ServerCertificate::load(config)?;
     let fingerprint = certificate.fingerprint.clone();
     let own = certificate.chain.first().cloned();
@@ -93,16 +96,14 @@ pub async fn serve(gateway: &Gateway) -> Result<Proxy, ServeError> {
         ..Limits::default()
     };
     let settings = Settings {
-        listen,
+        listen: config.listen.postgres.clone(),
         tls,
         allow_plaintext: !config.tls.required,
         identity: Arc::clone(gateway.identity()),
         targets,
         limits,
     };
-    let server = Server::bind(settings, Judging::new(gateway.clone(), judged))
-        .await
-        .map_err(|error| ServeError::Listen(listen, error))?;
+    let server = Server::bind(settings, Judging::new(gateway.clone(), judged))?;
     Ok(Proxy { server, guarded, gateway: gateway.clone(), fingerprint })
 }
 
@@ -111,8 +112,8 @@ impl Proxy {
     ///
     /// # Errors
     /// Those of `getsockname`.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.server.address()
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.server.addresses()
     }
 
     /// Serves until it is dropped.

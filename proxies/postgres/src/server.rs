@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use policy_core::Principal;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::cancel::{Registration, Registry};
 use crate::connect;
 use crate::exchange;
+use crate::listen::{Listeners, Unavailable};
 use crate::refuse::{Refusal, Severity, SqlState};
 use crate::relay::{Judge, Relay, Transparent, Veil};
 use crate::settings::Settings;
@@ -67,7 +68,7 @@ impl Policing for Unpoliced {
 
 /// A gateway that listens.
 pub struct Server<P> {
-    listener: TcpListener,
+    listeners: Listeners,
     shared: Arc<Shared<P>>,
 }
 
@@ -79,22 +80,22 @@ struct Shared<P> {
 }
 
 impl<P: Policing> Server<P> {
-    /// Takes the port.
+    /// Takes the addresses that it listens on. Within a tokio runtime only.
     ///
     /// # Errors
-    /// Where the address can't be had, or there is no randomness.
-    pub async fn bind(settings: Settings, policing: P) -> io::Result<Self> {
-        let listener = TcpListener::bind(settings.listen).await?;
+    /// Where one of them can't be had: none is taken then.
+    pub fn bind(settings: Settings, policing: P) -> Result<Self, Unavailable> {
+        let listeners = Listeners::bind(&settings.listen)?;
         let (cancels, throttle) = Default::default();
-        Ok(Self { listener, shared: Arc::new(Shared { settings, policing, cancels, throttle }) })
+        Ok(Self { listeners, shared: Arc::new(Shared { settings, policing, cancels, throttle }) })
     }
 
-    /// Where it listens.
+    /// Where it listens, in the order of [`Settings::listen`].
     ///
     /// # Errors
     /// Those of `getsockname`.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.addresses()
     }
 
     /// Serves for ever, sessions on worker threads of their own. Dropping the future stops accepting; sessions that
@@ -102,11 +103,11 @@ impl<P: Policing> Server<P> {
     ///
     /// # Errors
     /// Where a worker can't be started.
-    pub async fn serve(self) -> io::Result<()> {
+    pub async fn serve(mut self) -> io::Result<()> {
         let count = self.shared.settings.limits.workers.max(1);
         let workers = (0..count).map(|_| Worker::start(&self.shared)).collect::<io::Result<Vec<_>>>()?;
         loop {
-            let (stream, source) = match self.listener.accept().await {
+            let (stream, source) = match self.listeners.accept().await {
                 Ok(accepted) => accepted,
                 // A connection that was gone again, or no descriptor left: those that are open go on.
                 Err(error) => {

@@ -12,8 +12,8 @@ use crate::wire::frontend::Caps;
 
 /// A PostgreSQL gateway's settings.
 pub struct Settings {
-    /// Where it listens; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where it listens; port 0 takes a free one. An IPv6 address takes IPv6 alone.
+    pub listen: Vec<SocketAddr>,
     /// Its certificate; without one, clients can't use TLS.
     pub tls: Option<ServerTls>,
     /// Whether clients without TLS are let in.

@@ -130,7 +130,7 @@ impl House {
         };
         let proxy =
             self.proxy.block_on(portcullis_postgres::serve(&gateway)).unwrap_or_else(|e| panic!("{e}"));
-        self.address = proxy.address().unwrap();
+        self.address = proxy.addresses().unwrap()[0];
         self.serving = Some(self.proxy.spawn(async move { proxy.run().await.unwrap() }));
         self.control = Some(ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}")));
         self.gateway = Some(gateway);

@@ -1,6 +1,6 @@
 //! The real program, in front of the run's PostgreSQL, in a directory of its own.
 
-#![allow(unreachable_pub, reason = "tests use it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -88,6 +88,13 @@ impl House {
         path
     }
 
+    /// Changes the configuration's text.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let path = self.folder.path().join("portcullis.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, change(text)).unwrap();
+    }
+
     fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis-postgres"));
         command.arg(self.folder.path().join("portcullis.toml"));
@@ -144,6 +151,12 @@ impl House {
             std::thread::sleep(Duration::from_millis(5));
         }
         false
+    }
+
+    /// Runs the program, which must fail.
+    pub fn fail(&self) -> Ended {
+        let output = self.program().output().unwrap();
+        Ended { code: output.status.code(), said: String::from_utf8_lossy(&output.stderr).into_owned() }
     }
 
     /// Runs the program once more, which must fail.
