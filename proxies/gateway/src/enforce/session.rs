@@ -311,7 +311,7 @@ pub(super) async fn admit(
                     allowed: bucket.bound,
                     counted: bucket.bound,
                 }))?;
-                return Err(Refusal::limit(&bucket.rule, unit, bucket.bound));
+                return Err(Refusal::limit(bucket, unit));
             }
         }
     }

@@ -16,6 +16,7 @@ mod policing;
 mod recording;
 mod results;
 mod session;
+mod stopped;
 mod target;
 mod veil;
 mod words;

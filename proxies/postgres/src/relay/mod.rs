@@ -11,6 +11,7 @@
 //! from, while the target's replies keep flowing, and the other way round. While a command is judged or held, only the
 //! client's direction stands still.
 
+mod cut;
 mod down;
 mod end;
 mod forward;
@@ -31,7 +32,7 @@ use std::time::Duration;
 pub use end::End;
 pub use forward::Leave;
 pub use judge::{
-    ClientFrame, Disposition, Judge, Passage, Ticket, Transaction, Transparent, Veil, View, Withdrawal,
+    ClientFrame, Disposition, Halt, Judge, Passage, Ticket, Transaction, Transparent, Veil, View, Withdrawal,
 };
 
 use crate::cancel::Cancels;
@@ -70,7 +71,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             client,
             target,
             up: Up::new(caps),
-            down: Down::default(),
+            down: Down::new(cancels.clone()),
             ledger: Ledger::new(Transaction::Idle),
             idle: Idle::new(idle),
             judge,
@@ -117,6 +118,9 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, End>> {
         let Self { client, target, up, down, ledger, veil, idle, .. } = self;
         loop {
+            if let Some(own) = ledger.take_own() {
+                up.own(own);
+            }
             if let Poll::Ready(next) = up.poll(cx, client, target, ledger) {
                 return Poll::Ready(next);
             }
@@ -124,25 +128,64 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
                 return Poll::Ready(Err(end));
             }
-            // Replies have made room for more commands, for which no socket would wake us.
-            if !was_full || ledger.is_full() {
+            // Replies have made room for more commands, or want something sent, for which no socket would wake us.
+            if (!was_full || ledger.is_full()) && !ledger.wants_own() {
                 return idle.poll(cx, up.bytes, ledger.is_owed()).map(|time| Err(End::Idle(time)));
             }
         }
     }
 
     async fn command(&mut self, command: Command) -> Result<(), End> {
-        match self.decide(command).await? {
+        let disposition = match self.decide(command).await? {
+            Disposition::Hold(_, held) if self.ledger.is_skipping() => {
+                self.judge.on_withdrawn(held, Withdrawal::Cancelled).await;
+                self.up.skip(command);
+                return Ok(());
+            }
+            Disposition::Hold(notice, held) => self.hold(notice, held).await?,
+            Disposition::Forward(leave, plan) => Disposition::Forward(leave, plan),
+            Disposition::Refuse(refusal) => Disposition::Refuse(refusal),
+            Disposition::End(refusal) => Disposition::End(refusal),
+        };
+        if self.ledger.cut.is_some() {
+            self.rest().await?;
+        }
+        match disposition {
+            Disposition::End(refusal) => Err(End::Refused(refusal)),
+            // While it was decided on something before it failed, and the target takes nothing up to the next Sync.
+            _ if self.ledger.is_skipping() => {
+                self.up.skip(command);
+                Ok(())
+            }
             Disposition::Forward(leave, plan) => self.up.send(command, leave, plan, &mut self.ledger),
             Disposition::Refuse(refusal) => self.refuse(command, &refusal),
-            Disposition::End(refusal) => Err(End::Refused(refusal)),
-            Disposition::Hold(notice, held) => match self.hold(notice, held).await? {
-                Disposition::Forward(leave, plan) => self.up.send(command, leave, plan, &mut self.ledger),
-                Disposition::Refuse(refusal) => self.refuse(command, &refusal),
-                Disposition::End(refusal) => Err(End::Refused(refusal)),
-                Disposition::Hold(_, never) => match never {},
-            },
+            Disposition::Hold(_, never) => match never {},
         }
+    }
+
+    /// Waits until the target has come to rest after an answer that was cut short.
+    async fn rest(&mut self) -> Result<(), End> {
+        let Self { client, target, up, down, ledger, veil, .. } = self;
+        poll_fn(|cx| {
+            loop {
+                if let Some(own) = ledger.take_own() {
+                    up.own(own);
+                }
+                if let Poll::Ready(Err(error)) = up.poll_flush(cx, target) {
+                    return Poll::Ready(Err(End::Target(error)));
+                }
+                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
+                    return Poll::Ready(Err(end));
+                }
+                if ledger.cut.is_none() {
+                    return Poll::Ready(Ok(()));
+                }
+                if !ledger.wants_own() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 
     fn refuse(&mut self, command: Command, refusal: &Refusal) -> Result<(), End> {
@@ -167,11 +210,18 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             if let Poll::Ready(disposition) = deciding.as_mut().poll(cx) {
                 return Poll::Ready(Ok(disposition));
             }
-            // The judge may be waiting for the answer to what was let through before.
-            if let Poll::Ready(Err(error)) = poll_flush(cx, target) {
-                return Poll::Ready(Err(End::Target(error)));
+            loop {
+                // The judge may be waiting for the answer to what was let through before.
+                if let Poll::Ready(Err(error)) = poll_flush(cx, target, ledger.take_own()) {
+                    return Poll::Ready(Err(End::Target(error)));
+                }
+                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
+                    return Poll::Ready(Err(end));
+                }
+                if !ledger.wants_own() {
+                    return Poll::Pending;
+                }
             }
-            down.poll(cx, target, client, ledger, veil).map(Err)
         })
         .await
     }
@@ -202,7 +252,14 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
                 if let Poll::Ready(end) = up.poll_gone(cx, client) {
                     return Poll::Ready(Waited::Ended(end));
                 }
-                down.poll(cx, target, client, ledger, veil).map(Waited::Ended)
+                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
+                    return Poll::Ready(Waited::Ended(end));
+                }
+                if let Some(own) = ledger.take_own() {
+                    up.own(own);
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
             })
             .await
         };
@@ -234,7 +291,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
         }
         if matches!(end, End::Refused(_)) && self.ledger.view().is_pipelined {
             // What the target is doing for a session that was stopped, it need not go on with.
-            self.cancels.clone().forward();
+            drop(self.cancels.clone().forward());
         }
         let Self { mut client, mut target, mut up, mut down, .. } = self;
         let told = async {

@@ -44,6 +44,7 @@ hold "tests: in haste" {
 const TABLES: &str = concat!(
     include_str!("../../../../examples/shop/shop.sql"),
     "CREATE TABLE ledger (note text);
+     CREATE TABLE ledger2 (n int);
      CREATE TABLE hasty (note text);
      CREATE TABLE numbers (n int);
      INSERT INTO numbers SELECT generate_series(1, 300);
@@ -286,6 +287,7 @@ fn short(record: &Record<'_>) -> Option<String> {
         Record::Expired(expired) => format!("expired {}", expired.approval),
         Record::Withdrawn(withdrawn) => format!("withdrawn {}: {}", withdrawn.approval, withdrawn.reason),
         Record::SessionClosed(closed) => format!("closed {}", closed.reason),
+        Record::GatewayBytes(made) => format!("made {:?}", made.made),
         Record::Limit(limit) => format!("limit {}", limit.rule),
         Record::Outcome(outcome) => {
             format!("outcome {:?} {:?} {:?}", outcome.result, outcome.rows, outcome.error)
@@ -345,6 +347,12 @@ impl Person {
 
     pub fn send(&mut self, bytes: &[u8]) {
         self.raw.send(bytes);
+    }
+
+    /// Sends a Sync; the shape of all up to its ReadyForQuery.
+    pub fn raw_reply_to_sync(&mut self) -> String {
+        self.send(&say::sync());
+        self.reply().shape()
     }
 
     /// Everything up to the next ReadyForQuery.
