@@ -70,7 +70,7 @@ pub fn run(config: Config, dry_run: bool) -> Result<(), RunError> {
         let serving = tokio::spawn(proxy.run());
         let reason = loop {
             match signals.next().await {
-                Wish::Reload => gateway.on_hangup(log.as_ref()),
+                Wish::Reload => gateway.on_hangup(log.as_ref()).await,
                 Wish::Drain => {
                     serving.abort();
                     tokio::select! {

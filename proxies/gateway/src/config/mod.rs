@@ -4,6 +4,7 @@
 //! be wrong is found while one becomes the other; nothing later asks whether a setting makes sense.
 
 mod error;
+mod fixed;
 mod raw;
 mod resolve;
 #[cfg(test)]
@@ -116,7 +117,7 @@ pub enum SecretsKey {
 }
 
 /// One guarded system: what policies see of it, and how it is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetConfig {
     /// Name, protocol and labels.
     pub subject: Arc<policy_core::Target>,

@@ -8,6 +8,7 @@
 
 mod count;
 mod dial;
+mod doors;
 mod finders;
 mod judge;
 mod pins;
@@ -22,6 +23,7 @@ mod veil;
 mod words;
 
 pub use dial::Dialer;
+pub use doors::{Door, Doors};
 pub use finders::Finders;
 pub use pins::StoredPins;
 pub use plan::{Portal, Prepared};

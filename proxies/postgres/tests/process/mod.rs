@@ -153,6 +153,19 @@ impl House {
         false
     }
 
+    /// Waits until the gateway's own log has this many lines with these words.
+    pub fn logged(&self, words: &str, times: usize) {
+        let since = Instant::now();
+        loop {
+            let log = fs::read_to_string(self.folder.path().join("gateway.log")).unwrap_or_default();
+            if log.lines().filter(|line| line.contains(words)).count() >= times {
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_secs(10), "no `{words}` {times} times in\n{log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Runs the program, which must fail.
     pub fn fail(&self) -> Ended {
         let output = self.program().output().unwrap();
@@ -197,6 +210,12 @@ impl Running {
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Has it take up its configuration again.
+    pub fn reload(&self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
     }
 
     pub fn kill(&mut self) {
@@ -244,4 +263,13 @@ pub fn everything_in(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         }
     }
     all
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("gateway.log")).unwrap_or_default();
+            eprintln!("{log}");
+        }
+    }
 }
