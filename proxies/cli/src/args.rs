@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Init(Init),
     /// Run the gateway
     ///
-    /// SIGHUP reloads the policy, SIGTERM lets sessions finish and then stops.
+    /// SIGHUP takes up the configuration and policy again, SIGTERM lets sessions finish and then stops.
     Serve(Serve),
     /// Read policies and say what is wrong with them
     Check(Policies),

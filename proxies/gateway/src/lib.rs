@@ -6,7 +6,7 @@
 //! # Reading order
 //!
 //! 1. [`config`]: one TOML file, checked.
-//! 2. [`policies`]: the policy in force. [`limits`]: how much of what it allows.
+//! 2. [`policies`]: the policy in force. [`limits`]: how much of what it allows. [`reload`]: how all of it is replaced.
 //! 3. [`enforce`]: judge, admit, hold, record: what a proxy calls.
 //!    [`start`] puts it all together.
 //! 4. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared.
@@ -22,6 +22,7 @@ pub mod identity;
 pub mod lifecycle;
 pub mod limits;
 pub mod policies;
+pub mod reload;
 pub mod session;
 pub mod start;
 pub mod store;

@@ -37,7 +37,7 @@ pub struct Signals {
 /// What the operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// SIGHUP: load the policy again, reopen the log file.
+    /// SIGHUP: take up the configuration and policy again, reopen the log file.
     Reload,
     /// SIGTERM: take no new clients, let commands finish, then stop.
     Drain,
@@ -70,12 +70,12 @@ impl Signals {
 
 impl Gateway {
     /// Does what SIGHUP asks for. Whatever fails leaves what was there, and says so in the log.
-    pub fn on_hangup(&self, log: Option<&LogFile>) {
+    pub async fn on_hangup(&self, log: Option<&LogFile>) {
         if let Some(Err(error)) = log.map(LogFile::reopen) {
             tracing::error!(%error, "the log file can't be opened again: the old one stays in use");
         }
-        // A wrong policy was told in the log; the one in force stays.
-        let _ = self.reload("SIGHUP");
+        // What was wrong was told in the log; what is in force stays.
+        let _ = self.reload("SIGHUP").await;
     }
 
     /// Waits until no session is left, at most for `patience`; then ends those that are, and gives them a moment to say

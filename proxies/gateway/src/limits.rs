@@ -128,6 +128,11 @@ impl Bucket {
         Ok(())
     }
 
+    /// When the bucket is full again, in milliseconds since the Unix epoch; `None` where each command counts for itself.
+    pub fn full_again(&self) -> Option<i64> {
+        self.window.map(|window| self.start(window).saturating_add(window))
+    }
+
     fn start(&self, window: i64) -> i64 {
         let now = self.clock.millis();
         now - now.rem_euclid(window)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use policy_core::{CompileError, Policy};
@@ -31,10 +31,22 @@ pub struct Policies {
     active: ArcSwap<Active>,
     generation: AtomicU64,
     changed: watch::Sender<u64>,
+    /// Where it comes from. Held while another comes into force, so that generations do so in order.
+    source: Mutex<Origin>,
+}
+
+/// Where a policy comes from; without files it stays as it is.
+#[derive(Clone)]
+struct Origin {
     files: Vec<PathBuf>,
     environment: Environment,
-    /// Of two reloads at a time one waits, so that generations come into force in order.
-    reloading: Mutex<()>,
+}
+
+/// A policy that was loaded and is not in force.
+pub struct Loaded {
+    policy: Policy,
+    name: Box<str>,
+    origin: Origin,
 }
 
 impl Policies {
@@ -43,25 +55,26 @@ impl Policies {
     /// # Errors
     /// Where a file can't be read, or a policy is wrong.
     pub fn load(config: &Config) -> Result<Self, PolicyError> {
-        let environment = environment(config);
-        let (policy, name) = compile(&config.policies, &environment)?;
-        Ok(Self::holding(policy, name, config.policies.clone(), environment))
+        let Loaded { policy, name, origin } = compile(Origin::of(config))?;
+        Ok(Self::holding(policy, name, origin))
     }
 
     /// Holds a policy that was compiled elsewhere, by a service that embeds the gateway.
     pub fn fixed(policy: Policy) -> Self {
-        Self::holding(policy, "fixed".into(), Vec::new(), Environment::default())
+        Self::holding(
+            policy,
+            "fixed".into(),
+            Origin { files: Vec::new(), environment: Environment::default() },
+        )
     }
 
-    fn holding(policy: Policy, name: Box<str>, files: Vec<PathBuf>, environment: Environment) -> Self {
-        let active = Active { policy, generation: 1, name, files: files.clone() };
+    fn holding(policy: Policy, name: Box<str>, origin: Origin) -> Self {
+        let active = Active { policy, generation: 1, name, files: origin.files.clone() };
         Self {
             active: ArcSwap::from_pointee(active),
             generation: AtomicU64::new(1),
             changed: watch::Sender::new(1),
-            files,
-            environment,
-            reloading: Mutex::new(()),
+            source: Mutex::new(origin),
         }
     }
 
@@ -85,25 +98,49 @@ impl Policies {
     /// # Errors
     /// As [`Policies::load`].
     pub fn reload(&self) -> Result<Arc<Active>, PolicyError> {
-        let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.files.is_empty() {
+        let mut origin = self.origin();
+        if origin.files.is_empty() {
             return Ok(self.active.load_full());
         }
-        let (policy, name) = compile(&self.files, &self.environment)?;
-        Ok(self.install(policy, name))
+        let loaded = compile(origin.clone())?;
+        Ok(self.install(&mut origin, loaded))
+    }
+
+    /// Loads the policies that another configuration names, and puts nothing into force. `None` where the policy does not
+    /// come from files.
+    ///
+    /// # Errors
+    /// As [`Policies::load`].
+    pub fn prepare(&self, config: &Config) -> Result<Option<Loaded>, PolicyError> {
+        if self.origin().files.is_empty() {
+            return Ok(None);
+        }
+        compile(Origin::of(config)).map(Some)
+    }
+
+    /// Puts a policy into force that was loaded before.
+    pub fn put(&self, loaded: Loaded) -> Arc<Active> {
+        self.install(&mut self.origin(), loaded)
+    }
+
+    fn origin(&self) -> MutexGuard<'_, Origin> {
+        // It is replaced as a whole, so a panic elsewhere leaves it usable.
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a policy that was compiled elsewhere into force.
     pub fn replace(&self, policy: Policy) -> Arc<Active> {
-        let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut origin = self.origin();
         let name = self.active.load().name.clone();
-        self.install(policy, name)
+        let same = origin.clone();
+        self.install(&mut origin, Loaded { policy, name, origin: same })
     }
 
-    /// Called with `reloading` held.
-    fn install(&self, policy: Policy, name: Box<str>) -> Arc<Active> {
+    fn install(&self, held: &mut Origin, loaded: Loaded) -> Arc<Active> {
+        let Loaded { policy, name, origin } = loaded;
+        *held = origin;
         let generation = self.generation.load(Ordering::Acquire) + 1;
-        let active = Arc::new(Active { policy, generation, name, files: self.files.clone() });
+        let active = Arc::new(Active { policy, generation, name, files: held.files.clone() });
         self.active.store(Arc::clone(&active));
         self.generation.store(generation, Ordering::Release);
         self.changed.send_replace(generation);
@@ -129,7 +166,14 @@ pub fn environment(config: &Config) -> Environment {
     }
 }
 
-fn compile(files: &[PathBuf], environment: &Environment) -> Result<(Policy, Box<str>), PolicyError> {
+impl Origin {
+    fn of(config: &Config) -> Self {
+        Self { files: config.policies.clone(), environment: environment(config) }
+    }
+}
+
+fn compile(origin: Origin) -> Result<Loaded, PolicyError> {
+    let Origin { files, environment } = &origin;
     let mut sources = Vec::with_capacity(files.len());
     for file in files {
         let text =
@@ -142,7 +186,7 @@ fn compile(files: &[PathBuf], environment: &Environment) -> Result<(Policy, Box<
     }
     let policy =
         Policy::compile([&loaded.rules], &environment.vocabularies).map_err(PolicyError::NotCompiled)?;
-    Ok((policy, loaded.rules.name))
+    Ok(Loaded { policy, name: loaded.rules.name, origin })
 }
 
 /// Why there is no new policy. The one in force, if any, stays.

@@ -54,6 +54,8 @@ pub enum StopReason {
     EvidenceLost,
     /// The gateway is stopping.
     Draining,
+    /// The target is not in the configuration any more.
+    TargetRemoved(Box<str>),
 }
 
 impl fmt::Display for StopReason {
@@ -66,6 +68,9 @@ impl fmt::Display for StopReason {
             ),
             Self::EvidenceLost => f.write_str("the gateway can't write evidence"),
             Self::Draining => f.write_str("the gateway is stopping"),
+            Self::TargetRemoved(name) => {
+                write!(f, "the target `{name}` was removed from the gateway's configuration")
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         credential: Credential::new(password.as_str()),
     };
     let settings = Settings {
-        listen: ([127, 0, 0, 1], listen.parse()?).into(),
+        listen: vec![([127, 0, 0, 1], listen.parse()?).into()],
         tls: client_tls()?,
         allow_plaintext: true,
         identity: Arc::new(FixedUsers::new(
@@ -41,8 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         limits: Limits { workers, ..Limits::default() },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Server::bind(settings, Unpoliced).await?.serve().await })?;
-    Ok(())
+    runtime.block_on(async {
+        Server::bind(settings, Unpoliced)?.serve().await?;
+        Ok(())
+    })
 }
 
 fn client_tls() -> Result<Option<ServerTls>, Box<dyn Error>> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::connect::{self, Target};
 
@@ -100,13 +101,15 @@ impl Cancels {
         }
     }
 
-    /// Has the target cancel what it is doing, without waiting for it.
-    pub(crate) fn forward(self: Arc<Self>) {
+    /// Has the target cancel what it is doing, without waiting for it. The task's end says whether it took the request.
+    pub(crate) fn forward(self: Arc<Self>) -> JoinHandle<bool> {
         tokio::spawn(async move {
-            if let Err(error) = connect::cancel(&self.target, &self.key).await {
+            let taken = connect::cancel(&self.target, &self.key).await;
+            if let Err(error) = &taken {
                 tracing::warn!(target = %self.target.name, %error, "a cancel request did not reach the target");
             }
-        });
+            taken.is_ok()
+        })
     }
 
     /// Takes cancel requests for a command that is held. Resolves with the first.

@@ -6,8 +6,8 @@ use portcullis_gateway::config::Config;
 
 const USAGE: &str = "usage: portcullis-postgres CONFIG
 
-Guards the PostgreSQL targets of a configuration, as `portcullis serve` does. SIGHUP loads the policy
-again, SIGTERM lets sessions finish. Users, approvals and evidence are managed with `portcullis`.";
+Guards the PostgreSQL targets of a configuration, as `portcullis serve` does. SIGHUP takes up
+the configuration again, SIGTERM lets sessions finish. Users, approvals and evidence are managed with `portcullis`.";
 
 #[expect(clippy::print_stderr, reason = "a program says on standard error why it stops")]
 fn main() -> ExitCode {

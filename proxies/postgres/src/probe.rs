@@ -4,7 +4,8 @@ use portcullis_gateway::config::{Secrets, TargetConfig};
 
 use crate::catalogue::client::{Client, QueryError};
 use crate::connect;
-use crate::serve::{ServeError, target};
+use crate::reach;
+use crate::serve::ServeError;
 
 /// What a target says of itself and of the gateway's role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ SELECT pg_catalog.current_setting('server_version'), \
 /// # Errors
 /// Where a session would fail too; see [`ProbeError`].
 pub async fn probe(config: &TargetConfig, secrets: &Secrets) -> Result<Probed, ProbeError> {
-    let (target, _) = target(config, secrets)?;
+    let target = reach::target(config, secrets)?.target;
     let settings = [("application_name", "portcullis doctor")];
     let ready = connect::open(&target, &settings)
         .await

@@ -43,6 +43,8 @@ impl SqlState {
     pub const SYNTAX: Self = Self(*b"42601");
     /// A slip of the gateway's own: `internal_error`.
     pub const INTERNAL: Self = Self(*b"XX000");
+    /// Nothing has happened in the session for too long: `idle_session_timeout`.
+    pub const IDLE: Self = Self(*b"57P05");
     /// The session is ended from this side: `admin_shutdown`.
     pub const SHUTDOWN: Self = Self(*b"57P01");
 }

@@ -61,12 +61,16 @@ pub fn run(config: Config, dry_run: bool) -> Result<(), RunError> {
             ),
             None => None,
         };
-        let address = proxy.address()?;
-        tracing::info!(%address, certificate = proxy.fingerprint, "guarding PostgreSQL");
+        let addresses: Vec<_> = proxy.addresses()?.iter().map(ToString::to_string).collect();
+        tracing::info!(
+            addresses = addresses.join(", "),
+            certificate = proxy.fingerprint,
+            "guarding PostgreSQL"
+        );
         let serving = tokio::spawn(proxy.run());
         let reason = loop {
             match signals.next().await {
-                Wish::Reload => gateway.on_hangup(log.as_ref()),
+                Wish::Reload => gateway.on_hangup(log.as_ref()).await,
                 Wish::Drain => {
                     serving.abort();
                     tokio::select! {

@@ -5,19 +5,23 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use policy_core::Principal;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::cancel::{Registration, Registry};
 use crate::connect;
 use crate::exchange;
+use crate::listen::{Listeners, Unavailable};
 use crate::refuse::{Refusal, Severity, SqlState};
 use crate::relay::{Judge, Relay, Transparent, Veil};
 use crate::settings::Settings;
 use crate::startup::{self, Arrival, Client, Rejected, Throttle};
 use crate::transport::Transport;
+use crate::wire::frontend::Caps;
 use crate::wire::make;
 
 /// Bytes of stack of a worker: a statement's grammar is parsed on it.
@@ -67,34 +71,40 @@ impl Policing for Unpoliced {
 
 /// A gateway that listens.
 pub struct Server<P> {
-    listener: TcpListener,
+    listeners: Listeners,
     shared: Arc<Shared<P>>,
 }
 
 struct Shared<P> {
-    settings: Settings,
+    settings: Arc<ArcSwap<Settings>>,
     policing: P,
     cancels: Arc<Registry>,
     throttle: Arc<Throttle>,
 }
 
 impl<P: Policing> Server<P> {
-    /// Takes the port.
+    /// Takes the addresses that it listens on. Within a tokio runtime only.
     ///
     /// # Errors
-    /// Where the address can't be had, or there is no randomness.
-    pub async fn bind(settings: Settings, policing: P) -> io::Result<Self> {
-        let listener = TcpListener::bind(settings.listen).await?;
+    /// Where one of them can't be had: none is taken then.
+    pub fn bind(settings: Settings, policing: P) -> Result<Self, Unavailable> {
+        let listeners = Listeners::bind(&settings.listen)?;
         let (cancels, throttle) = Default::default();
-        Ok(Self { listener, shared: Arc::new(Shared { settings, policing, cancels, throttle }) })
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        Ok(Self { listeners, shared: Arc::new(Shared { settings, policing, cancels, throttle }) })
     }
 
-    /// Where it listens.
+    /// Where it listens, in the order of [`Settings::listen`].
     ///
     /// # Errors
     /// Those of `getsockname`.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.addresses()
+    }
+
+    /// What replaces its settings while it serves.
+    pub fn switch(&self) -> Switch {
+        Switch(Arc::clone(&self.shared.settings))
     }
 
     /// Serves for ever, sessions on worker threads of their own. Dropping the future stops accepting; sessions that
@@ -102,16 +112,16 @@ impl<P: Policing> Server<P> {
     ///
     /// # Errors
     /// Where a worker can't be started.
-    pub async fn serve(self) -> io::Result<()> {
-        let count = self.shared.settings.limits.workers.max(1);
+    pub async fn serve(mut self) -> io::Result<()> {
+        let count = self.shared.settings.load().limits.workers.max(1);
         let workers = (0..count).map(|_| Worker::start(&self.shared)).collect::<io::Result<Vec<_>>>()?;
         loop {
-            let (stream, source) = match self.listener.accept().await {
+            let (stream, source) = match self.listeners.accept().await {
                 Ok(accepted) => accepted,
                 // A connection that was gone again, or no descriptor left: those that are open go on.
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 }
             };
@@ -120,6 +130,17 @@ impl<P: Policing> Server<P> {
             worker.sessions.fetch_add(1, Ordering::Relaxed);
             let _ = worker.queue.send((stream, source));
         }
+    }
+}
+
+/// Replaces a server's settings for those who connect from then on.
+#[derive(Clone)]
+pub struct Switch(Arc<ArcSwap<Settings>>);
+
+impl Switch {
+    /// Puts settings into force; where it listens and how many workers it has stays as it was.
+    pub fn put(&self, settings: Settings) {
+        self.0.store(Arc::new(settings));
     }
 }
 
@@ -174,13 +195,14 @@ impl<P: Policing> Shared<P> {
                 Ok(stream) => stream,
                 Err(error) => return tracing::debug!(%source, %error, "a connection failed at once"),
             };
-        let Some(place) = self.throttle.enter(source.ip(), &self.settings.limits) else {
+        let settings = self.settings.load_full();
+        let Some(place) = self.throttle.enter(source.ip(), &settings.limits) else {
             let refusal =
                 Refusal::new(SqlState::TOO_MANY, "too many connections or failed logins; try again later");
             return turn_away(&stream, &refusal);
         };
-        let login = startup::admit(stream, &self.settings);
-        let arrival = match tokio::time::timeout(self.settings.limits.login, login).await {
+        let login = startup::admit(stream, &settings);
+        let arrival = match tokio::time::timeout(settings.limits.login, login).await {
             Ok(Ok(arrival)) => arrival,
             Ok(Err(rejected)) => {
                 if matches!(rejected, Rejected::Password(_)) {
@@ -210,7 +232,9 @@ impl<P: Policing> Shared<P> {
 
     /// Everything that must be there before the client is told that it may begin.
     async fn prepare(&self, client: &Client, source: SocketAddr) -> Result<Prepared<P>, Refusal> {
-        let target = self.settings.targets.get(&client.database).ok_or_else(|| {
+        // Those of now: logging in may have taken its time.
+        let settings = self.settings.load_full();
+        let target = settings.targets.get(&client.database).ok_or_else(|| {
             Refusal::new(SqlState::NO_DATABASE, format!("no target is called `{}`", client.database))
                 .hint("the database name chooses the target: ask the gateway's operator which there are")
         })?;
@@ -218,8 +242,8 @@ impl<P: Policing> Shared<P> {
         let (principal, is_encrypted) = (&client.principal, client.is_encrypted);
         let opening = Opening { principal, is_encrypted, target, source, parameters };
         let policing = self.policing.open(opening).await?;
-        let settings: Vec<_> = parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let ready = connect::open(target, &settings).await.map_err(|unready| {
+        let wanted: Vec<_> = parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let ready = connect::open(target, &wanted).await.map_err(|unready| {
             tracing::warn!(target = target.name, reason = %unready, "a target was not ready");
             unready.tell(&target.name)
         })?;
@@ -227,11 +251,12 @@ impl<P: Policing> Shared<P> {
             self.cancels.register(client.key_length, target.clone(), ready.key).ok_or_else(|| {
                 Refusal::new(SqlState::SHUTDOWN, "the gateway has no random bytes for a cancel key")
             })?;
-        Ok(Prepared { policing, registration, target: ready.transport, settings: ready.settings })
+        let limits = (settings.limits.caps, settings.limits.idle);
+        Ok(Prepared { policing, registration, limits, target: ready.transport, settings: ready.settings })
     }
 
     async fn relay(&self, mut client: Transport, prepared: Prepared<P>) -> String {
-        let Prepared { policing, registration, target, settings: mut greeting } = prepared;
+        let Prepared { policing, registration, limits, target, settings: mut greeting } = prepared;
         make::message(&mut greeting, b'K', |out| {
             out.extend_from_slice(&registration.key.process.to_be_bytes());
             out.extend_from_slice(&registration.key.secret);
@@ -240,14 +265,15 @@ impl<P: Policing> Shared<P> {
         if let Err(error) = exchange::send(&mut client, &greeting).await {
             return error.to_string();
         }
-        let caps = self.settings.limits.caps;
-        Relay::new((client, target), caps, policing, registration.cancels.clone()).run().await.to_string()
+        Relay::new((client, target), limits, policing, registration.cancels.clone()).run().await.to_string()
     }
 }
 
 struct Prepared<P: Policing> {
     policing: (P::Judge, P::Veil),
     registration: Registration,
+    /// The longest messages that are assembled, and how long the session may be idle.
+    limits: (Caps, Option<Duration>),
     target: Transport,
     /// The target's settings, to be told to the client.
     settings: Vec<u8>,

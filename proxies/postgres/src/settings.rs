@@ -12,8 +12,8 @@ use crate::wire::frontend::Caps;
 
 /// A PostgreSQL gateway's settings.
 pub struct Settings {
-    /// Where it listens; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where it listens; port 0 takes a free one. An IPv6 address takes IPv6 alone.
+    pub listen: Vec<SocketAddr>,
     /// Its certificate; without one, clients can't use TLS.
     pub tls: Option<ServerTls>,
     /// Whether clients without TLS are let in.
@@ -59,6 +59,9 @@ pub struct Limits {
     pub sessions_a_source: usize,
     /// How long a client may take to prove itself.
     pub login: Duration,
+    /// How long a session may be idle before it ends: no byte from its client, nothing running, nothing held.
+    /// `None` is for ever.
+    pub idle: Option<Duration>,
     /// Failed logins from one address within a minute, before its connections are refused.
     pub failures_a_minute: u32,
     /// The longest messages that are assembled.
@@ -73,6 +76,7 @@ impl Default for Limits {
             sessions: 1_000,
             sessions_a_source: 500,
             login: Duration::from_secs(15),
+            idle: None,
             failures_a_minute: 20,
             caps: Caps { statement: 1 << 20, bind: 16 << 20 },
             workers: 1,

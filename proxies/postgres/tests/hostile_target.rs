@@ -261,8 +261,8 @@ async fn two_gateways_on_one_port_are_an_error_with_a_reason() {
     let database = portcullis_testkit::Database::create().await;
     let first = common::plain(&database);
     let (mut settings, _) = common::settings(common::target(&database));
-    settings.listen = first.address;
+    settings.listen = vec![first.address];
     settings.targets = HashMap::from([("shop".to_owned(), Arc::new(common::target(&database)))]);
-    let error = Server::bind(settings, Unpoliced).await.err().expect("a refusal");
-    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    let error = Server::bind(settings, Unpoliced).err().expect("a refusal");
+    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -4,6 +4,7 @@
 //! be wrong is found while one becomes the other; nothing later asks whether a setting makes sense.
 
 mod error;
+mod fixed;
 mod raw;
 mod resolve;
 #[cfg(test)]
@@ -74,7 +75,7 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// From accept to proven identity.
     pub authentication_time: Duration,
-    /// Without traffic, until a session ends. `None` is for ever.
+    /// How long a session may be idle before it ends: its client silent, nothing running, nothing held. `None` is for ever.
     pub idle_time: Option<Duration>,
     /// The longest statement or parameter list taken, in bytes.
     pub statement_bytes: usize,
@@ -116,7 +117,7 @@ pub enum SecretsKey {
 }
 
 /// One guarded system: what policies see of it, and how it is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetConfig {
     /// Name, protocol and labels.
     pub subject: Arc<policy_core::Target>,

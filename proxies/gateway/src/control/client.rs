@@ -77,10 +77,10 @@ impl Client {
         self.call(Method::POST, "/v1/revoke", Some(revoke)).await
     }
 
-    /// Loads the policy files again.
+    /// Has the gateway take up its configuration and policy files again.
     ///
     /// # Errors
-    /// As [`Client::status`]; also where the policy is wrong: the one in force then stays.
+    /// As [`Client::status`]; also where any of it can't be used: nothing has changed then.
     pub async fn reload(&self) -> Result<Reloaded, ClientError> {
         self.call(Method::POST, "/v1/reload", None::<&()>).await
     }
@@ -195,7 +195,7 @@ pub enum ClientError {
     /// The gateway said no.
     #[error("{message}")]
     Refused {
-        /// The HTTP status: 401 proof needed, 403 not allowed, 404 not there, 409 changed meanwhile, 422 wrong policy,
+        /// The HTTP status: 401 proof needed, 403 not allowed, 404 not there, 409 changed meanwhile, 422 wrong configuration,
         /// 429 too many wrong passwords, 503 the gateway can't.
         status: u16,
         /// Why.

@@ -9,7 +9,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
 use hyper::{Request, Response, StatusCode};
 use policy_core::Principal;
 use policy_core::approval::{Petition, Standing};
-use portcullis_evidence::record::{PolicyLoaded, Vote as Way, Voted as VotedRecord};
+use portcullis_evidence::record::{Vote as Way, Voted as VotedRecord};
 use portcullis_evidence::{Record, Scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -79,7 +79,7 @@ async fn try_handle(state: &State, uid: u32, request: Request<Incoming>) -> Resu
         Endpoint::Status => Ok(answer(&status(state))),
         Endpoint::Sessions => sessions(state).await,
         Endpoint::Revoke => revoke(state, &asker, body(request).await?).await,
-        Endpoint::Reload => reload(state, &asker),
+        Endpoint::Reload => reload(state, &asker).await,
         Endpoint::Approvals => approvals(state, &asker, all).await,
         Endpoint::Approval(number) => approval(state, &asker, number).await,
         Endpoint::Vote(number) => vote(state, &asker, number, body(request).await?).await,
@@ -98,6 +98,7 @@ fn status(state: &State) -> Status {
         evidence_seq: shared.log.last_seq(),
         evidence_fault: shared.log.poison().map(|reason| reason.to_string()),
         store_ok: shared.registry.is_confirmed(Instant::now()),
+        reload_fault: shared.reloading.fault(),
     }
 }
 
@@ -158,43 +159,15 @@ async fn revoke(state: &State, asker: &Asker, revoke: Revoke) -> Result<Answer, 
     Ok(answer(&Revoked { sessions }))
 }
 
-fn reload(state: &State, asker: &Asker) -> Result<Answer, Failure> {
+async fn reload(state: &State, asker: &Asker) -> Result<Answer, Failure> {
     let by = format!("operator (uid {})", asker.uid);
-    match state.gateway.reload(&by) {
+    match state.gateway.reload(&by).await {
         Ok(active) => Ok(answer(&Reloaded { policy: policy_view(&active) })),
         Err(error) => {
-            let message = format!("the policy in force stays, because the new one is wrong:\n{error}");
+            let message =
+                format!("nothing was changed, because the new configuration can't be used: {error}");
             Err(failure(StatusCode::UNPROCESSABLE_ENTITY, &message))
         }
-    }
-}
-
-impl Gateway {
-    /// Loads the policy files again, and records that. Where they are wrong the policy in force stays.
-    ///
-    /// # Errors
-    /// Where a file can't be read, or a policy is wrong.
-    pub fn reload(&self, by: &str) -> Result<std::sync::Arc<Active>, crate::policies::PolicyError> {
-        let active = self.policies().reload().inspect_err(|error| {
-            tracing::error!("the policy in force stays, because the new one is wrong:\n{error}");
-        })?;
-        let record = Record::PolicyLoaded(PolicyLoaded {
-            policy: active.policy.digest().to_string().into(),
-            name: (&*active.name).into(),
-            rules: active.policy.rules().count() as u64,
-            files: active.files.iter().map(|file| file.to_string_lossy()).collect(),
-            by: by.into(),
-        });
-        if let Err(error) = self.log().append_one(&Scope::gateway(), &record) {
-            tracing::error!(%error, "a new policy could not be recorded");
-        }
-        tracing::info!(
-            generation = active.generation,
-            rules = active.policy.rules().count(),
-            by,
-            "policy loaded"
-        );
-        Ok(active)
     }
 }
 

@@ -43,7 +43,9 @@ impl House {
         std::fs::write(&policy, POLICY).expect("written");
         let source = "policies = [\"test.policy\"]\n[[target]]\nname = \"shop\"\nprotocol = \"postgres\"\n\
             address = \"127.0.0.1\"\nuser = \"app\"\ntls = { mode = \"disable\" }\n[control]\nsocket = \"run/control.sock\"\n";
-        let config = Config::parse(&directory.path().join("portcullis.toml"), source).expect("right");
+        let file = directory.path().join("portcullis.toml");
+        std::fs::write(&file, source).expect("written");
+        let config = Config::load(&file).expect("right");
         let open = || Box::new(Sqlite::open(&directory.path().join("store.db")).expect("a store"));
         let store = Keeper::start(open()).expect("a thread");
         let verifier = Verifier::new("someone", PASSWORD).expect("taken").to_string();
@@ -256,8 +258,8 @@ async fn a_broken_policy_keeps_the_old_one() {
     let house = House::new(true).await;
     let operator = house.client(None, "");
     let before = operator.status().await.expect("answered").policy;
-    let file = &house.gateway.config().policies[0];
-    std::fs::write(file, "deny \"x\" { on postgers }").expect("written");
+    let file = house.gateway.config().policies[0].clone();
+    std::fs::write(&file, "deny \"x\" { on postgers }").expect("written");
     let Err(ClientError::Refused { status: 422, message }) = operator.reload().await else { panic!("taken") };
     assert!(message.contains("postgers"), "{message}");
     assert_eq!(operator.status().await.expect("answered").policy, before);
@@ -271,7 +273,7 @@ async fn one_gateway_a_socket() {
     let mut house = House::new(true).await;
     assert!(matches!(ControlServer::start(&house.gateway), Err(ServeError::Taken(_))));
     house.server = None;
-    let path = &house.gateway.config().control;
+    let path = &house.gateway.config().control.clone();
     assert!(!path.exists());
     assert!(matches!(house.client(None, "").status().await, Err(ClientError::NotRunning(_))));
     drop(std::os::unix::net::UnixListener::bind(path).expect("what a killed gateway leaves"));

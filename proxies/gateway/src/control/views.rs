@@ -23,6 +23,9 @@ pub struct Status {
     pub evidence_fault: Option<String>,
     /// Whether revocations can be looked for: sessions are stopped while they can't.
     pub store_ok: bool,
+    /// Why the configuration and policy on disk are not in force, if the latest reload failed.
+    #[serde(default)]
+    pub reload_fault: Option<String>,
 }
 
 /// The policy in force.
@@ -160,7 +163,7 @@ pub struct Revoked {
     pub sessions: Vec<String>,
 }
 
-/// The policy was loaded anew.
+/// The configuration and its policy were taken up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
     /// The policy in force now.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use arc_swap::ArcSwap;
 use policy_core::mask::MaskKey;
 use policy_core::{Action, ActionSet, Digest, Principal, Resource, Verb};
 use portcullis_evidence::record::{Refused, SessionOpened, Statement as Words};
@@ -25,6 +26,7 @@ use crate::config::{Config, TargetConfig};
 use crate::identity::IdentitySource;
 use crate::limits::Limiter;
 use crate::policies::Policies;
+use crate::reload::Reloading;
 use crate::session::{Entry, Registry, SessionId, Stop};
 use crate::store::{Keeper, SessionRow, Store};
 use crate::telemetry::Metrics;
@@ -38,7 +40,8 @@ pub struct Gateway {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    pub(crate) config: ArcSwap<Config>,
+    pub(crate) reloading: Reloading,
     pub(crate) clock: Clock,
     pub(crate) policies: Policies,
     pub(crate) identity: Arc<dyn IdentitySource>,
@@ -123,7 +126,8 @@ impl Gateway {
         let limiter = Limiter::new(parts.store.clone(), parts.clock.clone());
         let digest_key = hmac::Key::new(hmac::HMAC_SHA256, &parts.digest_key);
         let shared = Shared {
-            config: parts.config,
+            config: ArcSwap::from_pointee(parts.config),
+            reloading: Reloading::default(),
             policies: parts.policies,
             identity: parts.identity,
             log: parts.log,
@@ -146,8 +150,8 @@ impl Gateway {
     }
 
     /// The configuration in force.
-    pub fn config(&self) -> &Config {
-        &self.shared.config
+    pub fn config(&self) -> Arc<Config> {
+        self.shared.config.load_full()
     }
 
     /// The policy in force.

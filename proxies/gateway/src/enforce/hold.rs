@@ -83,7 +83,7 @@ impl Held {
         for (rule, _) in &open {
             check_askable(&judged, *rule, asked)?;
         }
-        let slot = Slot::take(&live.gateway.held, live.gateway.config.limits.held_commands)?;
+        let slot = Slot::take(&live.gateway.held, live.gateway.config.load().limits.held_commands)?;
         let kept = Kept::of(asked);
         let binding = binding(&live, &kept);
         let holds: Vec<_> = open.iter().map(|(rule, key)| held_rule(&judged, *rule, key, now)).collect();

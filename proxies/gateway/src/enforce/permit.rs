@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use policy_core::rule::LimitUnit;
-use portcullis_evidence::Record;
-use portcullis_evidence::record::{LimitHit, Outcome as Outcomes, Result as Ending};
+use portcullis_evidence::record::{GatewayBytes, LimitHit, Made, Outcome as Outcomes, Result as Ending};
 use portcullis_evidence::recording::Event;
+use portcullis_evidence::{Record, Timestamp};
 
 use super::judged::Judged;
 use super::live::Live;
@@ -124,7 +124,16 @@ impl Receipt {
             allowed: bucket.bound,
             counted,
         }));
-        Refusal::limit(&bucket.rule, unit, bucket.bound)
+        Refusal::limit(bucket, unit)
+    }
+
+    /// Records bytes of the gateway's own making that this command gives cause for. Call it before they are sent.
+    ///
+    /// # Errors
+    /// Where evidence can't be written: they must not be sent.
+    pub fn made(&self, made: Made, reason: &str) -> Result<(), Refusal> {
+        let record = GatewayBytes { made, command: Some(self.command), reason: Some(reason.into()) };
+        self.live.write(&Record::GatewayBytes(record)).map(drop)
     }
 
     /// Records what became of the command.
@@ -184,12 +193,20 @@ pub(super) const fn unit_name(unit: LimitUnit) -> &'static str {
 }
 
 impl Refusal {
-    pub(super) fn limit(rule: &str, unit: LimitUnit, bound: u64) -> Self {
+    pub(super) fn limit(bucket: &Bucket, unit: LimitUnit) -> Self {
+        let Bucket { rule, bound, .. } = bucket;
+        let way_out = match bucket.full_again() {
+            Some(at) => {
+                let micros = u64::try_from(at).unwrap_or_default().saturating_mul(1000);
+                format!("free again at {}; ask for less until then", Timestamp::from_micros(micros))
+            }
+            None => "it is the bound of one command: ask for less at a time".to_owned(),
+        };
         Self {
             kind: RefusalKind::LimitReached,
-            rule: Some(rule.into()),
+            rule: Some(rule.clone()),
             message: format!("the limit `{rule}` of {bound} {} is reached", unit_name(unit)).into(),
-            hint: format!("limited by the rule `{rule}`; wait for its next window, or ask for less").into(),
+            hint: format!("limited by the rule `{rule}`; {way_out}").into(),
         }
     }
 }

@@ -187,10 +187,11 @@ impl Session {
 
     /// Records that the session ended, and why. Dropping the session instead records `dropped`.
     pub fn close(mut self, closing: Closing<'_>) {
-        self.end(closing);
+        self.ended(closing);
     }
 
-    fn end(&mut self, closing: Closing<'_>) {
+    /// The same for a session that is dropped a moment later.
+    pub fn ended(&mut self, closing: Closing<'_>) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
@@ -211,7 +212,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.end(Closing { reason: "dropped", bytes_in: 0, bytes_out: 0 });
+        self.ended(Closing { reason: "dropped", bytes_in: 0, bytes_out: 0 });
     }
 }
 
@@ -310,7 +311,7 @@ pub(super) async fn admit(
                     allowed: bucket.bound,
                     counted: bucket.bound,
                 }))?;
-                return Err(Refusal::limit(&bucket.rule, unit, bucket.bound));
+                return Err(Refusal::limit(bucket, unit));
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! It is renewed on demand ([`Live::refresh`]: after definitions were changed through the gateway, or when a result or a
 //! statement names something unknown) and when a cheap fingerprint of the catalogue says that somebody else
-//! changed something ([`Live::tend`], every [`PERIOD`]). Between two looks a change made past the gateway is
+//! changed something ([`Live::look`], every [`PERIOD`]). Between two looks a change made past the gateway is
 //! not seen; what a result comes from is known all the same, because the target names tables by OID.
 //!
 //! If the target can't be asked for [`MAX_AGE`], nothing is in force any more: every name is undetermined,
@@ -162,18 +162,6 @@ impl<D: Dial> Live<D> {
             }
             drop(link);
             tokio::time::sleep_until(due).await;
-        }
-    }
-
-    /// Keeps the snapshot up to date until it is dropped.
-    pub async fn tend(&self) {
-        let mut ticks = tokio::time::interval(PERIOD);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "the target's catalogue can't be read");
-            }
         }
     }
 

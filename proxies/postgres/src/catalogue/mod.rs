@@ -19,7 +19,7 @@ pub mod overlay;
 pub mod pins;
 pub mod snapshot;
 
-pub use live::{Dial, Known, Live};
+pub use live::{Dial, Known, Live, PERIOD};
 pub use load::{LoadError, load};
 pub use names::Directory;
 pub use overlay::{Overlaid, Overlay};

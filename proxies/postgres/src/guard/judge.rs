@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use policy_normalize::sql::{Bound, Kind, Statement};
 use portcullis_gateway::enforce::{
-    Asked, Held, Judged, Judgement, Parameter, Permit, RefusalKind, Session, Stage,
+    Asked, Closing, Held, Judged, Judgement, Parameter, Permit, RefusalKind, Session, Stage,
 };
 use smallvec::SmallVec;
 
@@ -522,6 +522,10 @@ impl Judge for SessionJudge {
             return Ok(());
         }
         self.session.made(Made::Abort, Some("a command was refused")).map_err(|denial| refusal(&denial))
+    }
+
+    fn on_end(&mut self, reason: &str, (bytes_in, bytes_out): (u64, u64)) {
+        self.session.ended(Closing { reason, bytes_in, bytes_out });
     }
 
     fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static {

@@ -8,6 +8,7 @@
 
 mod count;
 mod dial;
+mod doors;
 mod finders;
 mod judge;
 mod pins;
@@ -16,11 +17,13 @@ mod policing;
 mod recording;
 mod results;
 mod session;
+mod stopped;
 mod target;
 mod veil;
 mod words;
 
 pub use dial::Dialer;
+pub use doors::{Door, Doors};
 pub use finders::Finders;
 pub use pins::StoredPins;
 pub use plan::{Portal, Prepared};

@@ -1,14 +1,13 @@
 //! Opens guarded sessions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_gateway::config::TargetConfig;
 use portcullis_gateway::enforce::{self, Gateway};
+use portcullis_gateway::session::StopReason;
 
+use super::doors::{Door, Doors};
 use super::judge::SessionJudge;
 use super::session::Shared;
-use super::target::Guarded;
 use super::veil::SessionVeil;
 use super::words::refusal;
 use crate::command::names::Names;
@@ -19,13 +18,13 @@ use crate::server::{Opening, Policing};
 /// Every session is judged by the gateway's policy.
 pub struct Judging {
     gateway: Gateway,
-    targets: HashMap<String, (Arc<TargetConfig>, Arc<Guarded>)>,
+    doors: Arc<Doors>,
 }
 
 impl Judging {
-    /// Judges sessions on these targets, by the name that clients ask for.
-    pub fn new(gateway: Gateway, targets: HashMap<String, (Arc<TargetConfig>, Arc<Guarded>)>) -> Self {
-        Self { gateway, targets }
+    /// Judges sessions on these targets.
+    pub fn new(gateway: Gateway, doors: Arc<Doors>) -> Self {
+        Self { gateway, doors }
     }
 }
 
@@ -34,15 +33,17 @@ impl Policing for Judging {
     type Veil = SessionVeil;
 
     async fn open(&self, opening: Opening<'_>) -> Result<(SessionJudge, SessionVeil), Refusal> {
-        let Some((config, guarded)) = self.targets.get(&opening.target.name) else {
-            return Err(Refusal::new(SqlState::NO_DATABASE, "the target is not guarded"));
+        let name = &opening.target.name;
+        let Some(Door { config, guarded, .. }) = self.doors.leading_to(opening.target) else {
+            let text = format!("the target `{name}` has just been changed");
+            return Err(Refusal::new(SqlState::UNAVAILABLE, text).hint("connect again"));
         };
         let setting = |name: &str| {
             opening.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
         };
         let request = enforce::Opening {
             principal: opening.principal.clone(),
-            target: config,
+            target: &config,
             source: Some(opening.source),
             client: setting("application_name").unwrap_or_default(),
             proven_by: "scram-sha-256",
@@ -51,6 +52,11 @@ impl Policing for Judging {
         // A client that is not connected yet can't be told that it waits; it sees a connection that takes its time.
         let session =
             self.gateway.open_session(request, &mut |_| {}).await.map_err(|denial| refusal(&denial))?;
+        // From here on the session would be ended; what was removed before that is found here.
+        if !self.doors.has(name) {
+            let removed = StopReason::TargetRemoved(name.as_str().into());
+            return Err(Refusal::new(SqlState::SHUTDOWN, removed.to_string()));
+        }
         let known = guarded.known().await?;
         let search_path = match setting("search_path") {
             // The target reads the list by its own rules; until the client sets it by a statement it is not known.
@@ -60,7 +66,7 @@ impl Policing for Judging {
         let values = Values { search_path, role: Some((*known.snapshot.role).into()) };
         let names = Names::new(Settings::new(values));
         let tape = session.tape();
-        let shared = Shared::new(names, Arc::clone(guarded));
+        let shared = Shared::new(names, guarded);
         Ok((SessionJudge::new(session, Arc::clone(&shared)), SessionVeil::new(shared, tape)))
     }
 }

@@ -1,6 +1,6 @@
 //! What all sessions on one target share: what texts mean there, its definitions, and what is looked for in its replies.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use policy_core::Name;
 use policy_core::mask::MaskKey;
@@ -9,7 +9,7 @@ use portcullis_gateway::enforce::{Gateway, Judged};
 
 use super::dial::Dialer;
 use super::finders::Finders;
-use crate::catalogue::{Known, Live, Overlay};
+use crate::catalogue::{Known, Live, Overlay, PERIOD};
 use crate::command::meaning::{Meaning, Meanings, NotUnderstood, World};
 use crate::command::shown::Shown;
 use crate::mask::ValueMasks;
@@ -66,9 +66,17 @@ impl Guarded {
         self.live.current()
     }
 
-    /// Keeps the definitions up to date until it is dropped.
-    pub async fn tend(&self) {
-        self.live.tend().await;
+    /// Keeps the definitions up to date for as long as anybody has it.
+    pub async fn tend(this: Weak<Self>) {
+        let mut ticks = tokio::time::interval(PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let Some(this) = this.upgrade() else { return };
+            if let Err(error) = this.live.look().await {
+                tracing::warn!(%error, "the target's catalogue can't be read");
+            }
+        }
     }
 
     /// What a text means.

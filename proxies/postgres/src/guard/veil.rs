@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use portcullis_gateway::enforce::{Judged, Receipt, Tape};
+use portcullis_evidence::record::Made;
+use portcullis_gateway::enforce::{Judged, Receipt, RefusalKind, Tape};
 use smallvec::SmallVec;
 
 use super::count::{Counting, counts};
@@ -11,6 +12,7 @@ use super::plan::{Described, Plan, Portal, Tally};
 use super::recording::Replies;
 use super::results;
 use super::session::Shared;
+use super::stopped::{Stopped, only_reads};
 use super::words::refusal;
 use crate::catalogue::{Known, Overlay};
 use crate::command::meaning::Meaning;
@@ -18,7 +20,7 @@ use crate::mask::message::Exposure;
 use crate::mask::shape::{Circumstances, Columns};
 use crate::mask::{MAX_MASKED_ROW, MaskError, Masker, ResultPlan, Rewritten, parse_row_description};
 use crate::refuse::{Refusal, SqlState};
-use crate::relay::{Passage, Veil};
+use crate::relay::{Halt, Passage, Veil};
 use crate::wire::backend::Backend;
 use crate::wire::frame::{HEADER, Header};
 
@@ -35,6 +37,10 @@ pub struct SessionVeil {
     passed: Tally,
     replies: Replies,
     counting: Counting,
+    /// The command that was stopped at a limit, until the target has come to rest.
+    stopped: Option<Stopped>,
+    /// Something that ran since the last ReadyForQuery may have changed something.
+    has_changed: bool,
 }
 
 impl SessionVeil {
@@ -48,6 +54,8 @@ impl SessionVeil {
             passed: Tally::default(),
             replies: Replies::new(tape),
             counting: Counting::default(),
+            stopped: None,
+            has_changed: false,
         }
     }
 
@@ -194,7 +202,8 @@ impl SessionVeil {
         self.replies.ended();
         match plan {
             Some(Plan::Query(run)) => run.completed(tag),
-            Some(Plan::Execute { portal, changes, receipt, is_portals, tally, .. }) => {
+            Some(Plan::Execute { portal, meaning, changes, receipt, is_portals, tally, .. }) => {
+                self.has_changed = self.has_changed || !only_reads(meaning);
                 tally.count(tag);
                 super::plan::confirm(changes, 0, tag);
                 self.borrow(portal, receipt, is_portals, tally);
@@ -238,8 +247,9 @@ impl SessionVeil {
     }
 
     /// An execution stopped at its row limit: its portal goes on later.
-    fn suspended(&self, plan: Option<&mut Plan>) {
-        let Some(Plan::Execute { portal, receipt, is_portals, tally, .. }) = plan else { return };
+    fn suspended(&mut self, plan: Option<&mut Plan>) {
+        let Some(Plan::Execute { portal, meaning, receipt, is_portals, tally, .. }) = plan else { return };
+        self.has_changed = self.has_changed || !only_reads(meaning);
         tally.suspend();
         let tally = std::mem::take(tally);
         match receipt.take() {
@@ -259,6 +269,8 @@ impl SessionVeil {
         {
             run.tally.tell(receipt, None);
         }
+        self.stopped = None;
+        self.has_changed = false;
         let is_in_block = body != b"I";
         if !is_in_block {
             self.shared.names.idle();
@@ -337,34 +349,49 @@ impl Veil<Plan> for SessionVeil {
         kind: Backend,
         header: Header,
         plan: Option<&mut Plan>,
-    ) -> Poll<Result<(), Refusal>> {
+    ) -> Poll<Result<(), Halt>> {
         ready!(self.replies.poll_room(cx));
         if !matches!(kind, Backend::DataRow | Backend::CopyData) {
             return Poll::Ready(Ok(()));
         }
-        let (receipt, tally) = match plan {
-            Some(Plan::Query(run)) if counts(&run.judged) => (&mut run.receipt, &mut run.tally),
-            Some(Plan::Execute { portal, judged, receipt, is_portals, tally, .. }) if counts(judged) => {
+        let (meaning, receipt, tally) = match plan {
+            Some(Plan::Query(run)) if counts(&run.judged) => (&run.meaning, &mut run.receipt, &mut run.tally),
+            Some(Plan::Execute { portal, meaning, judged, receipt, is_portals, tally, .. })
+                if counts(judged) =>
+            {
                 self.borrow(portal, receipt, is_portals, tally);
-                (receipt, tally)
+                (&*meaning, receipt, tally)
             }
             _ => return Poll::Ready(Ok(())),
         };
         let Some(counted) = receipt else {
-            return Poll::Ready(Err(Refusal::new(SqlState::UNAVAILABLE, "these rows can't be counted")));
+            let text = "these rows can't be counted";
+            return Poll::Ready(Err(Halt::Session(Refusal::new(SqlState::UNAVAILABLE, text))));
         };
         let Err(denial) = ready!(self.counting.poll_row(cx, counted, header.body as u64)) else {
             return Poll::Ready(Ok(()));
         };
-        let denial = refusal(&denial);
-        if let Some(receipt) = receipt.take() {
-            tally.suspend();
-            std::mem::take(tally).tell(receipt, Some(denial.state.as_str()));
+        let told = refusal(&denial);
+        tally.suspend();
+        self.replies.ended();
+        let stopped = receipt.take().map(|receipt| Stopped::new(receipt, std::mem::take(tally), told.state));
+        let is_harmless = !self.has_changed && only_reads(meaning);
+        match stopped {
+            Some(stopped) if denial.kind == RefusalKind::LimitReached => {
+                let cancelled = stopped.made(Made::Cancel).map_err(Halt::Session);
+                self.stopped = Some(stopped);
+                Poll::Ready(cancelled.and(Err(Halt::Command { refusal: told, is_harmless })))
+            }
+            _ => Poll::Ready(Err(Halt::Session(told))),
         }
-        Poll::Ready(Err(denial))
+    }
+
+    fn on_abort(&mut self) -> Result<(), Refusal> {
+        self.stopped.as_ref().map_or(Ok(()), |stopped| stopped.made(Made::Abort))
     }
 
     fn on_refusal(&mut self) {
+        self.stopped = None;
         self.shared.names.failed();
     }
 

@@ -1,15 +1,23 @@
 //! From the target to the client: every message is placed, some are rewritten, most pass as they lie.
 
 use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use tokio::task::JoinHandle;
+
+use super::cut::Fate;
 use super::end::End;
 use super::inbox::Inbox;
-use super::judge::{Passage, Ticket, Transaction, Veil};
+use super::judge::{Halt, Passage, Ticket, Transaction, Veil};
 use super::ledger::Ledger;
 use super::outbox::{KEPT, Outbox};
+use crate::cancel::Cancels;
 use crate::connect::PINNED;
 use crate::mask::Rewritten;
+use crate::refuse::{Refusal, Severity, SqlState};
 use crate::transport::Transport;
 use crate::wire::Malformed;
 use crate::wire::backend::Backend;
@@ -19,7 +27,6 @@ use crate::wire::parameter_status::ParameterStatus;
 /// Bytes after which other sessions get their turn.
 const TURN: usize = 512 << 10;
 
-#[derive(Default)]
 pub(super) struct Down {
     inbox: Inbox,
     out: Outbox,
@@ -33,7 +40,9 @@ pub(super) struct Down {
     instead: Vec<u8>,
     /// Notices of the gateway's own, for the next gap between messages.
     notices: Vec<u8>,
-    pub(super) bytes: u64,
+    cancels: Arc<Cancels>,
+    /// A cancel request that the target has not taken yet.
+    cancelling: Option<JoinHandle<bool>>,
 }
 
 /// What is left of a message that is not read.
@@ -55,6 +64,20 @@ enum Scanned {
 }
 
 impl Down {
+    pub(super) fn new(cancels: Arc<Cancels>) -> Self {
+        Self {
+            inbox: Inbox::default(),
+            out: Outbox::default(),
+            under_way: Piece::default(),
+            passage: None,
+            need: 0,
+            instead: Vec::new(),
+            notices: Vec::new(),
+            cancels,
+            cancelling: None,
+        }
+    }
+
     /// Relays until both sockets are exhausted. Ready only with the session's end.
     pub(super) fn poll<Plan: Ticket, V: Veil<Plan>>(
         &mut self,
@@ -81,6 +104,9 @@ impl Down {
         let mut turn = 0;
         loop {
             let may_go_on = self.scan(cx, ledger, veil)?;
+            if ledger.cut.is_some() {
+                self.end_cut(cx, ledger)?;
+            }
             self.tell(ledger);
             ready!(self.out.poll_flush(cx, self.inbox.bytes(), client)).map_err(End::Client)?;
             if !may_go_on {
@@ -95,9 +121,13 @@ impl Down {
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(Err(End::Target(error))),
             };
-            self.bytes += count as u64;
             turn += count;
         }
+    }
+
+    /// Bytes that the client got.
+    pub(super) fn sent(&self) -> u64 {
+        self.out.total
     }
 
     /// Sends what is there, without reading more.
@@ -190,8 +220,21 @@ impl Down {
             return Ok(Scanned::Whole);
         }
         if self.passage.is_none() {
+            if ledger.cut.is_some()
+                && let Some(scanned) = self.cut_off(kind, header, ledger, veil)?
+            {
+                return Ok(scanned);
+            }
             match veil.poll_admit(cx, kind, header, ledger.plan()) {
-                Poll::Ready(admitted) => admitted.map_err(End::Refused)?,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(Halt::Session(refusal))) => return Err(End::Refused(refusal)),
+                Poll::Ready(Err(Halt::Command { refusal, is_harmless })) => {
+                    self.out.own(self.inbox.bytes()).extend_from_slice(&refusal.encode(Severity::Error));
+                    self.cancelling = Some(self.cancels.clone().forward());
+                    ledger.cut(is_harmless);
+                    // From the top, where this message falls too.
+                    return self.message(cx, kind, header, ledger, veil);
+                }
                 Poll::Pending => return Ok(Scanned::Waits),
             }
         }
@@ -226,6 +269,51 @@ impl Down {
         }
         self.under_way = Piece { left: header.total(), is_dropped: becomes == Rewritten::Written };
         Ok(Scanned::Whole)
+    }
+}
+
+impl Down {
+    /// Deals with a message that comes while a command's answer is cut short, unless it passes as ever.
+    fn cut_off<Plan: Ticket, V: Veil<Plan>>(
+        &mut self,
+        kind: Backend,
+        header: Header,
+        ledger: &mut Ledger<Plan>,
+        veil: &mut V,
+    ) -> Result<Option<Scanned>, End> {
+        let mut status = None;
+        if kind == Backend::ReadyForQuery {
+            let Some(body) = self.inbox.window().get(HEADER..header.total()) else {
+                return Ok(Some(Scanned::Partly));
+            };
+            status = Some(transaction(body)?);
+        }
+        match ledger.cut_off(kind, status)? {
+            Fate::Usual => return Ok(None),
+            Fate::Dropped => {}
+            Fate::Aborted => veil.on_abort().map_err(End::Refused)?,
+            Fate::Failed => veil.on_refusal(),
+        }
+        self.under_way = Piece { left: header.total(), is_dropped: true };
+        Ok(Some(Scanned::Whole))
+    }
+
+    /// Lets the client go on once the target has taken the cancel request and come to rest.
+    fn end_cut<Plan: Ticket>(&mut self, cx: &mut Context<'_>, ledger: &mut Ledger<Plan>) -> Result<(), End> {
+        if let Some(cancelling) = &mut self.cancelling
+            && let Poll::Ready(taken) = Pin::new(cancelling).poll(cx)
+        {
+            self.cancelling = None;
+            // Whether the request is still on its way is not known, so nothing can be sent that it may hit.
+            if !matches!(taken, Ok(true)) {
+                let text = "the target could not be told to cancel the command";
+                return Err(End::Refused(Refusal::new(SqlState::UNREACHABLE, text)));
+            }
+        }
+        if self.cancelling.is_none() {
+            ledger.end_cut();
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! How a session ends.
 
+use std::borrow::Cow;
 use std::io;
+use std::time::Duration;
 
 use crate::refuse::{Refusal, SqlState};
 use crate::wire::Malformed;
@@ -51,12 +53,24 @@ pub enum End {
     /// A command that has effects came with leave for one that has none: a slip of the gateway's own.
     #[error("leave for a harmless message was given to a {0:?}")]
     Unfit(Frontend),
+    /// The client was not heard, and nothing ran or waited for it, for as long as that may last.
+    #[error("the session was idle for {0:?}")]
+    Idle(Duration),
     /// Somebody decided so.
     #[error("{}", .0.message)]
     Refused(Refusal),
 }
 
 impl End {
+    /// Why, as evidence has it.
+    pub(super) fn reason(&self) -> Cow<'static, str> {
+        match self {
+            Self::Left | Self::ClientClosed => "client".into(),
+            Self::TargetClosed => "target".into(),
+            other => other.to_string().into(),
+        }
+    }
+
     /// What the client is told at last, if it can still be told something.
     pub(super) fn last_word(&self) -> Option<Refusal> {
         let protocol = |text: String| Some(Refusal::new(SqlState::PROTOCOL, text));
@@ -80,6 +94,10 @@ impl End {
                     format!("`{name}` may not be changed in a session through the gateway"),
                 )
                 .hint("leave `client_encoding` at UTF8 and `standard_conforming_strings` on"),
+            ),
+            Self::Idle(_) => Some(
+                Refusal::new(SqlState::IDLE, self.to_string())
+                    .hint("the gateway ends idle sessions, and an open transaction with them; connect again"),
             ),
             Self::Refused(refusal) => Some(refusal.clone()),
         }

@@ -133,6 +133,11 @@ pub trait Judge: Send {
         Ok(())
     }
 
+    /// The session is over, for this reason; so many bytes came from the client and went to it. Nothing is asked any more.
+    fn on_end(&mut self, reason: &str, (bytes_in, bytes_out): (u64, u64)) {
+        let _ = (reason, bytes_in, bytes_out);
+    }
+
     /// Resolves when the session must end now, whatever it is doing; polled whenever the session wakes up.
     fn stopped(&self) -> impl Future<Output = Refusal> + Send + 'static;
 }
@@ -146,6 +151,21 @@ pub enum Passage {
     Rewrite(usize),
 }
 
+/// Why a message from the target does not pass, nor anything behind it that belongs with it.
+#[derive(Debug)]
+pub enum Halt {
+    /// The command fails with this refusal, having recorded that the target is told to cancel it. The session goes on.
+    Command {
+        /// What the client is told.
+        refusal: Refusal,
+        /// Neither the command nor what ran before it in its run of messages changes anything, so that it makes no
+        /// difference to the target's state whether all of it ran to its end.
+        is_harmless: bool,
+    },
+    /// The session ends with this refusal.
+    Session(Refusal),
+}
+
 /// Sees what the target answers, before anyone else does.
 pub trait Veil<Plan>: Send {
     /// Decides on a message by its header. `plan` is that of the command it answers; a notice, a setting or a
@@ -156,16 +176,25 @@ pub trait Veil<Plan>: Send {
     /// is kept elsewhere.
     ///
     /// # Errors
-    /// Where nothing more may pass: the session ends with the refusal.
+    /// Where nothing more of the command, or of the session, may pass.
     fn poll_admit(
         &mut self,
         cx: &mut Context<'_>,
         kind: Backend,
         header: Header,
         plan: Option<&mut Plan>,
-    ) -> Poll<Result<(), Refusal>> {
+    ) -> Poll<Result<(), Halt>> {
         let _ = (cx, kind, header, plan);
         Poll::Ready(Ok(()))
+    }
+
+    /// The gateway is about to send the target a statement of its own that fails, so that the transaction of a command
+    /// that was halted fails too.
+    ///
+    /// # Errors
+    /// Where that can't be recorded: the session ends.
+    fn on_abort(&mut self) -> Result<(), Refusal> {
+        Ok(())
     }
 
     /// The target failed at what the gateway made it fail at, in the place of a command that was refused.

@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 
+use super::cut::Cut;
 use super::judge::{Ticket, Transaction, View};
 use crate::wire::backend::Backend;
 
@@ -39,9 +40,9 @@ pub(super) enum Owed {
     Told(Box<[u8]>),
 }
 
-struct Entry<Plan> {
-    owed: Owed,
-    plan: Plan,
+pub(super) struct Entry<Plan> {
+    pub(super) owed: Owed,
+    pub(super) plan: Plan,
 }
 
 /// A reply that answers nothing: the target speaks out of turn.
@@ -56,7 +57,7 @@ pub(super) enum Control {
 }
 
 pub(super) struct Ledger<Plan> {
-    queue: VecDeque<Entry<Plan>>,
+    pub(super) queue: VecDeque<Entry<Plan>>,
     transaction: Transaction,
     /// The client's messages are dropped until its next Sync, as the target does after an error.
     is_skipping: bool,
@@ -70,6 +71,8 @@ pub(super) struct Ledger<Plan> {
     swallowed: usize,
     /// Such Syncs after the COPY failed: each may have been swallowed before, or be answered yet.
     uncertain: usize,
+    /// The answer at the head was cut short. Until that is over nothing more is taken from the client.
+    pub(super) cut: Option<Cut>,
 }
 
 impl<Plan: Ticket> Ledger<Plan> {
@@ -83,6 +86,7 @@ impl<Plan: Ticket> Ledger<Plan> {
             is_copying_in: false,
             swallowed: 0,
             uncertain: 0,
+            cut: None,
         }
     }
 
@@ -95,7 +99,12 @@ impl<Plan: Ticket> Ledger<Plan> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() >= MOST
+        self.queue.len() >= MOST || self.cut.is_some()
+    }
+
+    /// Whether the target still has something to do for the client.
+    pub(super) fn is_owed(&self) -> bool {
+        !self.queue.is_empty() || self.cut.is_some()
     }
 
     pub(super) fn is_skipping(&self) -> bool {

@@ -11,9 +11,11 @@
 //! from, while the target's replies keep flowing, and the other way round. While a command is judged or held, only the
 //! client's direction stands still.
 
+mod cut;
 mod down;
 mod end;
 mod forward;
+mod idle;
 mod inbox;
 mod judge;
 mod ledger;
@@ -30,7 +32,7 @@ use std::time::Duration;
 pub use end::End;
 pub use forward::Leave;
 pub use judge::{
-    ClientFrame, Disposition, Judge, Passage, Ticket, Transaction, Transparent, Veil, View, Withdrawal,
+    ClientFrame, Disposition, Halt, Judge, Passage, Ticket, Transaction, Transparent, Veil, View, Withdrawal,
 };
 
 use crate::cancel::Cancels;
@@ -38,6 +40,7 @@ use crate::refuse::{Refusal, Severity, SqlState};
 use crate::transport::Transport;
 use crate::wire::frontend::Caps;
 use down::Down;
+use idle::Idle;
 use ledger::Ledger;
 use up::{Command, Next, Up};
 
@@ -51,6 +54,7 @@ pub(crate) struct Relay<J: Judge, V> {
     up: Up,
     down: Down,
     ledger: Ledger<J::Plan>,
+    idle: Idle,
     judge: J,
     veil: V,
     cancels: Arc<Cancels>,
@@ -59,7 +63,7 @@ pub(crate) struct Relay<J: Judge, V> {
 impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
     pub(crate) fn new(
         (client, target): (Transport, Transport),
-        caps: Caps,
+        (caps, idle): (Caps, Option<Duration>),
         (judge, veil): (J, V),
         cancels: Arc<Cancels>,
     ) -> Self {
@@ -67,8 +71,9 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             client,
             target,
             up: Up::new(caps),
-            down: Down::default(),
+            down: Down::new(cancels.clone()),
             ledger: Ledger::new(Transaction::Idle),
+            idle: Idle::new(idle),
             judge,
             veil,
             cancels,
@@ -89,6 +94,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             })
             .await
         };
+        self.judge.on_end(&end.reason(), (self.up.bytes, self.down.sent()));
         self.part(&end).await;
         end
     }
@@ -104,13 +110,17 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             if let Err(end) = step {
                 return end;
             }
+            self.idle.touch();
         }
     }
 
     /// Moves bytes in both directions until a command wants a decision.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, End>> {
-        let Self { client, target, up, down, ledger, veil, .. } = self;
+        let Self { client, target, up, down, ledger, veil, idle, .. } = self;
         loop {
+            if let Some(own) = ledger.take_own() {
+                up.own(own);
+            }
             if let Poll::Ready(next) = up.poll(cx, client, target, ledger) {
                 return Poll::Ready(next);
             }
@@ -118,25 +128,64 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
                 return Poll::Ready(Err(end));
             }
-            // Replies have made room for more commands, for which no socket would wake us.
-            if !was_full || ledger.is_full() {
-                return Poll::Pending;
+            // Replies have made room for more commands, or want something sent, for which no socket would wake us.
+            if (!was_full || ledger.is_full()) && !ledger.wants_own() {
+                return idle.poll(cx, up.bytes, ledger.is_owed()).map(|time| Err(End::Idle(time)));
             }
         }
     }
 
     async fn command(&mut self, command: Command) -> Result<(), End> {
-        match self.decide(command).await? {
+        let disposition = match self.decide(command).await? {
+            Disposition::Hold(_, held) if self.ledger.is_skipping() => {
+                self.judge.on_withdrawn(held, Withdrawal::Cancelled).await;
+                self.up.skip(command);
+                return Ok(());
+            }
+            Disposition::Hold(notice, held) => self.hold(notice, held).await?,
+            Disposition::Forward(leave, plan) => Disposition::Forward(leave, plan),
+            Disposition::Refuse(refusal) => Disposition::Refuse(refusal),
+            Disposition::End(refusal) => Disposition::End(refusal),
+        };
+        if self.ledger.cut.is_some() {
+            self.rest().await?;
+        }
+        match disposition {
+            Disposition::End(refusal) => Err(End::Refused(refusal)),
+            // While it was decided on something before it failed, and the target takes nothing up to the next Sync.
+            _ if self.ledger.is_skipping() => {
+                self.up.skip(command);
+                Ok(())
+            }
             Disposition::Forward(leave, plan) => self.up.send(command, leave, plan, &mut self.ledger),
             Disposition::Refuse(refusal) => self.refuse(command, &refusal),
-            Disposition::End(refusal) => Err(End::Refused(refusal)),
-            Disposition::Hold(notice, held) => match self.hold(notice, held).await? {
-                Disposition::Forward(leave, plan) => self.up.send(command, leave, plan, &mut self.ledger),
-                Disposition::Refuse(refusal) => self.refuse(command, &refusal),
-                Disposition::End(refusal) => Err(End::Refused(refusal)),
-                Disposition::Hold(_, never) => match never {},
-            },
+            Disposition::Hold(_, never) => match never {},
         }
+    }
+
+    /// Waits until the target has come to rest after an answer that was cut short.
+    async fn rest(&mut self) -> Result<(), End> {
+        let Self { client, target, up, down, ledger, veil, .. } = self;
+        poll_fn(|cx| {
+            loop {
+                if let Some(own) = ledger.take_own() {
+                    up.own(own);
+                }
+                if let Poll::Ready(Err(error)) = up.poll_flush(cx, target) {
+                    return Poll::Ready(Err(End::Target(error)));
+                }
+                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
+                    return Poll::Ready(Err(end));
+                }
+                if ledger.cut.is_none() {
+                    return Poll::Ready(Ok(()));
+                }
+                if !ledger.wants_own() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 
     fn refuse(&mut self, command: Command, refusal: &Refusal) -> Result<(), End> {
@@ -156,11 +205,18 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             if let Poll::Ready(disposition) = deciding.as_mut().poll(cx) {
                 return Poll::Ready(Ok(disposition));
             }
-            // The judge may be waiting for the answer to what was let through before.
-            if let Poll::Ready(Err(error)) = poll_flush(cx, target) {
-                return Poll::Ready(Err(End::Target(error)));
+            loop {
+                // The judge may be waiting for the answer to what was let through before.
+                if let Poll::Ready(Err(error)) = poll_flush(cx, target, ledger.take_own()) {
+                    return Poll::Ready(Err(End::Target(error)));
+                }
+                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
+                    return Poll::Ready(Err(end));
+                }
+                if !ledger.wants_own() {
+                    return Poll::Pending;
+                }
             }
-            down.poll(cx, target, client, ledger, veil).map(Err)
         })
         .await
     }
@@ -191,7 +247,14 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
                 if let Poll::Ready(end) = up.poll_gone(cx, client) {
                     return Poll::Ready(Waited::Ended(end));
                 }
-                down.poll(cx, target, client, ledger, veil).map(Waited::Ended)
+                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
+                    return Poll::Ready(Waited::Ended(end));
+                }
+                if let Some(own) = ledger.take_own() {
+                    up.own(own);
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
             })
             .await
         };
@@ -223,7 +286,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
         }
         if matches!(end, End::Refused(_)) && self.ledger.view().is_pipelined {
             // What the target is doing for a session that was stopped, it need not go on with.
-            self.cancels.clone().forward();
+            drop(self.cancels.clone().forward());
         }
         let Self { mut client, mut target, mut up, mut down, .. } = self;
         let told = async {

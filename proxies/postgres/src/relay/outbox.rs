@@ -21,6 +21,8 @@ pub(super) struct Outbox {
     span: Range<usize>,
     own: Vec<u8>,
     sent: usize,
+    /// Bytes that the peer has been sent since the beginning.
+    pub(super) total: u64,
     is_flushed: bool,
 }
 
@@ -59,11 +61,13 @@ impl Outbox {
             let bytes = inbox.get(self.span.clone()).unwrap_or_default();
             let count = ready!(Pin::new(&mut *to).poll_write(cx, bytes))?;
             self.span.start += progress(count)?;
+            self.total += count as u64;
             self.is_flushed = false;
         }
         while let Some(bytes) = self.own.get(self.sent..).filter(|bytes| !bytes.is_empty()) {
             let count = ready!(Pin::new(&mut *to).poll_write(cx, bytes))?;
             self.sent += progress(count)?;
+            self.total += count as u64;
             self.is_flushed = false;
         }
         self.own.clear();

@@ -71,6 +71,9 @@ impl Up {
                 return Poll::Ready(Ok(next));
             }
             ready!(self.forward.poll_flush(cx, &self.inbox, target)).map_err(End::Target)?;
+            if ledger.cut.is_some() {
+                return self.poll_gone(cx, client).map(Err);
+            }
             if ledger.is_full() {
                 return Poll::Pending;
             }
@@ -102,15 +105,30 @@ impl Up {
         }
     }
 
-    /// A command's body, and the way to the target for what was let through before it.
+    /// Sends something of the gateway's own.
+    pub(super) fn own(&mut self, own: Own) {
+        self.forward.own(own, &self.inbox);
+    }
+
+    /// Drops a command that falls with one before it.
+    pub(super) fn skip(&mut self, command: Command) {
+        self.under_way = Piece { left: command.total, is_dropped: true };
+    }
+
+    /// A command's body, and the way to the target for what was let through before it, and the gateway's own.
     pub(super) fn body(
         &mut self,
         command: Command,
-    ) -> (&[u8], impl FnMut(&mut Context<'_>, &mut Transport) -> Poll<io::Result<()>>) {
+    ) -> (&[u8], impl FnMut(&mut Context<'_>, &mut Transport, Option<Own>) -> Poll<io::Result<()>>) {
         let Self { inbox, forward, .. } = self;
         let inbox = &*inbox;
         let body = inbox.window().get(HEADER..command.total).unwrap_or_default();
-        (body, move |cx: &mut Context<'_>, target: &mut Transport| forward.poll_flush(cx, inbox, target))
+        (body, move |cx: &mut Context<'_>, target: &mut Transport, own: Option<Own>| {
+            if let Some(own) = own {
+                forward.own(own, inbox);
+            }
+            forward.poll_flush(cx, inbox, target)
+        })
     }
 
     /// Sends a command as it is.

@@ -71,7 +71,7 @@ pub fn settings(target: Target) -> (Settings, Authority) {
         .with_single_cert(vec![certificate.clone()], key)
         .unwrap();
     let settings = Settings {
-        listen: ([127, 0, 0, 1], 0).into(),
+        listen: vec![([127, 0, 0, 1], 0).into()],
         tls: Some(ServerTls::new(config, &certificate)),
         allow_plaintext: true,
         identity: Arc::new(FixedUsers::new(
@@ -96,8 +96,8 @@ pub fn start<P: Policing>(settings: Settings, authority: &Authority, policing: P
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let server = Server::bind(settings, policing).await.unwrap();
-            tell.send(server.address().unwrap()).unwrap();
+            let server = Server::bind(settings, policing).unwrap();
+            tell.send(server.addresses().unwrap()[0]).unwrap();
             server.serve().await.unwrap();
         });
     });

@@ -44,6 +44,7 @@ hold "tests: in haste" {
 const TABLES: &str = concat!(
     include_str!("../../../../examples/shop/shop.sql"),
     "CREATE TABLE ledger (note text);
+     CREATE TABLE ledger2 (n int);
      CREATE TABLE hasty (note text);
      CREATE TABLE numbers (n int);
      INSERT INTO numbers SELECT generate_series(1, 300);
@@ -64,11 +65,17 @@ pub struct House {
     control: Option<ControlServer>,
     directory: tempfile::TempDir,
     runtime: Background,
+    limits: &'static str,
 }
 
 impl House {
     /// A house of a test's own, under [`POLICY`].
     pub fn new() -> Self {
+        Self::with_limits("")
+    }
+
+    /// The same with these lines under `[limits]`.
+    pub fn with_limits(limits: &'static str) -> Self {
         let runtime = Background::start();
         let database = runtime.block_on(Database::create());
         runtime.block_on(async { database.direct().await.batch_execute(TABLES).await.unwrap() });
@@ -84,6 +91,7 @@ impl House {
             control: None,
             directory,
             runtime,
+            limits,
         };
         private(&house.path("password"), &house.database.server.password);
         house.write_policy(POLICY);
@@ -104,8 +112,9 @@ impl House {
             "policies = [\"test.policy\"]\n[listen]\npostgres = \"127.0.0.1:0\"\n[tls]\nrequired = false\n[[target]]\n\
              name = \"shop\"\nprotocol = \"postgres\"\naddress = \"127.0.0.1:{port}\"\ndatabase = \"{database}\"\n\
              user = \"{}\"\ncredential = {{ file = \"password\" }}\ntls = {{ mode = \"disable\" }}\n\
-             labels = {{ env = \"prod\" }}\n",
-            Postgres::SUPERUSER
+             labels = {{ env = \"prod\" }}\n[limits]\n{}\n",
+            Postgres::SUPERUSER,
+            self.limits
         );
         Config::parse(&self.path("portcullis.toml"), &text).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -122,7 +131,7 @@ impl House {
         };
         let proxy =
             self.proxy.block_on(portcullis_postgres::serve(&gateway)).unwrap_or_else(|e| panic!("{e}"));
-        self.address = proxy.address().unwrap();
+        self.address = proxy.addresses().unwrap()[0];
         self.serving = Some(self.proxy.spawn(async move { proxy.run().await.unwrap() }));
         self.control = Some(ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}")));
         self.gateway = Some(gateway);
@@ -277,6 +286,8 @@ fn short(record: &Record<'_>) -> Option<String> {
         Record::Released(released) => format!("released {}", released.approval),
         Record::Expired(expired) => format!("expired {}", expired.approval),
         Record::Withdrawn(withdrawn) => format!("withdrawn {}: {}", withdrawn.approval, withdrawn.reason),
+        Record::SessionClosed(closed) => format!("closed {}", closed.reason),
+        Record::GatewayBytes(made) => format!("made {:?}", made.made),
         Record::Limit(limit) => format!("limit {}", limit.rule),
         Record::Outcome(outcome) => {
             format!("outcome {:?} {:?} {:?}", outcome.result, outcome.rows, outcome.error)
@@ -336,6 +347,12 @@ impl Person {
 
     pub fn send(&mut self, bytes: &[u8]) {
         self.raw.send(bytes);
+    }
+
+    /// Sends a Sync; the shape of all up to its ReadyForQuery.
+    pub fn raw_reply_to_sync(&mut self) -> String {
+        self.send(&say::sync());
+        self.reply().shape()
     }
 
     /// Everything up to the next ReadyForQuery.

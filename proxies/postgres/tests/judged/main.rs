@@ -14,6 +14,7 @@
 mod common;
 mod holds;
 mod house;
+mod idle;
 mod limits;
 mod names;
 mod reply;

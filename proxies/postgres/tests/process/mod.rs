@@ -1,6 +1,6 @@
 //! The real program, in front of the run's PostgreSQL, in a directory of its own.
 
-#![allow(unreachable_pub, reason = "tests use it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -88,6 +88,13 @@ impl House {
         path
     }
 
+    /// Changes the configuration's text.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let path = self.folder.path().join("portcullis.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, change(text)).unwrap();
+    }
+
     fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis-postgres"));
         command.arg(self.folder.path().join("portcullis.toml"));
@@ -146,6 +153,25 @@ impl House {
         false
     }
 
+    /// Waits until the gateway's own log has this many lines with these words.
+    pub fn logged(&self, words: &str, times: usize) {
+        let since = Instant::now();
+        loop {
+            let log = fs::read_to_string(self.folder.path().join("gateway.log")).unwrap_or_default();
+            if log.lines().filter(|line| line.contains(words)).count() >= times {
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_secs(10), "no `{words}` {times} times in\n{log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Runs the program, which must fail.
+    pub fn fail(&self) -> Ended {
+        let output = self.program().output().unwrap();
+        Ended { code: output.status.code(), said: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
     /// Runs the program once more, which must fail.
     pub fn run_again(&self, evidence: &str, port: u16) -> Ended {
         let config = self.configure("again.toml", evidence, port);
@@ -184,6 +210,12 @@ impl Running {
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Has it take up its configuration again.
+    pub fn reload(&self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
     }
 
     pub fn kill(&mut self) {
@@ -231,4 +263,13 @@ pub fn everything_in(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         }
     }
     all
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("gateway.log")).unwrap_or_default();
+            eprintln!("{log}");
+        }
+    }
 }

@@ -92,6 +92,13 @@ fn gateway(status: &Status, findings: &mut Vec<Finding>) {
                 .mend("make room or mend the disk, then start the gateway again"),
         );
     }
+    if let Some(fault) = &status.reload_fault {
+        findings.push(
+            Finding::bad("gateway", format!("the latest reload changed nothing: {}", inert::lines(fault)))
+                .why("what is on disk is not in force")
+                .mend("mend what it says, then send SIGHUP again"),
+        );
+    }
     if !status.store_ok {
         findings.push(
             Finding::bad("gateway", "the store can't be read")
