@@ -16,6 +16,8 @@ mod holds;
 mod house;
 mod limits;
 mod names;
+mod paths;
 mod reply;
 mod stops;
+mod told;
 mod verdicts;
