@@ -283,6 +283,9 @@ impl<S, P> Drop for Definition<S, P> {
 
 /// The changes that running a statement makes, apart from those to PREPARE's and DECLARE's names.
 pub fn changes<S, P>(statement: &Statement) -> Option<Change<S, P>> {
+    if statement.kind == Kind::Discard(Discard::All) {
+        return Some(Change::Discard);
+    }
     if !statement.settings.is_empty() {
         return Some(Change::Settings(statement.settings.clone()));
     }
@@ -290,7 +293,6 @@ pub fn changes<S, P>(statement: &Statement) -> Option<Change<S, P>> {
         Kind::Transaction(control) => Change::Transaction(control.clone()),
         Kind::Deallocate(name) => Change::ForgetStatement(name.clone()),
         Kind::Close(name) => Change::ForgetPortal(name.clone()),
-        Kind::Discard(Discard::All) => Change::Discard,
         _ => return None,
     })
 }

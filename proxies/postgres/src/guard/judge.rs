@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use policy_normalize::sql::{Bound, Kind, Statement};
+use policy_normalize::sql::{Bound, Kind, Setting, Statement};
 use portcullis_gateway::enforce::{
     Asked, Held, Judged, Judgement, Parameter, Permit, RefusalKind, Session, Stage,
 };
@@ -189,18 +189,20 @@ impl SessionJudge {
         self.ran_in = Some(view.segment);
         let known = self.known(view.segment).await?;
         let is_same_world = known.snapshot.generation == meaning.world.generation;
+        let is_late = is_portal && meaning.statements.iter().any(|statement| is_analysed_late(&statement.kind));
+        if !is_same_world || is_late {
+            let now = self.still(&meaning, meaning.asked.raw(), view.segment).await?;
+            if now.asked.digest() != meaning.asked.digest() || (is_late && now.statements != meaning.statements)
+            {
+                return Err(changed());
+            }
+        }
         if is_portal && is_same_world {
             // The same policy and the same definitions as when it was bound: its permit still stands.
             if let Some(again) = self.session.resume(&judged).map_err(|denial| refusal(&denial))? {
                 self.note(&meaning, &known, view.segment);
                 let plan = self.execution(execute.portal.into(), meaning, judged, view.segment);
                 return Ok(Disposition::Forward(Leave::Again(again), plan));
-            }
-        }
-        if !is_same_world {
-            let now = self.still(&meaning, meaning.asked.raw(), view.segment).await?;
-            if now.asked.digest() != meaning.asked.digest() {
-                return Err(changed());
             }
         }
         self.run(meaning, view, "execute", &[], Then::Execute { portal: execute.portal.into() }).await
@@ -328,6 +330,10 @@ impl SessionJudge {
                 _ => names::changes(statement),
             };
             if let Some(change) = change {
+                changes.push((number, self.shared.names.propose(change, segment)));
+            }
+            if matches!(statement.kind, Kind::Declare { .. }) && !statement.settings.is_empty() {
+                let change = Change::Settings(statement.settings.clone());
                 changes.push((number, self.shared.names.propose(change, segment)));
             }
         }
@@ -568,6 +574,25 @@ fn is_unresolved(meaning: &Meaning) -> bool {
     })
 }
 
+/// Whether the target finds out what the names in a statement stand for when it runs, not when it is bound.
+fn is_analysed_late(kind: &Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::Noop
+            | Kind::Select
+            | Kind::Insert
+            | Kind::Update
+            | Kind::Delete
+            | Kind::Merge
+            | Kind::Transaction(_)
+            | Kind::Set
+            | Kind::Show
+            | Kind::Listen(_)
+            | Kind::Unlisten(_)
+            | Kind::Notify(_)
+    )
+}
+
 /// The formats that a Bind asks its results to have.
 fn formats(bind: &Bind<'_>) -> SmallVec<[Format; 4]> {
     let code = |pair: &[u8]| if pair == [0, 1] { Format::Binary } else { Format::Text };
@@ -581,6 +606,8 @@ fn fetching(mut statement: Statement, open: &Meaning) -> Statement {
         statement.outputs = from.outputs.clone();
         statement.predicates.merge(&from.predicates);
         statement.flows.extend(from.flows.iter().cloned());
+        // Which of its rows are read, and so what is set at last, is not known.
+        statement.settings.extend(from.settings.iter().cloned().map(Setting::undetermined));
     }
     // What FETCH itself can't tell is what the cursor has just told.
     statement.actions.retain(|action| action.verb != policy_core::Verb::UNKNOWN || open_is_unknown(open));

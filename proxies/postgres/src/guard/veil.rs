@@ -28,6 +28,8 @@ pub struct SessionVeil {
     maskers: Maskers,
     /// The latest decision that masks: what comes unasked is masked by it.
     latest: Option<Arc<Judged>>,
+    /// Something has run since the last ReadyForQuery, whose constraints may be checked with what comes after it.
+    is_uncommitted: bool,
     /// Bytes of data let through for the command that is being answered.
     passed: Tally,
     replies: Replies,
@@ -42,6 +44,7 @@ impl SessionVeil {
             maskers: Maskers { general, special: SmallVec::new() },
             shared,
             latest: None,
+            is_uncommitted: false,
             passed: Tally::default(),
             replies: Replies::new(tape),
             counting: Counting::default(),
@@ -65,6 +68,9 @@ impl SessionVeil {
             // A Parse or a Bind may evaluate what it holds; nothing runs otherwise.
             _ => return self.latest.as_ref().map_or(Exposure::Open, |judged| results::standing(judged)),
         };
+        if self.is_uncommitted && self.latest.as_ref().is_some_and(|judged| masks(judged)) {
+            return Exposure::Guarded;
+        }
         let Some(known) = self.shared.target.current() else { return Exposure::Guarded };
         let overlay = self.shared.overlay();
         let statements = match at {
@@ -168,6 +174,11 @@ impl SessionVeil {
     /// A statement went well.
     fn completed(&mut self, tag: &[u8], plan: Option<&mut Plan>) {
         self.replies.ended();
+        match plan.as_deref() {
+            Some(Plan::Query(run)) => self.ran(&run.judged),
+            Some(Plan::Execute { judged, .. }) => self.ran(judged),
+            _ => {}
+        }
         match plan {
             Some(Plan::Query(run)) => run.completed(tag),
             Some(Plan::Execute { portal, changes, receipt, is_portals, tally, .. }) => {
@@ -179,6 +190,15 @@ impl SessionVeil {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Notes that something ran under this decision.
+    fn ran(&mut self, judged: &Arc<Judged>) {
+        self.is_uncommitted = true;
+        let is_latest = self.latest.as_ref().is_some_and(|latest| Arc::ptr_eq(latest, judged));
+        if !is_latest && masks(judged) {
+            self.latest = Some(Arc::clone(judged));
         }
     }
 
@@ -214,9 +234,12 @@ impl SessionVeil {
     }
 
     /// An execution stopped at its row limit: its portal goes on later.
-    fn suspended(&self, plan: Option<&mut Plan>) {
-        let Some(Plan::Execute { portal, receipt, is_portals, tally, .. }) = plan else { return };
+    fn suspended(&mut self, plan: Option<&mut Plan>) {
+        let Some(Plan::Execute { portal, receipt, is_portals, tally, changes, judged, .. }) = plan else { return };
+        self.ran(judged);
         tally.suspend();
+        // It has run, if not to its end.
+        super::plan::confirm(changes, 0, b"");
         let tally = std::mem::take(tally);
         match receipt.take() {
             Some(own) if !*is_portals => tally.tell(own, None),
@@ -235,6 +258,7 @@ impl SessionVeil {
         {
             run.tally.tell(receipt, None);
         }
+        self.is_uncommitted = false;
         let is_in_block = body != b"I";
         if !is_in_block {
             self.shared.names.idle();
@@ -524,6 +548,11 @@ impl Maskers {
     fn detects(&self) -> bool {
         self.special.first().map_or(&self.general, |(_, _, masker)| masker).masks().detects()
     }
+}
+
+/// Whether a decision masks any column.
+fn masks(judged: &Judged) -> bool {
+    results::standing(judged) == Exposure::Guarded
 }
 
 /// The SQLSTATE of an ErrorResponse.

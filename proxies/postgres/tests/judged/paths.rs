@@ -142,7 +142,8 @@ fn settings_are_not_changed_by_an_update_of_their_view() {
 #[test]
 fn a_portal_runs_in_the_world_of_its_execution() {
     let house = House::new();
-    let sql = "copy orders to stdout";
+    house.direct("create table other.numbers (n int); insert into other.numbers values (424242)");
+    let sql = "copy numbers to stdout";
     let mut ana = house.log_in("ana");
     ana.ask("begin");
     ana.send(&[say::parse("s", sql), say::bind("p", "s", &[], 0), say::sync()].concat());
@@ -150,7 +151,7 @@ fn a_portal_runs_in_the_world_of_its_execution() {
     ana.ask("set search_path = other");
     ana.send(&[say::execute("p", 0), say::sync()].concat());
     let reply = ana.reply();
-    assert!(!reply.text().contains("secret"), "{}", reply.text());
+    assert!(!reply.text().contains("424242"), "{}", reply.text());
     ana.ask("rollback");
     // The same in one pipeline.
     let mut ana = house.log_in("ana");
@@ -158,9 +159,8 @@ fn a_portal_runs_in_the_world_of_its_execution() {
     let bound = [say::parse("s", sql), say::bind("p", "s", &[], 0)].concat();
     ana.send(&[bound, run("set search_path = other"), say::execute("p", 0), say::sync()].concat());
     let reply = ana.reply();
-    assert!(!reply.text().contains("secret"), "{}", reply.text());
+    assert!(!reply.text().contains("424242"), "{}", reply.text());
     // What FETCH and EXECUTE stand for when they run.
-    const MAIL: &str = "select email from users where id = 1";
     for (before, sql, change) in [
         ("declare c cursor for select item from orders", "fetch all from c", &["close c", "declare c cursor for select email from users"][..]),
         ("prepare x as select item from orders where id = 1", "execute x", &["deallocate x", "prepare x as select email from users where id = 1"]),
@@ -182,7 +182,6 @@ fn a_portal_runs_in_the_world_of_its_execution() {
             assert!(!reply.text().contains("ada@"), "{sql}, {is_described}: {}", reply.text());
         }
     }
-    let _ = MAIL;
 }
 
 /// A walk through settings, transactions and savepoints by a generator: wherever it leads, the gateway never
@@ -238,6 +237,7 @@ fn no_walk_through_settings_and_transactions_leads_to_another_schema() {
         for _ in 0..40 {
             let step = STEPS[next(STEPS.len())];
             walk.push(step.to_owned());
+            println!("{step}");
             // Some are sent ahead, some in the extended protocol, some are awaited.
             let (bytes, replies) = match next(4) {
                 0 => ([say::query(step), say::query(READ)].concat(), 2),
