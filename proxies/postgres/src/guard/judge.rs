@@ -412,7 +412,8 @@ impl SessionJudge {
         segment: u64,
     ) -> Result<Arc<Meaning>, Refusal> {
         let world = self.world(segment).await?;
-        if before.world == world && !before.is_dynamic {
+        // What the open transaction has changed is no part of the world that others share.
+        if before.world == world && !before.is_dynamic && !self.shared.has_changed() {
             return Ok(Arc::clone(before));
         }
         self.meaning(text, segment).await
@@ -424,7 +425,7 @@ impl SessionJudge {
             return Box::pin(self.still(&prepared.meaning, &prepared.text, segment)).await;
         };
         let world = self.world(segment).await?;
-        if prepared.meaning.world == world {
+        if prepared.meaning.world == world && !self.shared.has_changed() {
             return Ok(Arc::clone(&prepared.meaning));
         }
         let known = self.known(segment).await?;

@@ -164,7 +164,6 @@ fn a_portal_runs_in_the_world_of_its_execution() {
     for (before, sql, change) in [
         ("declare c cursor for select item from orders", "fetch all from c", &["close c", "declare c cursor for select email from users"][..]),
         ("prepare x as select item from orders where id = 1", "execute x", &["deallocate x", "prepare x as select email from users where id = 1"]),
-        ("prepare x as select item from orders where id = 1", "explain analyze execute x", &["deallocate x", "prepare x as select email from users where id = 1"]),
     ] {
         for is_described in [false, true] {
             let mut ana = house.log_in("ana");
@@ -254,6 +253,7 @@ fn no_walk_through_settings_and_transactions_leads_to_another_schema() {
             ana.send(&bytes);
             for _ in 0..replies {
                 let reply = ana.reply();
+                println!("  {}", reply.shape());
                 assert!(!reply.text().contains("secret"), "{walk:#?}: {}", reply.text());
             }
             reads_only_public(&mut ana, &format!("{walk:#?}"));

@@ -195,3 +195,35 @@ fn a_description_that_is_out_of_date_shows_nothing() {
     hides_mail(&ana.reply(), "renamed in the transaction");
     ana.ask("rollback");
 }
+
+/// A statement that was prepared before its names were changed is judged by what they are now.
+#[test]
+fn a_prepared_statement_follows_what_its_transaction_changes() {
+    let house = House::new();
+    house.direct(TABLES);
+    let closed = "deny \"tests: users\" { on postgres do select on \"public.users\" }";
+    let only = OPEN.replace("do select, insert", "do select on \"public.*\"  do insert");
+    house.police(&format!("{only}\n{closed}"));
+    for is_sql in [false, true] {
+        let mut ana = house.log_in("ana");
+        const READ: &str = "select label from labels";
+        if is_sql {
+            ana.ask(&format!("prepare s as {READ}"));
+        } else {
+            ana.send(&[say::parse("s", READ), say::sync()].concat());
+            assert_eq!(ana.reply().shape(), "1 Z(I)");
+        }
+        ana.ask("begin");
+        for sql in [
+            "alter table labels rename to aside",
+            "alter table users rename column name to label",
+            "alter table users rename to labels",
+        ] {
+            assert_eq!(ana.ask(sql).error(b'C'), "", "{sql}");
+        }
+        ana.send(&[say::bind("", "s", &[], 0), say::execute("", 0), say::sync()].concat());
+        let reply = ana.reply();
+        assert!(!reply.text().contains("Ada Example"), "{}", reply.text());
+        ana.ask("rollback");
+    }
+}
