@@ -191,8 +191,13 @@ impl<S: Clone, P> Names<S, P> {
 
     /// Whether the session has as many names as it may.
     pub fn is_full(&self) -> bool {
+        self.has_no_room_for(1)
+    }
+
+    /// Whether the session may not make so many names more.
+    pub fn has_no_room_for(&self, more: usize) -> bool {
         let state = self.state();
-        state.statements.len() >= MOST || state.portals.len() >= MOST || state.pending.len() >= MOST
+        [state.statements.len(), state.portals.len(), state.pending.len()].iter().any(|now| now + more > MOST)
     }
 
     /// Notes a change that was asked for in `segment`.

@@ -189,10 +189,12 @@ impl SessionJudge {
         self.ran_in = Some(view.segment);
         let known = self.known(view.segment).await?;
         let is_same_world = known.snapshot.generation == meaning.world.generation;
-        let is_late = is_portal && meaning.statements.iter().any(|statement| is_analysed_late(&statement.kind));
+        let is_late =
+            is_portal && meaning.statements.iter().any(|statement| is_analysed_late(&statement.kind));
         if !is_same_world || is_late {
             let now = self.still(&meaning, meaning.asked.raw(), view.segment).await?;
-            if now.asked.digest() != meaning.asked.digest() || (is_late && now.statements != meaning.statements)
+            if now.asked.digest() != meaning.asked.digest()
+                || (is_late && now.statements != meaning.statements)
             {
                 return Err(changed());
             }
@@ -218,6 +220,11 @@ impl SessionJudge {
         then: Then,
     ) -> Answer {
         meaning.statements.iter().filter_map(|run| names::named(&run.kind)).try_for_each(distinct)?;
+        let makes = |run: &Statement| matches!(run.kind, Kind::Prepare { .. } | Kind::Declare { .. });
+        let made = meaning.statements.iter().filter(|run| makes(run)).count();
+        if made > 0 && self.shared.names.has_no_room_for(made) {
+            return Err(too_many());
+        }
         let in_transaction = view.transaction == Transaction::Open
             || self.ran_in == Some(view.segment)
             || self.shared.names.is_in_block(view.segment);

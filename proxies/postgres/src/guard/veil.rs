@@ -235,7 +235,9 @@ impl SessionVeil {
 
     /// An execution stopped at its row limit: its portal goes on later.
     fn suspended(&mut self, plan: Option<&mut Plan>) {
-        let Some(Plan::Execute { portal, receipt, is_portals, tally, changes, judged, .. }) = plan else { return };
+        let Some(Plan::Execute { portal, receipt, is_portals, tally, changes, judged, .. }) = plan else {
+            return;
+        };
         self.ran(judged);
         tally.suspend();
         // It has run, if not to its end.

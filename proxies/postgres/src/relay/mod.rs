@@ -126,16 +126,22 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
     }
 
     async fn command(&mut self, command: Command) -> Result<(), End> {
-        match self.decide(command).await? {
+        let disposition = match self.decide(command).await? {
+            Disposition::Forward(leave, plan) => Disposition::Forward(leave, plan),
+            Disposition::Refuse(refusal) => Disposition::Refuse(refusal),
+            Disposition::End(refusal) => Disposition::End(refusal),
+            Disposition::Hold(notice, held) => self.hold(notice, held).await?,
+        };
+        match disposition {
+            Disposition::End(refusal) => Err(End::Refused(refusal)),
+            // What came before it failed while it was decided on: the target reads on to the next Sync.
+            _ if self.ledger.is_skipping() => {
+                self.up.drop(command);
+                Ok(())
+            }
             Disposition::Forward(leave, plan) => self.up.send(command, leave, plan, &mut self.ledger),
             Disposition::Refuse(refusal) => self.refuse(command, &refusal),
-            Disposition::End(refusal) => Err(End::Refused(refusal)),
-            Disposition::Hold(notice, held) => match self.hold(notice, held).await? {
-                Disposition::Forward(leave, plan) => self.up.send(command, leave, plan, &mut self.ledger),
-                Disposition::Refuse(refusal) => self.refuse(command, &refusal),
-                Disposition::End(refusal) => Err(End::Refused(refusal)),
-                Disposition::Hold(_, never) => match never {},
-            },
+            Disposition::Hold(_, never) => match never {},
         }
     }
 

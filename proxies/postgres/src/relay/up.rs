@@ -140,6 +140,11 @@ impl Up {
         Ok(())
     }
 
+    /// Drops a command that nobody waits for an answer to.
+    pub(super) fn drop(&mut self, command: Command) {
+        self.under_way = Piece { left: command.total, is_dropped: true };
+    }
+
     /// Refuses a command in its place, and makes what the target has done with it fail.
     pub(super) fn refuse<Plan: Ticket>(
         &mut self,

@@ -32,7 +32,14 @@ INSERT INTO labels VALUES (1, 'harmless');
 
 fn hides(reply: &crate::reply::Reply, how: &str) {
     let text = reply.text().to_lowercase();
-    assert!(!text.contains("ada@") && !text.contains("ada") && !text.contains("536-22") && !text.contains("canary"), "{how}: {}", reply.text());
+    assert!(
+        !text.contains("ada@")
+            && !text.contains("ada")
+            && !text.contains("536-22")
+            && !text.contains("canary"),
+        "{how}: {}",
+        reply.text()
+    );
 }
 
 #[test]
@@ -51,7 +58,11 @@ fn constraints_that_are_checked_late_tell_no_masked_value() {
         ("at Sync, behind another", [run(GONE), run("select 1"), say::sync()].concat(), 1),
         ("by a query behind it", [run(GONE), say::query("select 1")].concat(), 1),
         ("made immediate", say::query(&format!("begin; {GONE}; set constraints all immediate")), 1),
-        ("made immediate, extended", [run("begin"), run(GONE), run("set constraints all immediate"), say::sync()].concat(), 1),
+        (
+            "made immediate, extended",
+            [run("begin"), run(GONE), run("set constraints all immediate"), say::sync()].concat(),
+            1,
+        ),
         ("cascading", say::query("update bosses set id = 200 where id = 1"), 1),
         ("cascading, extended", [run("update bosses set id = 200 where id = 1"), say::sync()].concat(), 1),
     ] {
@@ -110,23 +121,68 @@ fn masked_values_are_defined_into_no_other_column() {
     house.direct(TABLES);
     house.police(OPEN);
     for (script, read) in [
-        (&["alter table users alter column name type text using email"][..], "select name from users where id = 1"),
-        (&["alter table users add column copy text generated always as (email) stored"], "select copy from users where id = 1"),
-        (&["alter table users add column copy2 text generated always as (upper(email)) stored"], "select lower(copy2) from users where id = 1"),
-        (&["prepare p as select email from users", "create table stolen as execute p"], "select * from stolen"),
+        (
+            &["alter table users alter column name type text using email"][..],
+            "select name from users where id = 1",
+        ),
+        (
+            &["alter table users add column copy text generated always as (email) stored"],
+            "select copy from users where id = 1",
+        ),
+        (
+            &["alter table users add column copy2 text generated always as (upper(email)) stored"],
+            "select lower(copy2) from users where id = 1",
+        ),
+        (
+            &["prepare p as select email from users", "create table stolen as execute p"],
+            "select * from stolen",
+        ),
         (&["create table stolen2 as table users"], "select email from stolen2"),
         (&["create view seen as select u.email as e from users u"], "select e from seen"),
-        (&["create rule r as on update to labels do also update labels set label = (select email from users where id = 1)", "update labels set id = 1 where id = 1"], "select label from labels"),
+        (
+            &[
+                "create rule r as on update to labels do also update labels set label = (select email from users where id = 1)",
+                "update labels set id = 1 where id = 1",
+            ],
+            "select label from labels",
+        ),
         (&["insert into labels select 2, email from users where id = 1"], "select label from labels"),
-        (&["insert into labels values (1, '') on conflict (id) do update set label = (select email from users where id = 1)"], "select label from labels"),
+        (
+            &[
+                "insert into labels values (1, '') on conflict (id) do update set label = (select email from users where id = 1)",
+            ],
+            "select label from labels",
+        ),
         (&["update users set name = email where id = 1"], "select name from users where id = 1"),
-        (&["update users set (name, id) = (select email, id from users where id = 1) where id = 1"], "select name from users where id = 1"),
-        (&["merge into labels using users on labels.id = users.id when not matched then insert values (7, users.email)"], "select label from labels"),
+        (
+            &["update users set (name, id) = (select email, id from users where id = 1) where id = 1"],
+            "select name from users where id = 1",
+        ),
+        (
+            &[
+                "merge into labels using users on labels.id = users.id when not matched then insert values (7, users.email)",
+            ],
+            "select label from labels",
+        ),
         (&["create temp table t (x text)", "insert into t select email from users"], "select x from t"),
         (&["create temp table t2 as select email from users"], "select * from t2"),
-        (&["create function f() returns setof text language sql begin atomic select email from users; end"], "select * from f()"),
-        (&["create table heirs (extra int) inherits (users)", "insert into heirs values (50, 'h', 'ada@heir', '536-22-0000')"], "select email || '' from heirs"),
-        (&["create table part (like users including all)", "insert into part select * from users"], "select email from part"),
+        (
+            &[
+                "create function f() returns setof text language sql begin atomic select email from users; end",
+            ],
+            "select * from f()",
+        ),
+        (
+            &[
+                "create table heirs (extra int) inherits (users)",
+                "insert into heirs values (50, 'h', 'ada@heir', '536-22-0000')",
+            ],
+            "select email || '' from heirs",
+        ),
+        (
+            &["create table part (like users including all)", "insert into part select * from users"],
+            "select email from part",
+        ),
         (&["alter table users rename column email to harmless"], "select harmless from users where id = 1"),
         (&["alter table users rename to people2"], "select harmless || '' from people2 where id = 1"),
     ] {
@@ -156,11 +212,26 @@ fn columns_that_come_or_go_in_an_open_transaction_shift_no_mask() {
         (dropped, "select (f || '') from (select * from orders, users, numbers) x(a, b, c, d, e, f, g, h)"),
         (dropped, "select (e || '') from (select * from orders, users) x(a, b, c, d, e, f, g)"),
         (dropped, "select (f || '') from (select * from orders, users) x(a, b, c, d, e, f, g)"),
-        (added, "select (h || '') from (select * from orders, users, numbers) x(a, b, c, d, e, f, g, h, i, j)"),
-        (added, "select (i || '') from (select * from orders, users, numbers) x(a, b, c, d, e, f, g, h, i, j)"),
-        (added, "select (h || '') from (select * from orders, users, cards) x(a, b, c, d, e, f, g, h, i, j, k, l)"),
-        (added, "select (i || '') from (select * from orders, users, cards) x(a, b, c, d, e, f, g, h, i, j, k, l)"),
-        (dropped, "select * from (select 1, 'x', 'y', 'z', 'v', 'w', 'u' union all select * from (select * from orders, users) q) x"),
+        (
+            added,
+            "select (h || '') from (select * from orders, users, numbers) x(a, b, c, d, e, f, g, h, i, j)",
+        ),
+        (
+            added,
+            "select (i || '') from (select * from orders, users, numbers) x(a, b, c, d, e, f, g, h, i, j)",
+        ),
+        (
+            added,
+            "select (h || '') from (select * from orders, users, cards) x(a, b, c, d, e, f, g, h, i, j, k, l)",
+        ),
+        (
+            added,
+            "select (i || '') from (select * from orders, users, cards) x(a, b, c, d, e, f, g, h, i, j, k, l)",
+        ),
+        (
+            dropped,
+            "select * from (select 1, 'x', 'y', 'z', 'v', 'w', 'u' union all select * from (select * from orders, users) q) x",
+        ),
     ] {
         for is_one in [false, true] {
             let mut ana = house.log_in("ana");

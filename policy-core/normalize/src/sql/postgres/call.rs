@@ -212,8 +212,15 @@ pub(super) fn only_sets(select: &SelectStmt) -> bool {
     else {
         return false;
     };
-    let clauses =
-        [distinct_clause, from_clause, group_clause, window_clause, values_lists, sort_clause, locking_clause];
+    let clauses = [
+        distinct_clause,
+        from_clause,
+        group_clause,
+        window_clause,
+        values_lists,
+        sort_clause,
+        locking_clause,
+    ];
     clauses.iter().all(|clause| clause.is_empty()) && target_list.iter().all(is_set_config)
 }
 
