@@ -197,7 +197,9 @@ impl SessionVeil {
     fn ran(&mut self, judged: &Arc<Judged>) {
         self.is_uncommitted = true;
         let is_latest = self.latest.as_ref().is_some_and(|latest| Arc::ptr_eq(latest, judged));
-        if !is_latest && masks(judged) {
+        // One that masks columns stands until another does.
+        let stands = self.latest.as_ref().is_some_and(|latest| masks(latest)) && !masks(judged);
+        if !is_latest && !stands && !judged.obligations().masks.is_empty() {
             self.latest = Some(Arc::clone(judged));
         }
     }

@@ -20,4 +20,5 @@ mod paths;
 mod reply;
 mod stops;
 mod told;
+mod unasked;
 mod verdicts;
