@@ -45,7 +45,7 @@ fn settings_names_notices_and_errors_are_looked_through() {
          for each row execute function late()",
     );
     house.police(&format!(
-        "{}\nallow \"tests: late\" {{ on postgres do call on \"public.*\"  do insert on \"public.numbers\" }}",
+        "{}\nallow \"tests: late\" {{ on postgres do call on \"public.*\"  do listen, notify  do insert on \"public.numbers\" }}",
         crate::house::POLICY
     ));
     let mut carl = house.log_in("carl");
