@@ -221,6 +221,11 @@ impl<'a> Walk<'_, 'a> {
                 outputs.extend(self.defined_columns(own, &lineage));
             }
         }
+        if outputs.len() > 1 && outputs.iter().all(|output| output.spread) {
+            // One run: none of its columns can be told apart.
+            let certain = outputs.iter().all(|output| output.certain);
+            outputs = vec![Output { certain, ..collapse(&outputs) }];
+        }
         if range.ordinality {
             outputs.push(output(Some("ordinality".into()), Lineage::none()));
         }
