@@ -85,6 +85,12 @@ impl<'a> Session<'a> {
                 self.path = None;
                 self.role = None;
             }
+            // What runs behind a name is not known here, nor what it sets.
+            kind if runs_a_name(kind) => {
+                self.path = None;
+                self.role = None;
+                self.path_changed = true;
+            }
             // What they run may change anything. An allow of them trusts their body with data, not with names.
             Kind::Unknown | Kind::Call => {
                 self.path = None;
@@ -121,5 +127,13 @@ impl<'a> Session<'a> {
             Some("standard_conforming_strings") => self.overlay.stale = true,
             Some(_) => {}
         }
+    }
+}
+
+fn runs_a_name(kind: &Kind) -> bool {
+    match kind {
+        Kind::Execute { .. } | Kind::Fetch { .. } => true,
+        Kind::Explain { inner, .. } => runs_a_name(&inner.kind),
+        _ => false,
     }
 }

@@ -25,7 +25,8 @@ pub struct Statement {
     pub flows: Vec<Flow>,
     /// The highest `$n` used; 0 where there is none.
     pub parameters: u16,
-    /// Session settings it changes, by SET or by `set_config`.
+    /// Session settings it changes when it runs, by SET or by `set_config`. Those of what PREPARE or EXPLAIN holds are not
+    /// among them.
     pub settings: Vec<Setting>,
     /// Why an action is `unknown` or undetermined, in words for a person. Holds no literals.
     pub notes: Vec<Box<str>>,
@@ -229,6 +230,14 @@ pub struct Setting {
     pub value: SettingValue,
     /// Whether the change ends with the transaction.
     pub local: bool,
+}
+
+impl Setting {
+    /// The same change where it is not known whether, when or with which value it comes about.
+    #[must_use]
+    pub fn undetermined(self) -> Self {
+        Self { value: SettingValue::Unknown, local: false, ..self }
+    }
 }
 
 /// What a setting becomes.

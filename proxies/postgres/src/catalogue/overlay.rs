@@ -54,8 +54,9 @@ impl Overlay {
                 return;
             };
             let is_table = |relation: &Relation| matches!(relation.kind, RelationKind::Table);
-            // A table that is altered keeps its identity and its columns their numbers.
-            if verb == "alter" && snapshot.find(schema, object).is_some_and(is_table) {
+            // A table that is altered keeps its identity. Columns that come or go shift those behind them.
+            let shifts = says("add") || says("drop");
+            if verb == "alter" && !shifts && snapshot.find(schema, object).is_some_and(is_table) {
                 continue;
             }
             self.touched.insert((schema.into(), object.into()));

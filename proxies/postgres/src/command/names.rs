@@ -208,8 +208,13 @@ impl<S: Clone, P> Names<S, P> {
 
     /// Whether the session has as many names as it may.
     pub fn is_full(&self) -> bool {
+        self.has_no_room_for(1)
+    }
+
+    /// Whether the session may not make so many names more.
+    pub fn has_no_room_for(&self, more: usize) -> bool {
         let state = self.state();
-        state.statements.len() >= MOST || state.portals.len() >= MOST || state.pending.len() >= MOST
+        [state.statements.len(), state.portals.len(), state.pending.len()].iter().any(|now| now + more > MOST)
     }
 
     /// Notes a change that was asked for in `segment`.
@@ -300,6 +305,9 @@ impl<S, P> Drop for Definition<S, P> {
 
 /// The changes that running a statement makes, apart from those to PREPARE's and DECLARE's names.
 pub fn changes<S, P>(statement: &Statement) -> Option<Change<S, P>> {
+    if statement.kind == Kind::Discard(Discard::All) {
+        return Some(Change::Discard);
+    }
     if !statement.settings.is_empty() {
         return Some(Change::Settings(statement.settings.clone()));
     }
@@ -307,7 +315,6 @@ pub fn changes<S, P>(statement: &Statement) -> Option<Change<S, P>> {
         Kind::Transaction(control) => Change::Transaction(control.clone()),
         Kind::Deallocate(name) => Change::ForgetStatement(name.clone()),
         Kind::Close(name) => Change::ForgetPortal(name.clone()),
-        Kind::Discard(Discard::All) => Change::Discard,
         _ => return None,
     })
 }

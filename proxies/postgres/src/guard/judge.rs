@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 
-use policy_normalize::sql::{Bound, Kind, Statement};
+use policy_normalize::sql::{Bound, Kind, Setting, Statement};
 use portcullis_gateway::enforce::{
     Asked, Closing, Held, Judged, Judgement, Parameter, Permit, RefusalKind, Session, Stage,
 };
@@ -183,18 +183,22 @@ impl SessionJudge {
         self.ran_in = Some(view.segment);
         let known = self.known(view.segment).await?;
         let is_same_world = known.snapshot.generation == meaning.world.generation;
+        let is_late =
+            is_portal && meaning.statements.iter().any(|statement| is_analysed_late(&statement.kind));
+        if !is_same_world || is_late {
+            let now = self.still(&meaning, meaning.asked.raw(), view.segment).await?;
+            if now.asked.digest() != meaning.asked.digest()
+                || (is_late && now.statements != meaning.statements)
+            {
+                return Err(changed());
+            }
+        }
         if is_portal && is_same_world {
             // The same policy and the same definitions as when it was bound: its permit still stands.
             if let Some(again) = self.session.resume(&judged).map_err(|denial| refusal(&denial))? {
                 self.note(&meaning, &known, view.segment);
                 let plan = self.execution(execute.portal.into(), meaning, judged, view.segment);
                 return Ok(Disposition::Forward(Leave::Again(again), plan));
-            }
-        }
-        if !is_same_world {
-            let now = self.still(&meaning, meaning.asked.raw(), view.segment).await?;
-            if now.asked.digest() != meaning.asked.digest() {
-                return Err(changed());
             }
         }
         self.run(meaning, view, "execute", &[], Then::Execute { portal: execute.portal.into() }).await
@@ -210,6 +214,11 @@ impl SessionJudge {
         then: Then,
     ) -> Answer {
         meaning.statements.iter().filter_map(|run| names::named(&run.kind)).try_for_each(distinct)?;
+        let makes = |run: &Statement| matches!(run.kind, Kind::Prepare { .. } | Kind::Declare { .. });
+        let made = meaning.statements.iter().filter(|run| makes(run)).count();
+        if made > 0 && self.shared.names.has_no_room_for(made) {
+            return Err(too_many());
+        }
         let in_transaction = view.transaction == Transaction::Open
             || self.ran_in == Some(view.segment)
             || self.shared.names.is_in_block(view.segment);
@@ -324,6 +333,10 @@ impl SessionJudge {
             if let Some(change) = change {
                 changes.push((number, self.shared.names.propose(change, segment)));
             }
+            if matches!(statement.kind, Kind::Declare { .. }) && !statement.settings.is_empty() {
+                let change = Change::Settings(statement.settings.clone());
+                changes.push((number, self.shared.names.propose(change, segment)));
+            }
         }
         changes
     }
@@ -383,7 +396,8 @@ impl SessionJudge {
         segment: u64,
     ) -> Result<Arc<Meaning>, Refusal> {
         let (world, _) = self.world(segment).await?;
-        if before.world == world && !before.is_dynamic {
+        // What the open transaction has changed is no part of the world that others share.
+        if before.world == world && !before.is_dynamic && !self.shared.has_changed() {
             return Ok(Arc::clone(before));
         }
         self.meaning(text, segment).await
@@ -395,7 +409,7 @@ impl SessionJudge {
             return self.still(&prepared.meaning, &prepared.text, segment).await;
         };
         let (world, known) = self.world(segment).await?;
-        if prepared.meaning.world == world {
+        if prepared.meaning.world == world && !self.shared.has_changed() {
             return Ok(Arc::clone(&prepared.meaning));
         }
         let overlay = self.shared.overlay();
@@ -541,6 +555,25 @@ fn is_unresolved(meaning: &Meaning) -> bool {
     })
 }
 
+/// Whether the target finds out what the names in a statement stand for when it runs, not when it is bound.
+fn is_analysed_late(kind: &Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::Noop
+            | Kind::Select
+            | Kind::Insert
+            | Kind::Update
+            | Kind::Delete
+            | Kind::Merge
+            | Kind::Transaction(_)
+            | Kind::Set
+            | Kind::Show
+            | Kind::Listen(_)
+            | Kind::Unlisten(_)
+            | Kind::Notify(_)
+    )
+}
+
 /// The formats that a Bind asks its results to have.
 fn formats(bind: &Bind<'_>) -> SmallVec<[Format; 4]> {
     let code = |pair: &[u8]| if pair == [0, 1] { Format::Binary } else { Format::Text };
@@ -554,6 +587,8 @@ fn fetching(mut statement: Statement, open: &Meaning) -> Statement {
         statement.outputs = from.outputs.clone();
         statement.predicates.merge(&from.predicates);
         statement.flows.extend(from.flows.iter().cloned());
+        // Which of its rows are read, and so what is set at last, is not known.
+        statement.settings.extend(from.settings.iter().cloned().map(Setting::undetermined));
     }
     // What FETCH itself can't tell is what the cursor has just told.
     statement.actions.retain(|action| action.verb != policy_core::Verb::UNKNOWN || open_is_unknown(open));

@@ -51,16 +51,17 @@ pub(super) fn portal(
     detects: bool,
 ) -> ResultPlan {
     let statement = portal.meaning.statements.first();
+    let unknown = Outputs::unknown();
+    let outputs = statement.map_or(&unknown, |statement| &statement.outputs);
     match (described_as, known) {
-        (Some(fields), known) => described(statement, &portal.judged, fields, known, overlay, detects)
+        (_, None) => ResultPlan::nothing(),
+        (Some(fields), Some(known)) => resolver(&portal.judged, known, overlay, detects)
+            .result_described_before(outputs, fields)
             .with_formats(&portal.formats)
             .unwrap_or_else(ResultPlan::nothing),
         (None, Some(known)) => {
-            let unknown = Outputs::unknown();
-            let outputs = statement.map_or(&unknown, |statement| &statement.outputs);
             resolver(&portal.judged, known, overlay, detects).undescribed(outputs, &portal.formats)
         }
-        (None, None) => ResultPlan::nothing(),
     }
 }
 

@@ -42,6 +42,11 @@ impl Shared {
         Arc::clone(&self.definitions().overlay)
     }
 
+    /// Whether the open transaction changed any definition.
+    pub fn has_changed(&self) -> bool {
+        !self.definitions().overlay.is_empty()
+    }
+
     /// Whether definitions were changed in another segment than this one, whose end has not come.
     pub fn is_changing(&self, segment: u64) -> bool {
         self.definitions().changed_in.is_some_and(|changed| changed != segment)

@@ -33,6 +33,8 @@ pub struct SessionVeil {
     maskers: Maskers,
     /// The latest decision that masks: what comes unasked is masked by it.
     latest: Option<Arc<Judged>>,
+    /// Something has run since the last ReadyForQuery, whose constraints may be checked with what comes after it.
+    is_uncommitted: bool,
     /// Bytes of data let through for the command that is being answered.
     passed: Tally,
     replies: Replies,
@@ -51,6 +53,7 @@ impl SessionVeil {
             maskers: Maskers { general, special: SmallVec::new() },
             shared,
             latest: None,
+            is_uncommitted: false,
             passed: Tally::default(),
             replies: Replies::new(tape),
             counting: Counting::default(),
@@ -76,6 +79,9 @@ impl SessionVeil {
             // A Parse or a Bind may evaluate what it holds; nothing runs otherwise.
             _ => return self.latest.as_ref().map_or(Exposure::Open, |judged| results::standing(judged)),
         };
+        if self.is_uncommitted && self.latest.as_ref().is_some_and(|judged| masks(judged)) {
+            return Exposure::Guarded;
+        }
         let Some(known) = self.shared.target.current() else { return Exposure::Guarded };
         let overlay = self.shared.overlay();
         let statements = match at {
@@ -200,6 +206,11 @@ impl SessionVeil {
     /// A statement went well.
     fn completed(&mut self, tag: &[u8], plan: Option<&mut Plan>) {
         self.replies.ended();
+        match plan.as_deref() {
+            Some(Plan::Query(run)) => self.ran(&run.judged),
+            Some(Plan::Execute { judged, .. }) => self.ran(judged),
+            _ => {}
+        }
         match plan {
             Some(Plan::Query(run)) => run.completed(tag),
             Some(Plan::Execute { portal, meaning, changes, receipt, is_portals, tally, .. }) => {
@@ -212,6 +223,17 @@ impl SessionVeil {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Notes that something ran under this decision.
+    fn ran(&mut self, judged: &Arc<Judged>) {
+        self.is_uncommitted = true;
+        let is_latest = self.latest.as_ref().is_some_and(|latest| Arc::ptr_eq(latest, judged));
+        // One that masks columns stands until another does.
+        let stands = self.latest.as_ref().is_some_and(|latest| masks(latest)) && !masks(judged);
+        if !is_latest && !stands && !judged.obligations().masks.is_empty() {
+            self.latest = Some(Arc::clone(judged));
         }
     }
 
@@ -248,9 +270,15 @@ impl SessionVeil {
 
     /// An execution stopped at its row limit: its portal goes on later.
     fn suspended(&mut self, plan: Option<&mut Plan>) {
-        let Some(Plan::Execute { portal, meaning, receipt, is_portals, tally, .. }) = plan else { return };
+        let Some(Plan::Execute { portal, meaning, receipt, is_portals, tally, changes, judged, .. }) = plan
+        else {
+            return;
+        };
         self.has_changed = self.has_changed || !only_reads(meaning);
+        self.ran(judged);
         tally.suspend();
+        // It has run, if not to its end.
+        super::plan::confirm(changes, 0, b"");
         let tally = std::mem::take(tally);
         match receipt.take() {
             Some(own) if !*is_portals => tally.tell(own, None),
@@ -271,6 +299,7 @@ impl SessionVeil {
         }
         self.stopped = None;
         self.has_changed = false;
+        self.is_uncommitted = false;
         let is_in_block = body != b"I";
         if !is_in_block {
             self.shared.names.idle();
@@ -599,6 +628,11 @@ fn recalled(
         }
         found
     })
+}
+
+/// Whether a decision masks any column.
+fn masks(judged: &Judged) -> bool {
+    results::standing(judged) == Exposure::Guarded
 }
 
 /// The SQLSTATE of an ErrorResponse.

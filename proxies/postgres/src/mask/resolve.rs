@@ -63,12 +63,22 @@ pub struct Resolver<'a> {
 impl Resolver<'_> {
     /// The plan of a result that the server has described.
     pub fn result(&self, outputs: &Outputs, fields: &[Field]) -> ResultPlan {
+        self.planned(outputs, fields, Worth::Settles)
+    }
+
+    /// The plan of a result that the server described when its statement was prepared. Its names may stand for other
+    /// tables since: what the description says of tables can add masks, and make up for no lineage.
+    pub fn result_described_before(&self, outputs: &Outputs, fields: &[Field]) -> ResultPlan {
+        self.planned(outputs, fields, Worth::Adds)
+    }
+
+    fn planned(&self, outputs: &Outputs, fields: &[Field], worth: Worth) -> ResultPlan {
         let masks: Vec<Option<Transform>> = if self.masks_columns() {
             let traced = Traced::of(outputs, fields.len());
             fields
                 .iter()
                 .enumerate()
-                .map(|(index, field)| self.column(field.table, field.attnum, traced.at(index)))
+                .map(|(index, field)| self.column(field.table, field.attnum, worth, traced.at(index)))
                 .collect()
         } else {
             vec![None; fields.len()]
@@ -116,7 +126,7 @@ impl Resolver<'_> {
                 Some(output) => Trace { sources: Some(&output.sources), copied: from_table },
                 None => Trace { sources: None, copied: false },
             };
-            let mask = if self.masks_columns() { self.column(0, 0, traced) } else { None };
+            let mask = if self.masks_columns() { self.column(0, 0, Worth::Settles, traced) } else { None };
             let declared = output.filter(|_| from_table).and_then(|output| self.type_of(output));
             // A value of an unknown type can be looked through as text, but not in the binary format.
             let blind = declared.is_none() && wire == Format::Binary && self.detects;
@@ -167,6 +177,9 @@ impl Resolver<'_> {
             ),
             _ => false,
         };
+        // SET CONSTRAINTS checks what waits, as COMMIT does.
+        let checks = Resource::named(["constraints"]);
+        let harmless = harmless && !statement.actions.iter().any(|action| action.resource == checks);
         let mut reached = statement.outputs.sources();
         reached.merge(&statement.predicates);
         statement.flows.iter().for_each(|flow| {
@@ -184,14 +197,15 @@ impl Resolver<'_> {
     }
 
     /// The mask of one output column.
-    fn column(&self, table: u32, attnum: i16, traced: Trace<'_>) -> Option<Transform> {
+    fn column(&self, table: u32, attnum: i16, worth: Worth, traced: Trace<'_>) -> Option<Transform> {
         let mut joined = Joined::default();
-        let mut resolved = table != 0 && self.add_provenance(table, attnum, &mut joined);
+        let is_placed = table != 0 && self.add_provenance(table, attnum, &mut joined);
+        let mut resolved = is_placed && worth == Worth::Settles;
         if let Some(sources) = traced.sources {
             for source in sources {
                 let is_itself = matches!(source, ColumnRef::Column { relation, attnum: Some(own), .. }
                     if relation.oid == Some(table) && *own == attnum);
-                if !(resolved && is_itself) {
+                if !(is_placed && is_itself) {
                     self.add(source, traced.copied, &mut joined);
                 }
             }
@@ -341,6 +355,15 @@ impl Resolver<'_> {
         self.add(&ColumnRef::Whole(relation.clone()), false, &mut joined);
         joined.transform().is_some()
     }
+}
+
+/// What it is worth that the server names the table that a column is read from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// It says so of the rows that are coming: that settles it.
+    Settles,
+    /// It said so before.
+    Adds,
 }
 
 /// What lineage says about one column.

@@ -275,3 +275,52 @@ fn what_comes_later_can_t_change_what_was_judged() {
         "once it is there for all, it is known"
     );
 }
+
+/// A command that is being decided on while what came before it fails: the target reads on to the next Sync.
+#[test]
+fn a_failure_ahead_of_a_command_that_is_decided_on_takes_it_along() {
+    let house = House::new();
+    let run = crate::common::raw::extended;
+    for behind in [READ, "select item from other.orders", "execute gone"] {
+        let mut ana = house.log_in("ana");
+        ana.ask("begin");
+        // Whatever is behind it has to wait for what becomes of the search path.
+        ana.send(
+            &[
+                run("set search_path = public"),
+                run("rollback to nowhere"),
+                say::sync(),
+                run(behind),
+                say::sync(),
+            ]
+            .concat(),
+        );
+        assert_eq!(ana.reply().shape(), "1 2 C 1 2 E(3B001) Z(E)", "{behind}");
+        assert!(ana.reply().shape().ends_with("Z(E)"), "{behind}");
+        ana.ask("rollback");
+        ana.ask("begin");
+        ana.send(
+            &[run("rollback to nowhere"), say::parse("", "execute gone"), run(behind), say::sync()].concat(),
+        );
+        assert!(ana.reply().shape().ends_with("E(3B001) Z(E)"), "{behind}");
+        assert_eq!(ana.ask("rollback").shape(), "C Z(I)");
+        assert_eq!(ana.ask(READ).rows(), ["lantern"]);
+    }
+}
+
+/// Names that SQL makes count as those of the wire do.
+#[test]
+fn names_made_by_sql_are_bounded() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    let most = portcullis_postgres::command::names::MOST;
+    let mut refused = 0;
+    for batch in 0..=(most / 500) {
+        let all: Vec<String> = (0..500).map(|n| format!("prepare p{batch}_{n} as select 1")).collect();
+        refused += usize::from(ana.ask(&all.join(";")).error(b'C') != "");
+    }
+    assert!(refused > 0, "{most} names and more");
+    // What is given back may be used again.
+    assert_eq!(ana.ask("discard all").shape(), "C Z(I)");
+    assert_eq!(ana.ask("prepare p as select 1").shape(), "C Z(I)");
+}

@@ -1,6 +1,6 @@
 //! Calls of functions: which are judged, what they change, and what flows into their results.
 
-use pg_query::protobuf::FuncCall;
+use pg_query::protobuf::{FuncCall, SelectStmt};
 use pg_query::{Node, NodeEnum};
 use policy_core::{Action, Resource, Value, Verb};
 
@@ -110,41 +110,46 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// `set_config(name, value, is_local)` is SET.
+    /// `set_config(name, value, is_local)` is SET. It is judged as that wherever it stands; what it leaves behind is
+    /// known only where it surely runs, with arguments that are read in one way.
     fn set_config(&mut self, arguments: &[Node]) {
-        let text = |literal: Literal<'_>| match literal {
-            Literal::Text(text) => Some(text.to_ascii_lowercase().into_boxed_str()),
-            Literal::Null | Literal::Pending | Literal::Opaque => None,
+        let argument = |index: usize, name: &str| {
+            let named = arguments.iter().find_map(|argument| match &argument.node {
+                Some(NodeEnum::NamedArgExpr(named)) if named.name == name => Some(argument),
+                _ => None,
+            });
+            let at = arguments.get(index);
+            named.or_else(|| at.filter(|at| !matches!(at.node, Some(NodeEnum::NamedArgExpr(_)))))
         };
-        let pending = self.literal(arguments.first()) == Literal::Pending;
-        let name = text(self.literal(arguments.first()));
-        let value = match self.literal(arguments.get(1)) {
-            Literal::Text(text) if name.as_deref() == Some("search_path") => {
-                match text
-                    .split(',')
-                    .map(|entry| split_identifier(entry).filter(|parts| parts.len() == 1))
-                    .collect()
-                {
-                    Some(entries) => {
-                        let entries: Vec<Vec<Box<str>>> = entries;
-                        SettingValue::To(entries.into_iter().flatten().collect())
-                    }
-                    None => SettingValue::Unknown,
-                }
-            }
-            Literal::Text(text) => SettingValue::To(vec![text.into()]),
-            Literal::Null | Literal::Pending | Literal::Opaque => SettingValue::Unknown,
-        };
-        let local = !matches!(
-            text(self.literal(arguments.get(2))).as_deref(),
-            Some("false" | "f" | "off" | "no" | "n" | "0")
-        );
-        if pending {
+        let name = self.literal(argument(0, "setting_name"));
+        let value = self.literal(argument(1, "new_value"));
+        let local = self.literal(argument(2, "is_local"));
+        if name == Literal::Pending {
             self.verb("set", Resource::Pending);
             self.settings.push(Setting { name: None, value: SettingValue::Unknown, local: false });
             return;
         }
-        self.sets(Setting { name, value, local });
+        let name = match name {
+            Literal::Text(text) => Some(text.to_ascii_lowercase().into_boxed_str()),
+            Literal::Null | Literal::Pending | Literal::Opaque => None,
+        };
+        let value = match value {
+            Literal::Text(text) if name.as_deref() == Some("search_path") => search_path(&text),
+            Literal::Text(text) => SettingValue::To(vec![text.into()]),
+            Literal::Null | Literal::Pending | Literal::Opaque => SettingValue::Unknown,
+        };
+        let is_local = match &local {
+            Literal::Text(text) => truth(text),
+            // The server takes NULL for false.
+            Literal::Null => Some(false),
+            Literal::Pending | Literal::Opaque => None,
+        };
+        self.sets(Setting { name, value, local: is_local.unwrap_or(false) });
+        let is_sure = self.calls_run && is_local.is_some() && arguments.iter().all(is_plain);
+        if !is_sure && let Some(left) = self.settings.last_mut() {
+            left.value = SettingValue::Unknown;
+            left.local = false;
+        }
     }
 
     /// The action of a change of a setting.
@@ -177,5 +182,89 @@ impl Walk<'_, '_> {
             }
         }
         self.settings.push(setting);
+    }
+}
+
+/// Whether a query is nothing but calls of `set_config`, one row of them, so that each runs once and in order.
+pub(super) fn only_sets(select: &SelectStmt) -> bool {
+    let SelectStmt {
+        distinct_clause,
+        into_clause: None,
+        target_list,
+        from_clause,
+        where_clause: None,
+        group_clause,
+        group_distinct: _,
+        having_clause: None,
+        window_clause,
+        values_lists,
+        sort_clause,
+        limit_offset: None,
+        limit_count: None,
+        limit_option: _,
+        locking_clause,
+        with_clause: None,
+        op: _,
+        all: _,
+        larg: None,
+        rarg: None,
+    } = select
+    else {
+        return false;
+    };
+    let clauses = [
+        distinct_clause,
+        from_clause,
+        group_clause,
+        window_clause,
+        values_lists,
+        sort_clause,
+        locking_clause,
+    ];
+    clauses.iter().all(|clause| clause.is_empty()) && target_list.iter().all(is_set_config)
+}
+
+fn is_set_config(target: &Node) -> bool {
+    let Some(NodeEnum::ResTarget(target)) = &target.node else { return false };
+    let Some(NodeEnum::FuncCall(call)) = target.val.as_ref().and_then(|value| value.node.as_ref()) else {
+        return false;
+    };
+    let names = strings(&call.funcname);
+    matches!(names.as_slice(), ["set_config"] | ["pg_catalog", "set_config"])
+        && call.agg_filter.is_none()
+        && call.over.is_none()
+        && call.args.iter().all(is_plain)
+}
+
+/// Whether an argument is one value as it stands: no row can be missing for it, no cast makes another of it.
+fn is_plain(argument: &Node) -> bool {
+    match &argument.node {
+        Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_)) => true,
+        Some(NodeEnum::NamedArgExpr(named)) => named.arg.as_deref().is_some_and(is_plain),
+        Some(NodeEnum::TypeCast(cast)) => {
+            let is_text = cast.type_name.as_ref().is_some_and(|name| {
+                matches!(strings(&name.names).last(), Some(&("text" | "bool")))
+                    && name.array_bounds.is_empty()
+                    && name.typmods.is_empty()
+            });
+            is_text && cast.arg.as_deref().is_some_and(is_plain)
+        }
+        _ => false,
+    }
+}
+
+/// A search path as `set_config` takes it: identifiers between commas.
+fn search_path(text: &str) -> SettingValue {
+    let entries: Option<Vec<Vec<Box<str>>>> =
+        text.split(',').map(|entry| split_identifier(entry).filter(|parts| parts.len() == 1)).collect();
+    entries.map_or(SettingValue::Unknown, |entries| SettingValue::To(entries.into_iter().flatten().collect()))
+}
+
+/// A truth value in the forms that everybody writes; the server takes more.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "on" | "yes" | "y" | "1" => Some(true),
+        "false" | "f" | "off" | "no" | "n" | "0" => Some(false),
+        _ => None,
     }
 }

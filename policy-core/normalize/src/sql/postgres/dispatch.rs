@@ -160,6 +160,7 @@ impl<'a> Walk<'_, 'a> {
 
     fn top_select(&mut self, select: &SelectStmt) -> Kind {
         self.take_limit(select);
+        self.calls_run = super::call::only_sets(select);
         let outputs = self.select(select);
         match into_of(select) {
             Some(into) => {
@@ -289,6 +290,10 @@ impl<'a> Walk<'_, 'a> {
         let inner = statement(self.session, declare.query.as_deref(), 0..0);
         self.verb("declare", Resource::named([&declare.portalname]));
         self.absorb(&inner);
+        if !inner.settings.is_empty() {
+            self.unknown("a cursor changes settings whenever it is read, or when its transaction ends");
+            self.settings.extend(inner.settings.iter().cloned().map(Setting::undetermined));
+        }
         Kind::Declare {
             cursor: declare.portalname.as_str().into(),
             hold: declare.options & CURSOR_OPT_HOLD != 0,
@@ -326,6 +331,9 @@ impl<'a> Walk<'_, 'a> {
         let inner = statement(self.session, explain.query.as_deref(), 0..0);
         self.act(Action::new(Verb::new("explain"), Resource::None).with("analyze", Value::Bool(analyze)));
         self.absorb(&inner);
+        if analyze {
+            self.settings.extend(inner.settings.iter().cloned());
+        }
         // Planning calls functions and its estimates tell about the data, and the server asks for the same privileges
         // as for running it: so a plan is judged as what it explains even where nothing runs.
         self.outputs = vec![output(Some("QUERY PLAN".into()), Lineage::none())];

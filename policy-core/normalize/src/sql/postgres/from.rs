@@ -195,30 +195,37 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn function_item(&mut self, range: &protobuf::RangeFunction) -> Shape {
-        let mut all = Lineage::none();
         let mut name = None;
-        let mut defined = Vec::new();
+        let mut outputs = Vec::new();
         for function in &range.functions {
             // Each is a list of the call and its column definitions.
             let Some(NodeEnum::List(parts)) = &function.node else {
                 self.unknown("a function in FROM that is not understood");
+                outputs.push(spread(ColumnSet::unknown(), false));
                 continue;
             };
+            let mut lineage = Lineage::none();
             if let Some(call) = parts.items.first() {
                 name = name.or_else(|| column_name(call));
-                all.merge(&self.expr(call));
+                lineage = self.expr(call);
             }
-            if let Some(Node { node: Some(NodeEnum::List(columns)) }) = parts.items.get(1) {
-                defined.extend(self.defined_columns(&columns.items, &all));
+            let own = match parts.items.get(1) {
+                Some(Node { node: Some(NodeEnum::List(columns)) }) => &columns.items,
+                _ => &range.coldeflist,
+            };
+            if own.is_empty() {
+                // How many columns it has is not known; all come from its arguments.
+                let certain = !lineage.uncertain;
+                outputs.push(Output { name: None, sources: lineage.sources, certain, spread: true });
+            } else {
+                outputs.extend(self.defined_columns(own, &lineage));
             }
         }
-        defined.extend(self.defined_columns(&range.coldeflist, &all));
-        let mut outputs = if defined.is_empty() {
-            // How many columns it has is not known; all come from its arguments.
-            vec![Output { name: None, sources: all.sources.clone(), certain: !all.uncertain, spread: true }]
-        } else {
-            defined
-        };
+        if outputs.len() > 1 && outputs.iter().all(|output| output.spread) {
+            // One run: none of its columns can be told apart.
+            let certain = outputs.iter().all(|output| output.certain);
+            outputs = vec![Output { certain, ..collapse(&outputs) }];
+        }
         if range.ordinality {
             outputs.push(output(Some("ordinality".into()), Lineage::none()));
         }

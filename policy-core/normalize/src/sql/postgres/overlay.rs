@@ -62,12 +62,13 @@ pub(super) fn overlay(session: &mut Session<'_>, node: Option<&Node>, kind: &Kin
         | NodeEnum::AlterEnumStmt(_)
         | NodeEnum::CreateStatsStmt(_) => {}
         NodeEnum::AlterTableStmt(alter) => {
-            // Columns that come or go are looked up in vain at worst; rows that show elsewhere are not.
+            // Columns that come or go shift those behind them; rows show elsewhere.
             let moves = alter.cmds.iter().any(|command| match &command.node {
                 Some(NodeEnum::AlterTableCmd(command)) => matches!(
                     command.subtype(),
                     AlterTableType::AtAttachPartition
                         | AlterTableType::AtAddInherit
+                        | AlterTableType::AtAddColumn
                         | AlterTableType::AtDropColumn
                 ),
                 _ => true,

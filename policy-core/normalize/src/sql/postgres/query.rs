@@ -466,40 +466,119 @@ fn recursive_parts(
 
 /// The name that the server gives a column without AS (`FigureColname`); `None` is `?column?`.
 pub(super) fn column_name(node: &Node) -> Option<&str> {
+    figured(node).map(|(name, _)| name)
+}
+
+/// How much a name is worth: a cast, and CASE, take one of their own over a weak one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strength {
+    Weak,
+    Strong,
+}
+
+fn figured(node: &Node) -> Option<(&str, Strength)> {
+    let strong = |name| Some((name, Strength::Strong));
     match node.node.as_ref()? {
-        NodeEnum::ColumnRef(reference) => strings(&reference.fields).last().copied(),
+        NodeEnum::ColumnRef(reference) => strong(strings(&reference.fields).last().copied()?),
         NodeEnum::AIndirection(indirection) => match strings(&indirection.indirection).last() {
-            Some(name) => Some(name),
-            None => column_name(indirection.arg.as_deref()?),
+            Some(name) => strong(name),
+            None => figured(indirection.arg.as_deref()?),
         },
-        NodeEnum::FuncCall(call) => strings(&call.funcname).last().copied(),
-        NodeEnum::TypeCast(cast) => match cast.arg.as_deref().and_then(column_name) {
-            Some(name) => Some(name),
-            None => strings(&cast.type_name.as_ref()?.names).last().copied(),
+        NodeEnum::FuncCall(call) => strong(strings(&call.funcname).last().copied()?),
+        NodeEnum::AExpr(expression) if expression.kind() == protobuf::AExprKind::AexprNullif => {
+            strong("nullif")
+        }
+        NodeEnum::TypeCast(cast) => match cast.arg.as_deref().and_then(figured) {
+            Some((name, Strength::Strong)) => strong(name),
+            weak => match cast.type_name.as_ref().and_then(|name| strings(&name.names).last().copied()) {
+                Some(name) => Some((name, Strength::Weak)),
+                None => weak,
+            },
         },
-        NodeEnum::CollateClause(clause) => column_name(clause.arg.as_deref()?),
-        NodeEnum::CoalesceExpr(_) => Some("coalesce"),
-        NodeEnum::CaseExpr(case) => Some(case.defresult.as_deref().and_then(column_name).unwrap_or("case")),
-        NodeEnum::AArrayExpr(_) => Some("array"),
-        NodeEnum::RowExpr(_) => Some("row"),
-        NodeEnum::GroupingFunc(_) => Some("grouping"),
-        NodeEnum::MinMaxExpr(expression) => Some(match expression.op() {
+        NodeEnum::CollateClause(clause) => figured(clause.arg.as_deref()?),
+        NodeEnum::CoalesceExpr(_) => strong("coalesce"),
+        NodeEnum::CaseExpr(case) => match case.defresult.as_deref().and_then(figured) {
+            Some((name, Strength::Strong)) => strong(name),
+            _ => Some(("case", Strength::Weak)),
+        },
+        NodeEnum::AArrayExpr(_) => strong("array"),
+        NodeEnum::RowExpr(_) => strong("row"),
+        NodeEnum::GroupingFunc(_) => strong("grouping"),
+        NodeEnum::MergeSupportFunc(_) => strong("merge_action"),
+        NodeEnum::MinMaxExpr(expression) => strong(match expression.op() {
             protobuf::MinMaxOp::IsLeast => "least",
             protobuf::MinMaxOp::IsGreatest | protobuf::MinMaxOp::Undefined => "greatest",
         }),
+        NodeEnum::SqlvalueFunction(function) => strong(value_function(function.op())?),
+        NodeEnum::XmlExpr(xml) => strong(xml_function(xml.op())?),
+        NodeEnum::XmlSerialize(_) => strong("xmlserialize"),
+        NodeEnum::JsonParseExpr(_) => strong("json"),
+        NodeEnum::JsonScalarExpr(_) => strong("json_scalar"),
+        NodeEnum::JsonSerializeExpr(_) => strong("json_serialize"),
+        NodeEnum::JsonObjectConstructor(_) => strong("json_object"),
+        NodeEnum::JsonArrayConstructor(_) | NodeEnum::JsonArrayQueryConstructor(_) => strong("json_array"),
+        NodeEnum::JsonObjectAgg(_) => strong("json_objectagg"),
+        NodeEnum::JsonArrayAgg(_) => strong("json_arrayagg"),
+        NodeEnum::JsonFuncExpr(function) => strong(match function.op() {
+            protobuf::JsonExprOp::JsonExistsOp => "json_exists",
+            protobuf::JsonExprOp::JsonQueryOp => "json_query",
+            protobuf::JsonExprOp::JsonValueOp => "json_value",
+            protobuf::JsonExprOp::JsonTableOp | protobuf::JsonExprOp::Undefined => return None,
+        }),
         NodeEnum::SubLink(link) => match link.sub_link_type() {
-            protobuf::SubLinkType::ExistsSublink => Some("exists"),
-            protobuf::SubLinkType::ArraySublink => Some("array"),
-            protobuf::SubLinkType::ExprSublink => match link.subselect.as_ref()?.node.as_ref()? {
-                NodeEnum::SelectStmt(select) => match select.target_list.first()?.node.as_ref()? {
-                    NodeEnum::ResTarget(target) if !target.name.is_empty() => Some(&target.name),
-                    NodeEnum::ResTarget(target) => column_name(target.val.as_deref()?),
-                    _ => None,
-                },
-                _ => None,
-            },
+            protobuf::SubLinkType::ExistsSublink => strong("exists"),
+            protobuf::SubLinkType::ArraySublink => strong("array"),
+            protobuf::SubLinkType::ExprSublink => strong(first_name(link.subselect.as_deref()?)?),
             _ => None,
         },
         _ => None,
     }
+}
+
+/// The name of a sub-query's first column, which is its own as an expression.
+fn first_name(query: &Node) -> Option<&str> {
+    let Some(NodeEnum::SelectStmt(select)) = &query.node else { return None };
+    let mut part: &SelectStmt = select;
+    while let Some(left) = part.larg.as_deref() {
+        part = left;
+    }
+    if !part.values_lists.is_empty() {
+        return Some("column1");
+    }
+    match part.target_list.first()?.node.as_ref()? {
+        NodeEnum::ResTarget(target) if !target.name.is_empty() => Some(&target.name),
+        NodeEnum::ResTarget(target) => column_name(target.val.as_deref()?),
+        _ => None,
+    }
+}
+
+fn value_function(function: protobuf::SqlValueFunctionOp) -> Option<&'static str> {
+    use protobuf::SqlValueFunctionOp as Op;
+    Some(match function {
+        Op::SvfopCurrentDate => "current_date",
+        Op::SvfopCurrentTime | Op::SvfopCurrentTimeN => "current_time",
+        Op::SvfopCurrentTimestamp | Op::SvfopCurrentTimestampN => "current_timestamp",
+        Op::SvfopLocaltime | Op::SvfopLocaltimeN => "localtime",
+        Op::SvfopLocaltimestamp | Op::SvfopLocaltimestampN => "localtimestamp",
+        Op::SvfopCurrentRole => "current_role",
+        Op::SvfopCurrentUser => "current_user",
+        Op::SvfopUser => "user",
+        Op::SvfopSessionUser => "session_user",
+        Op::SvfopCurrentCatalog => "current_catalog",
+        Op::SvfopCurrentSchema => "current_schema",
+        Op::SqlvalueFunctionOpUndefined => return None,
+    })
+}
+
+fn xml_function(function: protobuf::XmlExprOp) -> Option<&'static str> {
+    use protobuf::XmlExprOp as Op;
+    Some(match function {
+        Op::IsXmlconcat => "xmlconcat",
+        Op::IsXmlelement => "xmlelement",
+        Op::IsXmlforest => "xmlforest",
+        Op::IsXmlparse => "xmlparse",
+        Op::IsXmlpi => "xmlpi",
+        Op::IsXmlroot => "xmlroot",
+        Op::IsXmlserialize | Op::IsDocument | Op::Undefined => return None,
+    })
 }

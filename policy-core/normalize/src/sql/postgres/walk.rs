@@ -83,6 +83,8 @@ pub(super) struct Walk<'s, 'a> {
     flows: Vec<Flow>,
     parameters: u16,
     pub(super) settings: Vec<Setting>,
+    /// Every call that is found runs, once, when the statement does.
+    pub(super) calls_run: bool,
     notes: Vec<Box<str>>,
     pub(super) scopes: Vec<Scope<'a>>,
     pub(super) tables: Vec<CommonTable>,
@@ -122,6 +124,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             flows: Vec::new(),
             parameters: 0,
             settings: Vec::new(),
+            calls_run: false,
             notes: Vec::new(),
             scopes: Vec::new(),
             tables: Vec::new(),
@@ -218,7 +221,8 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
     }
 
-    /// Takes over what an inner statement does (of PREPARE, DECLARE, EXPLAIN ANALYZE).
+    /// Takes over what an inner statement does (of PREPARE, DECLARE, EXPLAIN). What it sets is set when it runs, which is
+    /// the caller's to say.
     pub(super) fn absorb(&mut self, inner: &Statement) {
         for action in &inner.actions {
             self.act(action.clone());
@@ -226,7 +230,6 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.predicates.merge(&inner.predicates);
         self.flows.extend(inner.flows.iter().cloned());
         self.parameters = self.parameters.max(inner.parameters);
-        self.settings.extend(inner.settings.iter().cloned());
         for note in &inner.notes {
             self.note(note);
         }
