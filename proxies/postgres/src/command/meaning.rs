@@ -25,6 +25,8 @@ pub struct World {
     pub is_path_changed: bool,
     /// The generation of the catalogue's snapshot.
     pub generation: u64,
+    /// What the session itself has changed of it: the overlay's epoch. 0 where other sessions see the same.
+    pub overlay: u64,
     /// The generation of the policy, which says what of a text may be shown.
     pub policy: u64,
 }

@@ -19,7 +19,7 @@ use super::words::{
 use super::{Change, Definition};
 use portcullis_evidence::record::Made;
 
-use crate::catalogue::Known;
+use crate::catalogue::{Known, Overlay};
 use crate::command::meaning::{Meaning, World};
 use crate::command::names::{self, Found};
 use crate::mask::Format;
@@ -188,7 +188,8 @@ impl SessionJudge {
         let (meaning, judged, is_portal) = look;
         self.ran_in = Some(view.segment);
         let known = self.known(view.segment).await?;
-        let is_same_world = known.snapshot.generation == meaning.world.generation;
+        let is_same_world = known.snapshot.generation == meaning.world.generation
+            && self.shared.epoch() == meaning.world.overlay;
         if is_portal && is_same_world {
             // The same policy and the same definitions as when it was bound: its permit still stands.
             if let Some(again) = self.session.resume(&judged).map_err(|denial| refusal(&denial))? {
@@ -330,6 +331,9 @@ impl SessionJudge {
             if let Some(change) = change {
                 changes.push((number, self.shared.names.propose(change, segment)));
             }
+            if Overlay::concerns(statement) {
+                changes.push((number, self.shared.names.propose(Change::Definitions, segment)));
+            }
         }
         changes
     }
@@ -357,7 +361,8 @@ impl SessionJudge {
             }
         };
         let generation = self.known(segment).await?.snapshot.generation;
-        Ok(World { values, is_path_changed, generation, policy: self.session.policy_generation() })
+        let overlay = self.shared.epoch();
+        Ok(World { values, is_path_changed, generation, overlay, policy: self.session.policy_generation() })
     }
 
     /// The definitions, with all that this session has changed for good.

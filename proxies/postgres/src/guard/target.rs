@@ -82,7 +82,7 @@ impl Guarded {
         known: &Known,
         overlay: &Overlay,
     ) -> Result<Arc<Meaning>, NotUnderstood> {
-        self.meanings.of(text, world, &known.directory(overlay), overlay.is_empty())
+        self.meanings.of(text, world, &known.directory(overlay), overlay.is_empty() && world.overlay == 0)
     }
 
     /// What a text means with these values bound.

@@ -18,4 +18,5 @@ mod limits;
 mod names;
 mod reply;
 mod stops;
+mod transactions;
 mod verdicts;

@@ -154,7 +154,13 @@ impl<'a> Walk<'_, 'a> {
                 self.unknown("the body of DO can't be judged");
                 Kind::Unknown
             }
-            other => self.define(other),
+            other => {
+                let kind = self.define(other);
+                if kind == Kind::Definition && self.defines.is_none() {
+                    self.defines = self.defined(other);
+                }
+                kind
+            }
         }
     }
 
@@ -164,6 +170,7 @@ impl<'a> Walk<'_, 'a> {
         match into_of(select) {
             Some(into) => {
                 self.make_table(into, "table", &outputs);
+                self.defines = self.stored(into, &outputs, false);
                 Kind::Definition
             }
             None => {
