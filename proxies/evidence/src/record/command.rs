@@ -156,6 +156,8 @@ pub enum Made {
     Catalogue,
     /// A setting pinned when the session was opened.
     Pin,
+    /// The description of a portal, which its client runs without having asked for one.
+    Describe,
 }
 
 /// A limit was reached.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use policy_normalize::sql::{Bound, Kind, Statement};
 use portcullis_gateway::enforce::{
@@ -104,6 +105,7 @@ impl SessionJudge {
             meaning,
             named: None,
             described: std::sync::OnceLock::new(),
+            asked_in: AtomicU64::new(0),
             names: std::sync::OnceLock::new(),
         });
         let definition =
@@ -148,10 +150,18 @@ impl SessionJudge {
         distinct(name)?;
         let described = match named {
             Named::Statement(name) => match self.statement(name, view.segment).await {
-                Some(prepared) => Described::Statement(prepared),
+                Some(prepared) => {
+                    prepared.asked_in.store(view.segment + 1, Ordering::Relaxed);
+                    Described::Statement(prepared)
+                }
                 None => return Err(no_such("prepared statement", name)),
             },
-            Named::Portal(name) => Described::Portal(name.into()),
+            Named::Portal(name) => {
+                let asked = |portal: &mut Portal| portal.asked_in = Some(view.segment);
+                // What is not known, the target refuses to describe.
+                let _ = self.shared.names.portal(name, view.segment, asked);
+                Described::Portal(name.into())
+            }
         };
         Ok(Disposition::Forward(Leave::Harmless, Plan::Describe(described)))
     }
@@ -194,7 +204,7 @@ impl SessionJudge {
             // The same policy and the same definitions as when it was bound: its permit still stands.
             if let Some(again) = self.session.resume(&judged).map_err(|denial| refusal(&denial))? {
                 self.note(&meaning, &known, view.segment);
-                let plan = self.execution(execute.portal.into(), meaning, judged, view.segment);
+                let plan = self.execution(execute.portal.into(), meaning, judged, view.segment)?;
                 return Ok(Disposition::Forward(Leave::Again(again), plan));
             }
         }
@@ -259,6 +269,7 @@ impl SessionJudge {
                     receipt: None,
                     tally: Tally::default(),
                     results: None,
+                    asked_in: None,
                 };
                 let definition =
                     self.shared.names.propose(Change::Portal(portal.clone(), standing, false), segment);
@@ -267,7 +278,13 @@ impl SessionJudge {
             Then::Execute { portal } => {
                 let known = self.known(segment).await?;
                 self.note(&meaning, &known, segment);
-                self.execution(portal, meaning, judged, segment)
+                // Its rows are dealt with as this decision says, not as an earlier one did.
+                let anew = |portal: &mut Portal| {
+                    portal.results = None;
+                    portal.judged = Arc::clone(&judged);
+                };
+                let _ = self.shared.names.portal(&portal, segment, anew);
+                self.execution(portal, meaning, judged, segment)?
             }
         };
         Ok(Disposition::Forward(Leave::Permit(permit), plan))
@@ -279,9 +296,17 @@ impl SessionJudge {
         self.shared.note(&meaning.statements, meaning.asked.raw(), known, segment);
     }
 
-    fn execution(&self, portal: Box<str>, meaning: Arc<Meaning>, judged: Arc<Judged>, segment: u64) -> Plan {
+    fn execution(
+        &mut self,
+        portal: Box<str>,
+        meaning: Arc<Meaning>,
+        judged: Arc<Judged>,
+        segment: u64,
+    ) -> Result<Plan, Refusal> {
+        let describes = self.describes(&portal, &meaning, &judged, segment)?;
         let changes = self.changes(&meaning, &judged, segment);
-        Plan::Execute {
+        Ok(Plan::Execute {
+            describes,
             portal,
             meaning,
             judged,
@@ -291,7 +316,36 @@ impl SessionJudge {
             results: None,
             copy: None,
             tally: Tally::default(),
+        })
+    }
+
+    /// Whether the gateway has to ask for a description itself: rows may come that a mask changes, and what types they
+    /// have nobody has asked.
+    fn describes(
+        &mut self,
+        portal: &str,
+        meaning: &Meaning,
+        judged: &Judged,
+        segment: u64,
+    ) -> Result<bool, Refusal> {
+        let returns = |statement: &Statement| {
+            !statement.outputs.0.is_empty() && !matches!(statement.kind, Kind::Copy(_))
+        };
+        if !meaning.statements.first().is_some_and(returns) {
+            return Ok(false);
         }
+        let look = self.shared.names.portal(portal, segment, |portal| {
+            (portal.is_described(segment), portal.formats.contains(&Format::Binary))
+        });
+        let Found::Known((false, is_binary)) = look else { return Ok(false) };
+        let masks = judged.policy().masks_columns(judged.obligations())
+            || (is_binary && self.shared.target.value_masks(Some(judged)).detects());
+        if masks {
+            self.session
+                .made(Made::Describe, Some("an execution without a description"))
+                .map_err(|denial| refusal(&denial))?;
+        }
+        Ok(masks)
     }
 
     /// What running these statements changes, once each has run.
@@ -310,6 +364,7 @@ impl SessionJudge {
                         meaning: Arc::new(meaning.part((**inner).clone())),
                         named: Some(name.clone()),
                         described: std::sync::OnceLock::new(),
+                        asked_in: AtomicU64::new(0),
                         names: std::sync::OnceLock::new(),
                     };
                     Some(Change::Statement(name.clone(), Arc::new(prepared)))
@@ -323,6 +378,7 @@ impl SessionJudge {
                         receipt: None,
                         tally: Tally::default(),
                         results: None,
+                        asked_in: None,
                     };
                     Some(Change::Portal(cursor.clone(), portal, *hold))
                 }

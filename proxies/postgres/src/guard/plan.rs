@@ -23,6 +23,8 @@ pub struct Prepared {
     pub named: Option<Box<str>>,
     /// Its result's columns, once the target has described them. Formats are a portal's matter.
     pub described: std::sync::OnceLock<Arc<[Field]>>,
+    /// The segment in which its client asked for a description last, and one more; 0 is never.
+    pub asked_in: std::sync::atomic::AtomicU64,
     /// The names of those columns as the client got them, once described in a session that is recorded.
     pub names: std::sync::OnceLock<Box<[Box<str>]>>,
 }
@@ -44,6 +46,21 @@ pub struct Portal {
     pub tally: Tally,
     /// What becomes of its columns, once known.
     pub results: Option<Arc<ResultPlan>>,
+    /// The segment in which its client asked for a description last.
+    pub asked_in: Option<u64>,
+}
+
+impl Portal {
+    /// Whether its columns are known, or will be before anything that this segment runs returns rows.
+    pub fn is_described(&self, segment: u64) -> bool {
+        let prepared = self.prepared.as_ref();
+        self.results.is_some()
+            || self.asked_in == Some(segment)
+            || prepared.is_some_and(|prepared| {
+                prepared.described.get().is_some()
+                    || prepared.asked_in.load(std::sync::atomic::Ordering::Relaxed) == segment + 1
+            })
+    }
 }
 
 /// What travels with a message in the queue of expected replies.
@@ -82,6 +99,8 @@ pub enum Plan {
         copy: Option<Box<CopyMasker>>,
         /// What came of it so far.
         tally: Tally,
+        /// The gateway asks for a description first.
+        describes: bool,
     },
 }
 
@@ -197,6 +216,15 @@ impl Ticket for Plan {
             Self::Execute { receipt: slot, .. } => *slot = Some(receipt),
             // Nothing else is sent on a permit. Dropped, its outcome reads unknown.
             _ => drop(receipt),
+        }
+    }
+
+    fn describes(&mut self) -> Option<Self> {
+        match self {
+            Self::Execute { portal, describes: true, .. } => {
+                Some(Self::Describe(Described::Portal(portal.clone())))
+            }
+            _ => None,
         }
     }
 }

@@ -207,16 +207,22 @@ impl Down {
                 watch(body)?;
             }
             if passage != Passage::Pass {
+                let is_own = ledger.is_own(kind);
                 let out = self.out.own(self.inbox.bytes());
+                let start = out.len();
                 veil.rewrite(kind, body, ledger.plan(), out).map_err(End::Refused)?;
+                if is_own {
+                    out.truncate(start);
+                }
             }
             if kind == Backend::ReadyForQuery {
                 ledger.settle_ready(transaction(body)?);
             }
         }
         self.passage = None;
+        let is_dropped = passage != Passage::Pass || ledger.is_own(kind);
         ledger.settle(kind);
-        self.under_way = Piece { left: header.total(), is_dropped: passage != Passage::Pass };
+        self.under_way = Piece { left: header.total(), is_dropped };
         Ok(Scanned::Whole)
     }
 }

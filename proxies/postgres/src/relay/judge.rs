@@ -42,6 +42,12 @@ pub struct View {
 pub trait Ticket: Default + Send {
     /// The command was sent under a permit, whose receipt this is.
     fn sent(&mut self, receipt: Receipt);
+
+    /// For an Execute whose rows can only be dealt with once the target has described them: what travels with the
+    /// description that the gateway asks for itself, right before it. The client does not get the answer.
+    fn describes(&mut self) -> Option<Self> {
+        None
+    }
 }
 
 impl Ticket for () {

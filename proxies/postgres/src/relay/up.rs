@@ -10,6 +10,7 @@ use super::judge::Ticket;
 use super::ledger::{Control, Ledger, Owed};
 use crate::refuse::{Refusal, Severity, SqlState};
 use crate::transport::Transport;
+use crate::wire::execute::Execute;
 use crate::wire::frame::{self, HEADER, Header};
 use crate::wire::frontend::{Caps, Frontend, Handling};
 use crate::wire::make;
@@ -131,6 +132,14 @@ impl Up {
             // `scan` gives out none of these as a command.
             _ => return Ok(()),
         };
+        if command.kind == Frontend::Execute
+            && let Some(described) = plan.describes()
+        {
+            let body = self.inbox.window().get(HEADER..command.total).unwrap_or_default();
+            let portal = Execute::decode(body).map_err(End::ClientMalformed)?.portal;
+            self.forward.own(Own::DescribePortal(portal), &self.inbox);
+            ledger.push(Owed::OwnDescribe, described);
+        }
         let frame = self.inbox.take(command.total);
         let receipt = self.forward.command(leave, command.kind, &self.inbox, frame);
         if let Some(receipt) = receipt.map_err(|Unfit| End::Unfit(command.kind))? {

@@ -243,6 +243,16 @@ impl House {
         let entries = portcullis_evidence::entries(&self.gateway().config().evidence).unwrap();
         entries.filter_map(|entry| short(&entry.unwrap().record)).collect()
     }
+
+    /// What the audit log says the gateway made itself, oldest first.
+    pub fn made(&self) -> Vec<String> {
+        let entries = portcullis_evidence::entries(&self.gateway().config().evidence).unwrap();
+        let made = |record: &Record<'_>| match record {
+            Record::GatewayBytes(bytes) => Some(format!("{:?}", bytes.made)),
+            _ => None,
+        };
+        entries.filter_map(|entry| made(&entry.unwrap().record)).collect()
+    }
 }
 
 impl House {

@@ -19,4 +19,5 @@ mod names;
 mod reply;
 mod stops;
 mod transactions;
+mod undescribed;
 mod verdicts;
