@@ -152,6 +152,9 @@ pub enum Kind {
         name: Box<str>,
         /// What is prepared, with parameters pending.
         inner: Box<Statement>,
+        /// By parameter, as far as types are declared: whether a value's text may change on its way into it
+        /// (`character` loses blanks, `name` is cut short), so that it counts as [`Argument::Opaque`].
+        converted: Vec<bool>,
     },
     /// EXECUTE. Its actions are `unknown` and what its arguments do: the caller, who knows what was prepared, uses
     /// [`Statement::executing`].

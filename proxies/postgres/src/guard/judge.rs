@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use policy_normalize::sql::{Bound, Kind, Statement};
+use policy_normalize::sql::{Argument, Bound, Kind, Statement};
 use portcullis_gateway::enforce::{
     Asked, Held, Judged, Judgement, Parameter, Permit, RefusalKind, Session, Stage,
 };
@@ -15,9 +15,9 @@ use smallvec::SmallVec;
 use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
 use super::session::Shared;
 use super::words::{
-    changed, distinct, no_such, not_understood, noted, refusal, refused, too_many, unreadable,
+    changed, distinct, in_evidence, no_such, not_understood, noted, refusal, refused, too_many, unreadable,
 };
-use super::{Change, Definition};
+use super::{Change, Definition, Input};
 use portcullis_evidence::record::Made;
 
 use crate::catalogue::{Known, Overlay};
@@ -40,6 +40,8 @@ pub struct SessionJudge {
     shared: Arc<Shared>,
     /// The segment in which something was run last: a later statement of it is in that one's transaction.
     ran_in: Option<u64>,
+    /// The policy was asked about the message at hand, and evidence has its answer.
+    was_judged: bool,
 }
 
 /// A command that waits, and what is to be done once it is released.
@@ -70,7 +72,7 @@ type Answer = Result<Disposition<Plan, Waiting>, Refusal>;
 impl SessionJudge {
     /// A judge for a session that has said nothing yet.
     pub fn new(session: Session, shared: Arc<Shared>) -> Self {
-        Self { session, shared, ran_in: None }
+        Self { session, shared, ran_in: None, was_judged: false }
     }
 
     async fn query(&mut self, body: &[u8], view: View) -> Answer {
@@ -95,6 +97,7 @@ impl SessionJudge {
             settings: &[],
             justification: None,
         };
+        self.was_judged = true;
         let permit = match self.session.judge(&asked).await {
             Judgement::Admit(permit) => permit,
             Judgement::Refuse(denial) => return Err(refusal(&denial)),
@@ -104,6 +107,7 @@ impl SessionJudge {
             text: Arc::clone(meaning.asked.raw()),
             meaning,
             named: None,
+            converted: parse.types().map(converts).collect(),
             described: std::sync::OnceLock::new(),
             asked_in: AtomicU64::new(0),
             names: std::sync::OnceLock::new(),
@@ -132,9 +136,13 @@ impl SessionJudge {
                 sensitive: false,
             })
             .collect();
-        if meaning.is_pending && prepared.named.is_none() {
-            let values: Vec<Bound<'_>> = parameters.iter().map(bound).collect();
-            meaning = self.bound(&prepared.text, view.segment, &values).await?;
+        if meaning.is_pending {
+            let values: Vec<Bound<'_>> = parameters
+                .iter()
+                .enumerate()
+                .map(|(index, parameter)| prepared.takes(index, bound(parameter)))
+                .collect();
+            meaning = self.bound(&prepared, view.segment, &values).await?;
         }
         let parameters: SmallVec<[Parameter<'_>; 8]> = parameters
             .into_iter()
@@ -232,13 +240,14 @@ impl SessionJudge {
             || self.shared.names.is_in_block(view.segment);
         let asked = Asked {
             statement: &meaning.asked,
-            stage: Stage::Execute,
+            stage: meaning.stage(),
             via,
             parameters,
             in_transaction,
             settings: &[],
             justification: None,
         };
+        self.was_judged = true;
         match self.session.judge(&asked).await {
             Judgement::Admit(permit) => self.go_on(permit, meaning, view.segment, then).await,
             Judgement::Refuse(denial) => Err(noted(refusal(&denial), &meaning)),
@@ -253,12 +262,14 @@ impl SessionJudge {
     /// What becomes of a command that was admitted.
     async fn go_on(&mut self, permit: Permit, meaning: Arc<Meaning>, segment: u64, then: Then) -> Answer {
         let judged = Arc::clone(permit.judged());
+        let command = permit.command();
         let plan = match then {
             Then::Query => {
                 let known = self.known(segment).await?;
                 self.note(&meaning, &known, segment);
                 let changes = self.changes(&meaning, &judged, segment);
-                Plan::Query(Box::new(Run { changes, ..Run::new(meaning, judged) }))
+                let input = self.input(&meaning, &judged, command);
+                Plan::Query(Box::new(Run { changes, input, ..Run::new(meaning, judged) }))
             }
             Then::Bind { portal, prepared, formats } => {
                 let standing = Portal {
@@ -270,6 +281,7 @@ impl SessionJudge {
                     tally: Tally::default(),
                     results: None,
                     asked_in: None,
+                    command,
                 };
                 let definition =
                     self.shared.names.propose(Change::Portal(portal.clone(), standing, false), segment);
@@ -282,6 +294,7 @@ impl SessionJudge {
                 let anew = |portal: &mut Portal| {
                     portal.results = None;
                     portal.judged = Arc::clone(&judged);
+                    portal.command = command;
                 };
                 let _ = self.shared.names.portal(&portal, segment, anew);
                 self.execution(portal, meaning, judged, segment)?
@@ -305,8 +318,14 @@ impl SessionJudge {
     ) -> Result<Plan, Refusal> {
         let describes = self.describes(&portal, &meaning, &judged, segment)?;
         let changes = self.changes(&meaning, &judged, segment);
+        let command = match self.shared.names.portal(&portal, segment, |portal| portal.command) {
+            Found::Known(command) => command,
+            Found::Absent | Found::Undecided => 0,
+        };
+        let input = self.input(&meaning, &judged, command);
         Ok(Plan::Execute {
             describes,
+            input,
             portal,
             meaning,
             judged,
@@ -317,6 +336,18 @@ impl SessionJudge {
             copy: None,
             tally: Tally::default(),
         })
+    }
+
+    /// Who records the data that these statements ask their client for, where the decision says that it is recorded.
+    fn input(&self, meaning: &Meaning, judged: &Judged, command: u64) -> Option<Box<Input>> {
+        if !judged.records_results() {
+            return None;
+        }
+        let recorder = |statement| {
+            let shown = Arc::clone(self.shared.target.shown());
+            Input::new(statement, meaning.is_sensitive, command, self.session.tape(), shown)
+        };
+        meaning.statements.iter().find_map(recorder)
     }
 
     /// Whether the gateway has to ask for a description itself: rows may come that a mask changes, and what types they
@@ -358,11 +389,12 @@ impl SessionJudge {
         let mut changes = SmallVec::new();
         for (number, statement) in meaning.statements.iter().enumerate() {
             let change = match &statement.kind {
-                Kind::Prepare { name, inner } => {
+                Kind::Prepare { name, inner, converted } => {
                     let prepared = Prepared {
                         text: Arc::clone(meaning.asked.raw()),
                         meaning: Arc::new(meaning.part((**inner).clone())),
                         named: Some(name.clone()),
+                        converted: converted.as_slice().into(),
                         described: std::sync::OnceLock::new(),
                         asked_in: AtomicU64::new(0),
                         names: std::sync::OnceLock::new(),
@@ -379,6 +411,7 @@ impl SessionJudge {
                         tally: Tally::default(),
                         results: None,
                         asked_in: None,
+                        command: 0,
                     };
                     Some(Change::Portal(cursor.clone(), portal, *hold))
                 }
@@ -486,24 +519,25 @@ impl SessionJudge {
         let overlay = self.shared.overlay();
         let whole = self.shared.target.meaning(&prepared.text, &world, &known, &overlay);
         let whole = whole.map_err(not_understood)?;
-        let inner = whole.statements.iter().rev().find_map(|statement| match &statement.kind {
-            Kind::Prepare { name: given, inner } if given == name => Some((**inner).clone()),
-            _ => None,
-        });
-        inner.map(|inner| Arc::new(whole.part(inner))).ok_or_else(changed)
+        prepared_in(&whole, name).ok_or_else(changed)
     }
 
+    /// What a prepared statement means with these values.
     async fn bound(
         &mut self,
-        text: &str,
+        prepared: &Prepared,
         segment: u64,
         values: &[Bound<'_>],
     ) -> Result<Arc<Meaning>, Refusal> {
         let world = self.world(segment).await?;
         let known = self.known(segment).await?;
         let overlay = self.shared.overlay();
-        let bound = self.shared.target.bound(text, &world, &known, &overlay, values);
-        bound.map(Arc::new).map_err(not_understood)
+        let bound = self.shared.target.bound(&prepared.text, &world, &known, &overlay, values);
+        let bound = bound.map_err(not_understood)?;
+        match &prepared.named {
+            Some(name) => prepared_in(&bound, name).ok_or_else(changed),
+            None => Ok(Arc::new(bound)),
+        }
     }
 
     /// Fills in what EXECUTE and FETCH stand for.
@@ -513,9 +547,15 @@ impl SessionJudge {
         for statement in &meaning.statements {
             let statement = statement.clone();
             statements.push(match &statement.kind {
-                Kind::Execute { name, .. } => match self.statement(&name.clone(), segment).await {
+                Kind::Execute { name, arguments, .. } => match self.statement(name, segment).await {
                     Some(prepared) => {
-                        let now = self.prepared(&prepared, segment).await?;
+                        let mut now = self.prepared(&prepared, segment).await?;
+                        if now.is_pending {
+                            let given = arguments.iter().map(argument).enumerate();
+                            let values: Vec<Bound<'_>> =
+                                given.map(|(index, value)| prepared.takes(index, value)).collect();
+                            now = self.bound(&prepared, segment, &values).await?;
+                        }
                         // Definitions that were looked at anew between the two belong to one statement only.
                         if now.world != *world {
                             return Err(changed());
@@ -557,6 +597,7 @@ impl Judge for SessionJudge {
     type Held = Waiting;
 
     async fn on_client_frame(&mut self, frame: ClientFrame<'_>, view: View) -> Disposition<Plan, Waiting> {
+        self.was_judged = false;
         let answer = match frame.kind {
             Frontend::Query => {
                 let answer = self.query(frame.body, view).await;
@@ -573,8 +614,18 @@ impl Judge for SessionJudge {
         match answer {
             Ok(disposition) => disposition,
             Err(refusal) if self.session.stop().reached().is_some() => Disposition::End(refusal),
-            Err(refusal) => Disposition::Refuse(refusal),
+            Err(refusal) if self.was_judged => Disposition::Refuse(refusal),
+            Err(refusal) => {
+                match self.session.refused(frame.kind.name(), in_evidence(&refusal), Some(frame.body)) {
+                    Ok(()) => Disposition::Refuse(refusal),
+                    Err(denial) => Disposition::End(self::refusal(&denial)),
+                }
+            }
         }
+    }
+
+    fn on_unread(&mut self, kind: Frontend, why: &Refusal) -> Result<(), Refusal> {
+        self.session.refused(kind.name(), in_evidence(why), None).map_err(|denial| refusal(&denial))
     }
 
     async fn on_hold(&mut self, held: &mut Waiting) -> Disposition<Plan, Infallible> {
@@ -652,6 +703,31 @@ fn open_is_unknown(open: &Meaning) -> bool {
     open.statements
         .iter()
         .any(|from| from.actions.iter().any(|action| action.verb == policy_core::Verb::UNKNOWN))
+}
+
+/// What a text prepares under this name.
+fn prepared_in(whole: &Meaning, name: &str) -> Option<Arc<Meaning>> {
+    let inner = whole.statements.iter().rev().find_map(|statement| match &statement.kind {
+        Kind::Prepare { name: given, inner, .. } if **given == *name => Some((**inner).clone()),
+        _ => None,
+    });
+    inner.map(|inner| Arc::new(whole.part(inner)))
+}
+
+/// Whether a value's text may change on its way into a parameter of the type with this OID. Of the built-in ones that
+/// pass for text only `text` and `varchar` take it as it is; which others there are depends on the target.
+fn converts(oid: u32) -> bool {
+    // Left to the target, unknown, text, varchar; int8, int2, int4.
+    !matches!(oid, 0 | 705 | 25 | 1043 | 20 | 21 | 23)
+}
+
+/// An argument of EXECUTE as a value.
+fn argument(argument: &Argument) -> Bound<'_> {
+    match argument {
+        Argument::Null => Bound::Null,
+        Argument::Text(text) => Bound::Text(text),
+        Argument::Opaque => Bound::Opaque,
+    }
 }
 
 /// A bound value in text form, where it has one that is known.

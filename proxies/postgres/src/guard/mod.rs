@@ -9,6 +9,7 @@
 mod count;
 mod dial;
 mod finders;
+mod input;
 mod judge;
 mod pins;
 mod plan;
@@ -22,6 +23,7 @@ mod words;
 
 pub use dial::Dialer;
 pub use finders::Finders;
+pub use input::Input;
 pub use pins::StoredPins;
 pub use plan::{Portal, Prepared};
 pub use policing::Judging;

@@ -115,6 +115,11 @@ impl Guarded {
         self.meanings.meaning(text, statements, world, &known.directory(overlay))
     }
 
+    /// What of a text evidence may have.
+    pub fn shown(&self) -> &Arc<Shown> {
+        self.meanings.shown()
+    }
+
     /// What is looked for in replies under a decision; without one, what is looked for in any.
     pub fn value_masks(&self, judged: Option<&Judged>) -> ValueMasks {
         ValueMasks { key: self.key.clone(), finder: self.finders.of(judged) }

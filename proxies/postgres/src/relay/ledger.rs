@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use super::judge::{Ticket, Transaction, View};
+use super::judge::{Sink, Ticket, Transaction, View};
 use crate::wire::backend::Backend;
 
 /// Replies owed at most, before the client has to wait. The target buffers 8 KiB of replies, which is below 1,700 of
@@ -172,6 +172,11 @@ impl<Plan: Ticket> Ledger<Plan> {
 
     fn may_ask_for_data(&self) -> bool {
         self.queue.iter().any(|entry| matches!(entry.owed, Owed::Query | Owed::Execute))
+    }
+
+    /// Who is told of the data that goes by: the first command that asks for some.
+    pub(super) fn input(&mut self) -> Option<&mut dyn Sink> {
+        self.queue.iter_mut().find_map(|entry| entry.plan.input())
     }
 
     // What the target answers.

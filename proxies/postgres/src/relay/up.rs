@@ -29,12 +29,16 @@ pub(super) struct Up {
 struct Piece {
     left: usize,
     is_dropped: bool,
+    /// Data of a COPY: the bytes of it that have been taken, the header's among them.
+    data: Option<usize>,
 }
 
 /// What the client's stream has come to.
 pub(super) enum Next {
     /// A command, complete at the front of the stream.
     Command(Command),
+    /// A message that is refused unread.
+    Unread(Command, Refusal),
     /// The client leaves.
     Left,
 }
@@ -156,7 +160,7 @@ impl Up {
         refusal: &Refusal,
         ledger: &mut Ledger<Plan>,
     ) {
-        self.under_way = Piece { left: command.total, is_dropped: true };
+        self.under_way = Piece { left: command.total, is_dropped: true, data: None };
         let mut told = refusal.encode(Severity::Error);
         let is_simple = matches!(command.kind, Frontend::Query | Frontend::FunctionCall);
         let owed = match (ledger.is_anything_to_abort(), is_simple) {
@@ -194,7 +198,7 @@ impl Up {
     fn scan<Plan: Ticket>(&mut self, ledger: &mut Ledger<Plan>) -> Result<Option<Next>, End> {
         self.need = 0;
         loop {
-            self.take_piece();
+            self.take_piece(ledger);
             if self.under_way.left > 0 || ledger.is_full() {
                 return Ok(None);
             }
@@ -237,29 +241,42 @@ impl Up {
             Frontend::FunctionCall => {
                 let text = "function calls by OID are not supported by the gateway";
                 let refusal = Refusal::new(SqlState::UNSUPPORTED, text).hint("call the function in a SELECT");
-                self.refuse(Command { kind, total: header.total() }, &refusal, ledger);
-                return Ok(None);
+                return Ok(Some(Next::Unread(Command { kind, total: header.total() }, refusal)));
             }
             _ if handling == Handling::Oversized => {
                 let text = format!("a message of {} bytes is longer than the gateway takes", header.body);
                 let refusal = Refusal::new(SqlState::TOO_LONG, text)
                     .hint("send a shorter statement, or load the data with COPY");
-                self.refuse(Command { kind, total: header.total() }, &refusal, ledger);
-                return Ok(None);
+                return Ok(Some(Next::Unread(Command { kind, total: header.total() }, refusal)));
             }
             _ => return Ok(Some(Next::Command(Command { kind, total: header.total() }))),
         };
-        self.under_way = Piece { left: header.total(), is_dropped: control == Control::Drop };
+        let is_forwarded = control == Control::Forward;
+        if is_forwarded
+            && matches!(kind, Frontend::CopyDone | Frontend::CopyFail)
+            && let Some(input) = ledger.input()
+        {
+            input.end();
+        }
+        let data = (is_forwarded && kind == Frontend::CopyData).then_some(0);
+        self.under_way = Piece { left: header.total(), is_dropped: !is_forwarded, data };
         Ok(None)
     }
 
     /// Takes what has come of the message under way.
-    fn take_piece(&mut self) {
+    fn take_piece<Plan: Ticket>(&mut self, ledger: &mut Ledger<Plan>) {
         if self.under_way.left == 0 {
             return;
         }
         let piece = self.inbox.take(self.under_way.left);
         self.under_way.left -= piece.len();
+        if let Some(taken) = &mut self.under_way.data {
+            let header = HEADER.saturating_sub(*taken).min(piece.len());
+            *taken += piece.len();
+            if let Some(input) = ledger.input() {
+                input.push(self.inbox.bytes().get(piece.start + header..piece.end).unwrap_or_default());
+            }
+        }
         if !self.under_way.is_dropped {
             self.forward.uncommanding(&self.inbox, piece);
         }

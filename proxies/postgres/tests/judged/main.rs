@@ -14,10 +14,13 @@
 mod common;
 mod holds;
 mod house;
+mod input;
 mod limits;
 mod names;
+mod prepared;
 mod reply;
 mod stops;
 mod transactions;
 mod undescribed;
+mod unread;
 mod verdicts;

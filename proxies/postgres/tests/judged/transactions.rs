@@ -241,6 +241,7 @@ fn temporary_tables_last_as_long_as_their_session() {
 #[test]
 fn no_new_definition_shows_what_is_masked() {
     let house = house();
+    house.direct("create table kin (email text); create table far (email text); alter table kin inherit far");
     let mut ana = house.log_in("ana");
     // Names that are taken by a table of the transaction's own, in the way of the search path.
     for story in [
@@ -310,6 +311,12 @@ fn no_new_definition_shows_what_is_masked() {
             "create table parent (email text, ssn text, id int, name text)",
             "alter table users inherit parent",
             "select upper(email) from parent",
+        ],
+        &[
+            "begin",
+            "alter table users inherit kin",
+            "select upper(email) from kin",
+            "select upper(email) from far",
         ],
         // Other names for the same.
         &[
