@@ -202,8 +202,12 @@ impl Overlay {
         // A name that is taken is not among the actions of the statement that takes it.
         let says = |word: &str| contains_word(text, word);
         let opaque = !matches!(statement.kind, Kind::Definition);
-        self.estranged |= opaque || says("inherit") || says("attach");
-        if opaque || says("rename") || says("schema") {
+        let relates = says("inherit") || says("attach");
+        self.estranged |= opaque || relates;
+        // A table that was there gets a parent: what it holds shows in that one, and in all above it. A table that is
+        // made as a child holds nothing, and is not known itself.
+        let adopts = relates && !statement.actions.iter().any(|action| action.verb.as_str() == "create");
+        if opaque || adopts || says("rename") || says("schema") {
             self.stale = true;
             return;
         }
