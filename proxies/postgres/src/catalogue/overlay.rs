@@ -347,6 +347,11 @@ impl<'a> Overlaid<'a> {
         self.snapshot
     }
 
+    /// Whether the open transaction has changed any definition.
+    pub fn is_changed(&self) -> bool {
+        self.overlay.changed
+    }
+
     /// The relation with this OID, as the target itself names it: a table keeps its identity whatever it is called.
     pub fn identified(&self, oid: u32) -> Option<&'a Relation> {
         let relation = self.snapshot.relation_by_oid(oid)?;

@@ -318,11 +318,12 @@ impl SessionJudge {
     ) -> Result<Plan, Refusal> {
         let describes = self.describes(&portal, &meaning, &judged, segment)?;
         let changes = self.changes(&meaning, &judged, segment);
-        let command = match self.shared.names.portal(&portal, segment, |portal| portal.command) {
-            Found::Known(command) => command,
-            Found::Absent | Found::Undecided => 0,
-        };
-        let input = self.input(&meaning, &judged, command);
+        let mut input = None;
+        if judged.records_results()
+            && let Found::Known(command) = self.shared.names.portal(&portal, segment, |portal| portal.command)
+        {
+            input = self.input(&meaning, &judged, command);
+        }
         Ok(Plan::Execute {
             describes,
             input,
