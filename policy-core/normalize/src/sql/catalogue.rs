@@ -128,7 +128,7 @@ impl Relation {
         for column in columns {
             let is_there = with.columns.iter().any(|known| known.name == column.name);
             // Of a table that somebody else may have changed meanwhile it is not known whether one has come.
-            if !is_there && !(column.if_missing && self.identity.oid.is_some()) {
+            if !(is_there || column.if_missing && self.identity.oid.is_some()) {
                 with.columns.push(Column { name: Arc::clone(&column.name), attnum: 0, type_oid: 0 });
             }
         }
