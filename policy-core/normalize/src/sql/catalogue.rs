@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use policy_core::Name;
 
 use super::columns::{ColumnSet, RelationRef};
+use super::statement::{NewColumn, NewTable};
 
 /// The answer to a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,9 @@ pub enum Lookup<T> {
     Absent,
     /// The catalogue can't tell.
     Unknown,
+    /// Something was made, dropped or redefined under this name, and the catalogue can't tell what it is now: it may
+    /// be another's new name.
+    Changed,
 }
 
 /// A snapshot of the database's definitions. Look-ups do no I/O.
@@ -98,7 +102,41 @@ impl Relation {
             return None;
         }
         let identity = Arc::new(RelationRef { name: Name::new([schema, name])?, oid: Some(oid) });
-        Some(Self {
+        Some(Self::alone(identity, kind, columns))
+    }
+
+    /// A table that a statement has just made. Its oid is not known.
+    pub fn made(table: &NewTable) -> Self {
+        let identity = Arc::new(RelationRef { name: table.name.clone(), oid: None });
+        let column =
+            |(name, attnum): (&Arc<str>, i16)| Column { name: Arc::clone(name), attnum, type_oid: 0 };
+        Self::alone(identity, RelationKind::Table, table.columns.iter().zip(1..).map(column).collect())
+    }
+
+    /// This table with columns that have come to it since; their numbers are not known.
+    #[must_use]
+    pub fn with_columns(&self, columns: &[NewColumn]) -> Self {
+        let mut with = Self {
+            identity: Arc::clone(&self.identity),
+            kind: self.kind.clone(),
+            columns: self.columns.clone(),
+            family: self.family.clone(),
+            triggers: self.triggers.clone(),
+            rewritten: self.rewritten,
+            lineage: OnceLock::new(),
+        };
+        for column in columns {
+            let is_there = with.columns.iter().any(|known| known.name == column.name);
+            // Of a table that somebody else may have changed meanwhile it is not known whether one has come.
+            if !(is_there || column.if_missing && self.identity.oid.is_some()) {
+                with.columns.push(Column { name: Arc::clone(&column.name), attnum: 0, type_oid: 0 });
+            }
+        }
+        with
+    }
+
+    fn alone(identity: Arc<RelationRef>, kind: RelationKind, columns: Vec<Column>) -> Self {
+        Self {
             identity,
             kind,
             columns,
@@ -106,7 +144,7 @@ impl Relation {
             triggers: Vec::new(),
             rewritten: false,
             lineage: OnceLock::new(),
-        })
+        }
     }
 }
 

@@ -56,8 +56,8 @@ pub use redact::redact_literals;
 #[cfg(feature = "sqlparser")]
 pub use sqlparser::Sqlparser;
 pub use statement::{
-    Argument, Copy, CopyFormat, Direction, Discard, Flow, FlowTarget, Format, Kind, Output, Outputs, Setting,
-    SettingValue, Statement, Transaction, Via,
+    Argument, Copy, CopyFormat, Definition, Direction, Discard, Flow, FlowTarget, Format, Kind, NewColumn,
+    NewTable, Output, Outputs, Setting, SettingValue, Statement, Transaction, Via,
 };
 
 /// A grammar that understands PostgreSQL's language, or a part of it.

@@ -36,6 +36,13 @@ impl Target<'_> {
         self.identity().map_or(Resource::Undetermined, |identity| Resource::Named(identity.name.clone()))
     }
 
+    fn unlisted(schema: &str, name: &str) -> Self {
+        match Self::named(schema, name) {
+            Self::Named(identity) => Self::Unlisted(identity),
+            other => other,
+        }
+    }
+
     fn named(schema: &str, name: &str) -> Self {
         match Name::new([schema, name]) {
             Some(name) => Self::Named(Arc::new(RelationRef { name, oid: None })),
@@ -63,62 +70,107 @@ impl<'a> Session<'a> {
             return match self.lookup(schema, name) {
                 Lookup::Found(target) => target,
                 Lookup::Unknown => Target::named(schema, name),
-                Lookup::Absent => match Target::named(schema, name) {
-                    Target::Named(identity) => Target::Unlisted(identity),
-                    other => other,
-                },
+                Lookup::Absent | Lookup::Changed => Target::unlisted(schema, name),
             };
         }
-        if let Lookup::Found(target) = self.lookup("pg_temp", name) {
-            return target;
-        }
+        let temporary = match self.lookup("pg_temp", name) {
+            Lookup::Found(target) if self.is_certain(&target) => return target,
+            Lookup::Found(target) => Some(target),
+            Lookup::Changed => return Target::Undetermined,
+            Lookup::Absent | Lookup::Unknown => None,
+        };
         let Some(schemas) = self.schemas() else {
             return Target::Undetermined;
         };
         let path: Vec<&str> = schemas.collect();
         let implied = (!path.contains(&"pg_catalog")).then_some("pg_catalog");
         let own = path.iter().filter(|schema| **schema != "pg_catalog").count();
+        let mut found = temporary;
         for schema in implied.into_iter().chain(path.iter().copied()) {
-            match self.lookup(schema, name) {
-                Lookup::Found(target) => return target,
-                Lookup::Absent => {}
-                Lookup::Unknown if schema == "pg_catalog" => {
-                    if shipped::is_relation(name) {
-                        return Target::named(schema, name);
+            let target = match self.lookup(schema, name) {
+                Lookup::Found(target) => target,
+                Lookup::Absent => continue,
+                Lookup::Unknown | Lookup::Changed if schema == "pg_catalog" => {
+                    if !shipped::is_relation(name) {
+                        continue;
                     }
+                    Target::named(schema, name)
                 }
                 // Without a catalogue a name is determined only if there is one schema that it can be in.
-                Lookup::Unknown if own == 1 => return Target::named(schema, name),
-                Lookup::Unknown => return Target::Undetermined,
+                Lookup::Unknown if own == 1 => Target::named(schema, name),
+                Lookup::Unknown | Lookup::Changed => return Target::Undetermined,
+            };
+            match &found {
+                // Behind what an open transaction has made there is something else: should the first be gone, the
+                // name stands for the second.
+                Some(first) if first.identity() != target.identity() => return Target::Undetermined,
+                Some(_) => {}
+                None if self.is_certain(&target) => return target,
+                None => found = Some(target),
             }
         }
-        Target::Undetermined
+        found.unwrap_or(Target::Undetermined)
+    }
+
+    /// Whether this is there for sure: the catalogue has it for good, or this very text has made it. What an open
+    /// transaction or the session alone has may have gone.
+    fn is_certain(&self, target: &Target<'a>) -> bool {
+        match target {
+            Target::Known(relation) => {
+                relation.identity.oid.is_some()
+                    || self.overlay.made.values().flatten().any(|made| std::ptr::eq(*made, *relation))
+            }
+            Target::Named(_) | Target::Unlisted(_) | Target::Undetermined => true,
+        }
     }
 
     fn lookup(&self, schema: &str, name: &str) -> Lookup<Target<'a>> {
         let key = (Box::from(schema), Box::from(name));
-        if self.overlay.made.contains(&key) {
-            return Lookup::Found(Target::named(schema, name));
+        if let Some(made) = self.overlay.made.get(&key) {
+            return Lookup::Found(match made {
+                Some(relation) => Target::Known(relation),
+                None => Target::unlisted(schema, name),
+            });
         }
         if self.overlay.dropped.contains(&key) {
             return Lookup::Absent;
         }
         match self.environment.catalogue.relation(schema, name) {
+            Lookup::Found(relation) if relation.identity.oid.is_none() && self.overlay.has_ended => {
+                Lookup::Changed
+            }
             Lookup::Found(relation) => Lookup::Found(Target::Known(relation)),
             Lookup::Absent => Lookup::Absent,
             Lookup::Unknown => Lookup::Unknown,
+            Lookup::Changed => Lookup::Changed,
         }
+    }
+
+    /// What a table of this name was before this text, or what this text made of it.
+    pub(super) fn listed(&self, schema: &str, name: &str) -> Option<&'a Relation> {
+        match self.lookup(schema, name) {
+            Lookup::Found(Target::Known(relation)) => Some(relation),
+            _ => None,
+        }
+    }
+
+    fn schema(&self, name: &str) -> Lookup<()> {
+        if self.overlay.schemas.contains(name) {
+            return Lookup::Found(());
+        }
+        self.environment.catalogue.schema(name)
     }
 
     /// The schema that an unqualified CREATE puts its object in.
     pub(super) fn creation_schema(&self) -> Option<Box<str>> {
         let path: Vec<&str> = self.schemas()?.collect();
         for schema in &path {
-            match self.environment.catalogue.schema(schema) {
+            match self.schema(schema) {
+                _ if *schema == "pg_temp" => return Some("pg_temp".into()),
                 Lookup::Found(()) => return Some((*schema).into()),
                 Lookup::Absent => {}
                 Lookup::Unknown if path.len() == 1 => return Some((*schema).into()),
-                Lookup::Unknown => return None,
+                Lookup::Unknown | Lookup::Changed => return None,
             }
         }
         None
@@ -147,14 +199,13 @@ impl<'a> Session<'a> {
         let Some(schemas) = self.schemas().filter(|_| !self.overlay.stale) else {
             return Resource::Undetermined;
         };
-        let catalogue = self.environment.catalogue;
-        let mut candidates = schemas.filter(|schema| catalogue.schema(schema) != Lookup::Absent).peekable();
+        let mut candidates = schemas.filter(|schema| self.schema(schema) != Lookup::Absent).peekable();
         while let Some(schema) = candidates.next() {
             match has(schema, name) {
                 Lookup::Found(()) => return Resource::named([schema, name]),
                 Lookup::Absent => {}
                 Lookup::Unknown if candidates.peek().is_none() => return Resource::named([schema, name]),
-                Lookup::Unknown => return Resource::Undetermined,
+                Lookup::Unknown | Lookup::Changed => return Resource::Undetermined,
             }
         }
         Resource::Undetermined
@@ -171,6 +222,7 @@ impl<'a> Session<'a> {
             Lookup::Found(_) => Lookup::Found(()),
             Lookup::Absent => Lookup::Absent,
             Lookup::Unknown => Lookup::Unknown,
+            Lookup::Changed => Lookup::Changed,
         })
     }
 
@@ -180,6 +232,7 @@ impl<'a> Session<'a> {
             Lookup::Found(_) => Lookup::Found(()),
             Lookup::Absent => Lookup::Absent,
             Lookup::Unknown => Lookup::Unknown,
+            Lookup::Changed => Lookup::Changed,
         })
     }
 
@@ -223,7 +276,7 @@ impl<'a> Session<'a> {
         let absent = |schema: &str| match catalogue.functions(schema, name) {
             Lookup::Absent => true,
             // The shipped table, asked below, knows the functions of `pg_catalog`.
-            Lookup::Unknown => schema == "pg_catalog",
+            Lookup::Unknown | Lookup::Changed => schema == "pg_catalog",
             Lookup::Found(_) => false,
         };
         !self.overlay.stale
@@ -254,7 +307,7 @@ impl<'a> Session<'a> {
                     is_constant &= constant(found);
                 }
                 Lookup::Absent => {}
-                Lookup::Unknown => untold += 1,
+                Lookup::Unknown | Lookup::Changed => untold += 1,
             }
         }
         match class {
@@ -296,7 +349,7 @@ impl<'a> Session<'a> {
                         Lookup::Found(_) => return self.cast_to(schema, name),
                         Lookup::Absent => {}
                         Lookup::Unknown if path.len() == 1 => return self.cast_to(schema, name),
-                        Lookup::Unknown => return Some(Resource::Undetermined),
+                        Lookup::Unknown | Lookup::Changed => return Some(Resource::Undetermined),
                     }
                 }
                 Some(Resource::Undetermined)
@@ -317,7 +370,7 @@ fn constant(functions: Lookup<&[Function]>) -> bool {
         Lookup::Found(functions) => {
             functions.iter().all(|function| function.volatility != Volatility::Volatile)
         }
-        Lookup::Absent | Lookup::Unknown => false,
+        Lookup::Absent | Lookup::Unknown | Lookup::Changed => false,
     }
 }
 

@@ -1,8 +1,9 @@
 //! What earlier statements of the same text changed, as far as it decides what later ones mean.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Environment;
+use super::catalogue::Relation;
 use super::statement::Discard;
 use super::statement::{Kind, Setting, SettingValue, Statement, Transaction};
 
@@ -14,18 +15,22 @@ pub(super) struct Session<'a> {
     pub(super) role: Option<Box<str>>,
     /// Whether the end of the transaction may change the search path.
     path_changed: bool,
-    pub(super) overlay: Overlay,
+    pub(super) overlay: Overlay<'a>,
     /// How many view definitions deep this is.
     pub(super) view_depth: usize,
 }
 
 /// Definitions that the catalogue's snapshot can't know of.
 #[derive(Default)]
-pub(super) struct Overlay {
-    /// Schema and name of relations that were made: their columns are not known.
-    pub(super) made: BTreeSet<(Box<str>, Box<str>)>,
+pub(super) struct Overlay<'a> {
+    /// Schema and name of relations that were made, with their columns where those are known.
+    pub(super) made: BTreeMap<(Box<str>, Box<str>), Option<&'a Relation>>,
     /// Schema and name of relations that were dropped.
     pub(super) dropped: BTreeSet<(Box<str>, Box<str>)>,
+    /// Schemas that were made.
+    pub(super) schemas: BTreeSet<Box<str>>,
+    /// A transaction has ended in this text: whether what it had made before is still there is not known.
+    pub(super) has_ended: bool,
     /// Names may mean anything now.
     pub(super) stale: bool,
 }
@@ -70,6 +75,18 @@ impl<'a> Session<'a> {
     pub(super) fn follow(&mut self, statement: &Statement) {
         for setting in &statement.settings {
             self.set(setting);
+        }
+        match &statement.kind {
+            // What was made is gone, what was dropped is back.
+            Kind::Transaction(Transaction::Rollback { .. } | Transaction::RollbackTo(_)) => {
+                self.overlay.has_ended = true;
+                let Overlay { made, dropped, schemas, .. } = &self.overlay;
+                self.overlay.stale |= !(made.is_empty() && dropped.is_empty() && schemas.is_empty());
+            }
+            Kind::Transaction(Transaction::Commit { .. } | Transaction::Prepare) => {
+                self.overlay.has_ended = true;
+            }
+            _ => {}
         }
         match &statement.kind {
             Kind::Transaction(

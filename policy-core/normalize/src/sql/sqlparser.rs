@@ -121,9 +121,13 @@ fn plain(
     let is_data = !matches!(kind, Kind::Noop | Kind::Transaction(_));
     let parameters =
         words.iter().filter_map(|word| word.slice.strip_prefix('$')?.parse().ok()).max().unwrap_or(0);
+    // No definition is understood by this grammar.
+    let defines =
+        matches!(kind, Kind::Definition | Kind::Call | Kind::Unknown).then_some(super::Definition::Other);
     Statement {
         span,
         kind,
+        defines,
         actions,
         outputs,
         predicates: if is_data { ColumnSet::unknown() } else { ColumnSet::new() },

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use policy_core::{Action, Lineage, Resource, Sources};
+use policy_core::{Action, Lineage, Name, Resource, Sources};
 
 use super::columns::{ColumnRef, ColumnSet};
 
@@ -28,6 +28,8 @@ pub struct Statement {
     /// Session settings it changes when it runs, by SET or by `set_config`. Those of what PREPARE or EXPLAIN holds are not
     /// among them.
     pub settings: Vec<Setting>,
+    /// What it does to definitions, which later statements depend on.
+    pub defines: Option<Definition>,
     /// Why an action is `unknown` or undetermined, in words for a person. Holds no literals.
     pub notes: Vec<Box<str>>,
 }
@@ -55,6 +57,7 @@ impl Statement {
             self.predicates.merge(&prepared.predicates);
             self.flows.extend(prepared.flows.iter().cloned());
             self.settings.extend(prepared.settings.iter().cloned());
+            self.defines.clone_from(&prepared.defines);
             self.notes.extend(prepared.notes.iter().cloned());
         }
         self
@@ -74,12 +77,51 @@ impl Statement {
 
     /// Whether it changes definitions, so that a catalogue snapshot is out of date once it ran.
     pub fn changes_definitions(&self) -> bool {
-        match &self.kind {
-            Kind::Definition | Kind::Call | Kind::Unknown => true,
-            Kind::Explain { analyze, inner } => *analyze && inner.changes_definitions(),
-            _ => false,
-        }
+        self.defines.is_some()
     }
+}
+
+/// What a statement does to definitions, as far as later ones depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Definition {
+    /// It makes a table.
+    Table(NewTable),
+    /// Columns come to a table that stays what it is otherwise.
+    Columns {
+        /// The table.
+        relation: Name,
+        /// What comes, in order.
+        columns: Vec<NewColumn>,
+    },
+    /// It makes a schema with nothing in it, unless there is one of this name.
+    Schema(Box<str>),
+    /// Names and columns stand for the same as before: an index, a comment, a default.
+    Neutral,
+    /// It is not known what.
+    Other,
+}
+
+/// A table whose columns a statement says in full. It holds nothing but what was written to it since: no parent,
+/// child or partition shows its rows through it, and no column is computed from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTable {
+    /// Schema and table. The schema is `pg_temp` where the table is temporary.
+    pub name: Name,
+    /// Its columns, in order.
+    pub columns: Vec<Arc<str>>,
+    /// Nothing is made where there is something of this name (IF NOT EXISTS).
+    pub if_missing: bool,
+    /// It goes with its transaction (ON COMMIT DROP).
+    pub until_commit: bool,
+}
+
+/// A column that comes to a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewColumn {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Nothing comes where there is one of this name (IF NOT EXISTS).
+    pub if_missing: bool,
 }
 
 /// What a statement is.
@@ -111,6 +153,9 @@ pub enum Kind {
         name: Box<str>,
         /// What is prepared, with parameters pending.
         inner: Box<Statement>,
+        /// By parameter, as far as types are declared: whether a value's text may change on its way into it
+        /// (`character` loses blanks, `name` is cut short), so that it counts as [`Argument::Opaque`].
+        converted: Vec<bool>,
     },
     /// EXECUTE. Its actions are `unknown` and what its arguments do: the caller, who knows what was prepared, uses
     /// [`Statement::executing`].

@@ -39,12 +39,12 @@ fn a_value_that_is_missing_or_opaque_is_undetermined() {
 
 #[test]
 fn execute_does_what_was_prepared_and_what_its_arguments_do() {
-    let Kind::Prepare { name, inner } =
-        one("PREPARE p AS DELETE FROM t WHERE id = $1", Parameters::Pending).kind
+    let Kind::Prepare { name, inner, converted } =
+        one("PREPARE p(int, char(4)) AS DELETE FROM t WHERE id = $1", Parameters::Pending).kind
     else {
         panic!("not a PREPARE");
     };
-    assert_eq!(&*name, "p");
+    assert_eq!((&*name, converted), ("p", vec![false, true]));
     let execute = one("EXECUTE p(s.leak())", Parameters::Pending);
     assert!(execute.actions.iter().any(|action| action.verb.as_str() == "unknown"));
     let executing = execute.executing(&inner);

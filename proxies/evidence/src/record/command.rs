@@ -91,8 +91,18 @@ pub struct Refusal<'a> {
     pub command: u64,
     /// What was refused, such as `FunctionCall`.
     pub what: Text<'a>,
-    /// Why.
+    /// Always a denial.
+    #[serde(default = "denied")]
+    pub decision: DecisionKind,
+    /// Why. Quotes nothing of what was refused.
     pub reason: Text<'a>,
+    /// The keyed digest of the message, where all of it was there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub digest: Option<Hash>,
+}
+
+const fn denied() -> DecisionKind {
+    DecisionKind::Deny
 }
 
 /// What became of a command that was forwarded.
@@ -156,6 +166,8 @@ pub enum Made {
     Catalogue,
     /// A setting pinned when the session was opened.
     Pin,
+    /// The description of a portal, which its client runs without having asked for one.
+    Describe,
 }
 
 /// A limit was reached.

@@ -10,7 +10,8 @@ use policy_core::mask::REDACTED;
 use policy_core::rule::LimitUnit;
 use policy_core::{ActionSet, Request, Target};
 use portcullis_evidence::record::{
-    GatewayBytes, Intent, LimitHit, Made, Parameter as Shown, Refusal as Unjudged, SessionClosed,
+    DecisionKind, GatewayBytes, Intent, LimitHit, Made, Parameter as Shown, Refusal as Unjudged,
+    SessionClosed,
 };
 use portcullis_evidence::{Part, Record};
 use smallvec::SmallVec;
@@ -158,12 +159,19 @@ impl Session {
         Err(stopped)
     }
 
-    /// Records that the proxy refused a message without a verdict: it can't be read, or isn't offered.
-    pub fn refused(&mut self, what: &str, reason: &str) {
+    /// Records that the proxy refused a message without a verdict: it can't be read, or isn't offered. `reason` quotes
+    /// nothing of it; `message` is what there is of it, of which only the keyed digest is kept.
+    ///
+    /// # Errors
+    /// Where evidence can't be written: every session of the gateway ends.
+    pub fn refused(&mut self, what: &str, reason: &str, message: Option<&[u8]>) -> Result<(), Refusal> {
         let command = self.live.entry.commands.fetch_add(1, Ordering::Relaxed) + 1;
-        let refusal = Unjudged { command, what: what.into(), reason: reason.into() };
-        // What is refused has no effect that evidence must precede; the record goes out all the same.
-        let _ = self.live.write(&Record::Refusal(refusal));
+        let digest = message.map(|message| self.live.gateway.digest(&[message]).into());
+        let decision = DecisionKind::Deny;
+        let refusal = Unjudged { command, what: what.into(), decision, reason: reason.into(), digest };
+        self.live.write(&Record::Refusal(refusal))?;
+        self.live.gateway.metrics.denied.inc();
+        Ok(())
     }
 
     /// Records bytes of the gateway's own making. Call it before they are sent.

@@ -17,6 +17,7 @@ pub mod load;
 pub mod names;
 pub mod overlay;
 pub mod pins;
+mod savepoints;
 pub mod snapshot;
 
 pub use live::{Dial, Known, Live, PERIOD};

@@ -9,7 +9,7 @@ use policy_normalize::sql::{
     Bound, ColumnRef, ColumnSet, Environment, Grammar, Kind, Parameters, Postgres, Rejected, RelationKind,
     RelationRef, Statement,
 };
-use portcullis_gateway::enforce::{self, Gateway, Refusal, StatementParts};
+use portcullis_gateway::enforce::{self, Gateway, Refusal, Stage, StatementParts};
 use smallvec::SmallVec;
 
 use super::settings::Values;
@@ -26,6 +26,8 @@ pub struct World {
     pub is_path_changed: bool,
     /// The generation of the catalogue's snapshot.
     pub generation: u64,
+    /// What the session itself has changed of it: the overlay's epoch. 0 where other sessions see the same.
+    pub overlay: u64,
     /// The generation of the policy, which says what of a text may be shown.
     pub policy: u64,
 }
@@ -51,6 +53,13 @@ pub struct Meaning {
 }
 
 impl Meaning {
+    /// How the policy is asked about it when it runs. What only prepares is judged with its parameters pending, by
+    /// PREPARE as by Parse.
+    pub fn stage(&self) -> Stage {
+        let prepares = |statement: &Statement| matches!(statement.kind, Kind::Prepare { .. });
+        if self.statements.iter().all(prepares) { Stage::Prepare } else { Stage::Execute }
+    }
+
     /// The meaning of one statement that stands inside this text: what PREPARE names, what DECLARE opens.
     #[must_use]
     pub fn part(&self, inner: Statement) -> Self {
@@ -80,7 +89,7 @@ pub enum NotUnderstood {
 pub struct Meanings {
     gateway: Gateway,
     grammar: Postgres,
-    shown: Shown,
+    shown: Arc<Shown>,
     hasher: RandomState,
     memory: Mutex<Memory>,
 }
@@ -102,7 +111,18 @@ const OVERHEAD: usize = 2048;
 impl Meanings {
     /// Remembers nothing yet.
     pub fn new(gateway: Gateway, grammar: Postgres, shown: Shown) -> Self {
-        Self { gateway, grammar, shown, hasher: RandomState::new(), memory: Mutex::default() }
+        Self {
+            gateway,
+            grammar,
+            shown: Arc::new(shown),
+            hasher: RandomState::new(),
+            memory: Mutex::default(),
+        }
+    }
+
+    /// What of a text evidence may have.
+    pub fn shown(&self) -> &Arc<Shown> {
+        &self.shown
     }
 
     /// What a text means. Costs a look-up when the text was seen before in the same world. `is_shared` says that

@@ -73,6 +73,8 @@ pub enum Change<S, P> {
     Settings(Vec<Setting>),
     /// Transaction control.
     Transaction(Transaction),
+    /// Definitions; what of them changes is known elsewhere.
+    Definitions,
 }
 
 /// The answer to a look-up.
@@ -232,12 +234,18 @@ impl<S: Clone, P> Names<S, P> {
         self.state().has_failed = true;
     }
 
-    /// Notes that the target is outside any transaction block.
-    pub fn idle(&self) {
+    /// Notes that the target is outside any transaction block; says whether what ended there has failed.
+    pub fn idle(&self) -> bool {
         let mut state = self.state();
         let has_failed = std::mem::take(&mut state.has_failed);
         state.settings.idle(has_failed);
         state.portals.retain(|_, entry| entry.holds);
+        has_failed
+    }
+
+    /// Whether a change of definitions is on its way.
+    pub fn is_redefining(&self) -> bool {
+        self.state().pending.iter().any(|pending| matches!(pending.change, Change::Definitions))
     }
 }
 
@@ -264,6 +272,7 @@ impl<S, P> State<S, P> {
                 }
                 self.settings.transaction(&control, rolled_back);
             }
+            Change::Definitions => {}
         }
     }
 }
@@ -375,7 +384,7 @@ mod tests {
         let names = names();
         names.propose(Change::Portal("p".into(), 1, false), 0).confirm(false);
         names.propose(Change::Portal("c".into(), 2, true), 0).confirm(false);
-        names.idle();
+        let _ = names.idle();
         assert_eq!(names.portal("p", 1, |portal| *portal), Found::Absent);
         assert_eq!(names.portal("c", 1, |portal| *portal), Found::Known(2));
     }
@@ -399,7 +408,7 @@ mod tests {
         change.confirm(false);
         assert_eq!(path(names.settings(1)).as_deref(), Some("a"));
         names.failed();
-        names.idle();
+        let _ = names.idle();
         assert_eq!(path(names.settings(1)).as_deref(), Some("public"), "the transaction failed");
     }
 }

@@ -1,6 +1,6 @@
 //! A text as evidence and reviewers may see it.
 
-use policy_core::mask::{Detector, Detectors, DetectorsError, MaskKey, Scratch, Transform};
+use policy_core::mask::{Detector, Detectors, DetectorsError, MaskKey, Scratch, StreamMasker, Transform};
 use policy_normalize::sql;
 
 /// Hides what must not be seen in a text.
@@ -27,6 +27,17 @@ impl Shown {
             return text;
         }
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Takes some bytes of a stream, and appends what of it may be seen to `out`. Bytes that may still turn out to be a
+    /// part of a recognised value are held back.
+    pub fn push(&self, masker: &mut StreamMasker, bytes: &[u8], out: &mut Vec<u8>) {
+        masker.push(&self.detectors, &self.key, bytes, out);
+    }
+
+    /// Ends a stream: appends what was held back.
+    pub fn flush(&self, masker: &mut StreamMasker, out: &mut Vec<u8>) {
+        masker.flush(&self.detectors, &self.key, out);
     }
 }
 

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use policy_normalize::sql::{Bound, Kind, Setting, Statement};
+use policy_normalize::sql::{Argument, Bound, Kind, Setting, Statement};
 use portcullis_gateway::enforce::{
     Asked, Closing, Held, Judged, Judgement, Parameter, Permit, RefusalKind, Session, Stage,
 };
@@ -13,12 +14,12 @@ use smallvec::SmallVec;
 use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
 use super::session::Shared;
 use super::words::{
-    changed, distinct, no_such, not_understood, noted, refusal, refused, too_many, unreadable,
+    changed, distinct, in_evidence, no_such, not_understood, noted, refusal, refused, too_many, unreadable,
 };
-use super::{Change, Definition, Names};
+use super::{Change, Definition, Input, Names};
 use portcullis_evidence::record::Made;
 
-use crate::catalogue::Known;
+use crate::catalogue::{Known, Overlay};
 use crate::command::meaning::{Meaning, World};
 use crate::command::names::{self, Found};
 use crate::mask::Format;
@@ -38,6 +39,8 @@ pub struct SessionJudge {
     shared: Arc<Shared>,
     /// The segment in which something was run last: a later statement of it is in that one's transaction.
     ran_in: Option<u64>,
+    /// The policy was asked about the message at hand, and evidence has its answer.
+    was_judged: bool,
 }
 
 /// A command that waits, and what is to be done once it is released.
@@ -68,7 +71,7 @@ type Answer = Result<Disposition<Plan, Waiting>, Refusal>;
 impl SessionJudge {
     /// A judge for a session that has said nothing yet.
     pub fn new(session: Session, shared: Arc<Shared>) -> Self {
-        Self { session, shared, ran_in: None }
+        Self { session, shared, ran_in: None, was_judged: false }
     }
 
     async fn query(&mut self, body: &[u8], view: View) -> Answer {
@@ -93,6 +96,7 @@ impl SessionJudge {
             settings: &[],
             justification: None,
         };
+        self.was_judged = true;
         let permit = match self.session.judge(&asked).await {
             Judgement::Admit(permit) => permit,
             Judgement::Refuse(denial) => return Err(refusal(&denial)),
@@ -102,7 +106,9 @@ impl SessionJudge {
             text: Arc::clone(meaning.asked.raw()),
             meaning,
             named: None,
+            converted: parse.types().map(converts).collect(),
             described: std::sync::OnceLock::new(),
+            asked_in: AtomicU64::new(0),
             names: std::sync::OnceLock::new(),
         });
         let definition =
@@ -129,9 +135,13 @@ impl SessionJudge {
                 sensitive: false,
             })
             .collect();
-        if meaning.is_pending && prepared.named.is_none() {
-            let values: Vec<Bound<'_>> = parameters.iter().map(bound).collect();
-            meaning = self.bound(&prepared.text, view.segment, &values).await?;
+        if meaning.is_pending {
+            let values: Vec<Bound<'_>> = parameters
+                .iter()
+                .enumerate()
+                .map(|(index, parameter)| prepared.takes(index, bound(parameter)))
+                .collect();
+            meaning = self.bound(&prepared, view.segment, &values).await?;
         }
         let parameters: SmallVec<[Parameter<'_>; 8]> = parameters
             .into_iter()
@@ -147,10 +157,18 @@ impl SessionJudge {
         distinct(name)?;
         let described = match named {
             Named::Statement(name) => match self.statement(name, view.segment).await {
-                Some(prepared) => Described::Statement(prepared),
+                Some(prepared) => {
+                    prepared.asked_in.store(view.segment + 1, Ordering::Relaxed);
+                    Described::Statement(prepared)
+                }
                 None => return Err(no_such("prepared statement", name)),
             },
-            Named::Portal(name) => Described::Portal(name.into()),
+            Named::Portal(name) => {
+                let asked = |portal: &mut Portal| portal.asked_in = Some(view.segment);
+                // What is not known, the target refuses to describe.
+                let _ = self.shared.names.portal(name, view.segment, asked);
+                Described::Portal(name.into())
+            }
         };
         Ok(Disposition::Forward(Leave::Harmless, Plan::Describe(described)))
     }
@@ -182,7 +200,8 @@ impl SessionJudge {
         };
         self.ran_in = Some(view.segment);
         let known = self.known(view.segment).await?;
-        let is_same_world = known.snapshot.generation == meaning.world.generation;
+        let is_same_world = known.snapshot.generation == meaning.world.generation
+            && self.shared.epoch() == meaning.world.overlay;
         let is_late =
             is_portal && meaning.statements.iter().any(|statement| is_analysed_late(&statement.kind));
         if !is_same_world || is_late {
@@ -197,7 +216,7 @@ impl SessionJudge {
             // The same policy and the same definitions as when it was bound: its permit still stands.
             if let Some(again) = self.session.resume(&judged).map_err(|denial| refusal(&denial))? {
                 self.note(&meaning, &known, view.segment);
-                let plan = self.execution(execute.portal.into(), meaning, judged, view.segment);
+                let plan = self.execution(execute.portal.into(), meaning, judged, view.segment)?;
                 return Ok(Disposition::Forward(Leave::Again(again), plan));
             }
         }
@@ -224,13 +243,14 @@ impl SessionJudge {
             || self.shared.names.is_in_block(view.segment);
         let asked = Asked {
             statement: &meaning.asked,
-            stage: Stage::Execute,
+            stage: meaning.stage(),
             via,
             parameters,
             in_transaction,
             settings: &[],
             justification: None,
         };
+        self.was_judged = true;
         match self.session.judge(&asked).await {
             Judgement::Admit(permit) => self.go_on(permit, meaning, view.segment, then).await,
             Judgement::Refuse(denial) => Err(noted(refusal(&denial), &meaning)),
@@ -245,12 +265,14 @@ impl SessionJudge {
     /// What becomes of a command that was admitted.
     async fn go_on(&mut self, permit: Permit, meaning: Arc<Meaning>, segment: u64, then: Then) -> Answer {
         let judged = Arc::clone(permit.judged());
+        let command = permit.command();
         let plan = match then {
             Then::Query => {
                 let known = self.known(segment).await?;
                 self.note(&meaning, &known, segment);
                 let changes = self.changes(&meaning, &judged, segment);
-                Plan::Query(Box::new(Run { changes, ..Run::new(meaning, judged) }))
+                let input = self.input(&meaning, &judged, command);
+                Plan::Query(Box::new(Run { changes, input, ..Run::new(meaning, judged) }))
             }
             Then::Bind { portal, prepared, formats } => {
                 let standing = Portal {
@@ -261,6 +283,8 @@ impl SessionJudge {
                     receipt: None,
                     tally: Tally::default(),
                     results: None,
+                    asked_in: None,
+                    command,
                 };
                 let definition =
                     self.shared.names.propose(Change::Portal(portal.clone(), standing, false), segment);
@@ -269,7 +293,14 @@ impl SessionJudge {
             Then::Execute { portal } => {
                 let known = self.known(segment).await?;
                 self.note(&meaning, &known, segment);
-                self.execution(portal, meaning, judged, segment)
+                // Its rows are dealt with as this decision says, not as an earlier one did.
+                let anew = |portal: &mut Portal| {
+                    portal.results = None;
+                    portal.judged = Arc::clone(&judged);
+                    portal.command = command;
+                };
+                let _ = self.shared.names.portal(&portal, segment, anew);
+                self.execution(portal, meaning, judged, segment)?
             }
         };
         Ok(Disposition::Forward(Leave::Permit(permit), plan))
@@ -281,9 +312,24 @@ impl SessionJudge {
         self.shared.note(&meaning.statements, meaning.asked.raw(), known, segment);
     }
 
-    fn execution(&self, portal: Box<str>, meaning: Arc<Meaning>, judged: Arc<Judged>, segment: u64) -> Plan {
+    fn execution(
+        &mut self,
+        portal: Box<str>,
+        meaning: Arc<Meaning>,
+        judged: Arc<Judged>,
+        segment: u64,
+    ) -> Result<Plan, Refusal> {
+        let describes = self.describes(&portal, &meaning, &judged, segment)?;
         let changes = self.changes(&meaning, &judged, segment);
-        Plan::Execute {
+        let mut input = None;
+        if judged.records_results()
+            && let Found::Known(command) = self.shared.names.portal(&portal, segment, |portal| portal.command)
+        {
+            input = self.input(&meaning, &judged, command);
+        }
+        Ok(Plan::Execute {
+            describes,
+            input,
             portal,
             meaning,
             judged,
@@ -293,7 +339,48 @@ impl SessionJudge {
             results: None,
             copy: None,
             tally: Tally::default(),
+        })
+    }
+
+    /// Who records the data that these statements ask their client for, where the decision says that it is recorded.
+    fn input(&self, meaning: &Meaning, judged: &Judged, command: u64) -> Option<Box<Input>> {
+        if !judged.records_results() {
+            return None;
         }
+        let recorder = |statement| {
+            let shown = Arc::clone(self.shared.target.shown());
+            Input::new(statement, meaning.is_sensitive, command, self.session.tape(), shown)
+        };
+        meaning.statements.iter().find_map(recorder)
+    }
+
+    /// Whether the gateway has to ask for a description itself: rows may come that a mask changes, and what types they
+    /// have nobody has asked.
+    fn describes(
+        &mut self,
+        portal: &str,
+        meaning: &Meaning,
+        judged: &Judged,
+        segment: u64,
+    ) -> Result<bool, Refusal> {
+        let returns = |statement: &Statement| {
+            !statement.outputs.0.is_empty() && !matches!(statement.kind, Kind::Copy(_))
+        };
+        if !meaning.statements.first().is_some_and(returns) {
+            return Ok(false);
+        }
+        let look = self.shared.names.portal(portal, segment, |portal| {
+            (portal.is_described(segment), portal.formats.contains(&Format::Binary))
+        });
+        let Found::Known((false, is_binary)) = look else { return Ok(false) };
+        let masks = judged.policy().masks_columns(judged.obligations())
+            || (is_binary && self.shared.target.value_masks(Some(judged)).detects());
+        if masks {
+            self.session
+                .made(Made::Describe, Some("an execution without a description"))
+                .map_err(|denial| refusal(&denial))?;
+        }
+        Ok(masks)
     }
 
     /// What running these statements changes, once each has run.
@@ -306,12 +393,14 @@ impl SessionJudge {
         let mut changes = SmallVec::new();
         for (number, statement) in meaning.statements.iter().enumerate() {
             let change = match &statement.kind {
-                Kind::Prepare { name, inner } => {
+                Kind::Prepare { name, inner, converted } => {
                     let prepared = Prepared {
                         text: Arc::clone(meaning.asked.raw()),
                         meaning: Arc::new(meaning.part((**inner).clone())),
                         named: Some(name.clone()),
+                        converted: converted.as_slice().into(),
                         described: std::sync::OnceLock::new(),
+                        asked_in: AtomicU64::new(0),
                         names: std::sync::OnceLock::new(),
                     };
                     Some(Change::Statement(name.clone(), Arc::new(prepared)))
@@ -325,6 +414,8 @@ impl SessionJudge {
                         receipt: None,
                         tally: Tally::default(),
                         results: None,
+                        asked_in: None,
+                        command: 0,
                     };
                     Some(Change::Portal(cursor.clone(), portal, *hold))
                 }
@@ -336,6 +427,9 @@ impl SessionJudge {
             if matches!(statement.kind, Kind::Declare { .. }) && !statement.settings.is_empty() {
                 let change = Change::Settings(statement.settings.clone());
                 changes.push((number, self.shared.names.propose(change, segment)));
+            }
+            if Overlay::concerns(statement) {
+                changes.push((number, self.shared.names.propose(Change::Definitions, segment)));
             }
         }
         changes
@@ -350,8 +444,9 @@ impl SessionJudge {
         let settings = self.shared.names.decided(|names| names.settings(segment)).await;
         let Some((values, is_path_changed)) = settings else { return Err(changed()) };
         let known = self.known(segment).await?;
-        let generation = known.snapshot.generation;
-        Ok((World { values, is_path_changed, generation, policy: self.session.policy_generation() }, known))
+        let (generation, overlay) = (known.snapshot.generation, self.shared.epoch());
+        let policy = self.session.policy_generation();
+        Ok((World { values, is_path_changed, generation, overlay, policy }, known))
     }
 
     /// The definitions, with all that this session has changed for good.
@@ -396,8 +491,7 @@ impl SessionJudge {
         segment: u64,
     ) -> Result<Arc<Meaning>, Refusal> {
         let (world, _) = self.world(segment).await?;
-        // What the open transaction has changed is no part of the world that others share.
-        if before.world == world && !before.is_dynamic && !self.shared.has_changed() {
+        if before.world == world && !before.is_dynamic {
             return Ok(Arc::clone(before));
         }
         self.meaning(text, segment).await
@@ -409,29 +503,30 @@ impl SessionJudge {
             return self.still(&prepared.meaning, &prepared.text, segment).await;
         };
         let (world, known) = self.world(segment).await?;
-        if prepared.meaning.world == world && !self.shared.has_changed() {
+        if prepared.meaning.world == world {
             return Ok(Arc::clone(&prepared.meaning));
         }
         let overlay = self.shared.overlay();
         let whole = self.shared.target.meaning(&prepared.text, &world, &known, &overlay);
         let whole = whole.map_err(not_understood)?;
-        let inner = whole.statements.iter().rev().find_map(|statement| match &statement.kind {
-            Kind::Prepare { name: given, inner } if given == name => Some((**inner).clone()),
-            _ => None,
-        });
-        inner.map(|inner| Arc::new(whole.part(inner))).ok_or_else(changed)
+        prepared_in(&whole, name).ok_or_else(changed)
     }
 
+    /// What a prepared statement means with these values.
     async fn bound(
         &mut self,
-        text: &str,
+        prepared: &Prepared,
         segment: u64,
         values: &[Bound<'_>],
     ) -> Result<Arc<Meaning>, Refusal> {
         let (world, known) = self.world(segment).await?;
         let overlay = self.shared.overlay();
-        let bound = self.shared.target.bound(text, &world, &known, &overlay, values);
-        bound.map(Arc::new).map_err(not_understood)
+        let bound = self.shared.target.bound(&prepared.text, &world, &known, &overlay, values);
+        let bound = bound.map_err(not_understood)?;
+        match &prepared.named {
+            Some(name) => prepared_in(&bound, name).ok_or_else(changed),
+            None => Ok(Arc::new(bound)),
+        }
     }
 
     /// Fills in what EXECUTE and FETCH stand for.
@@ -441,9 +536,15 @@ impl SessionJudge {
         for statement in &meaning.statements {
             let statement = statement.clone();
             statements.push(match &statement.kind {
-                Kind::Execute { name, .. } => match self.statement(&name.clone(), segment).await {
+                Kind::Execute { name, arguments, .. } => match self.statement(name, segment).await {
                     Some(prepared) => {
-                        let now = self.prepared(&prepared, segment).await?;
+                        let mut now = self.prepared(&prepared, segment).await?;
+                        if now.is_pending {
+                            let given = arguments.iter().map(argument).enumerate();
+                            let values: Vec<Bound<'_>> =
+                                given.map(|(index, value)| prepared.takes(index, value)).collect();
+                            now = self.bound(&prepared, segment, &values).await?;
+                        }
                         // Definitions that were looked at anew between the two belong to one statement only.
                         if now.world != *world {
                             return Err(changed());
@@ -479,6 +580,7 @@ impl Judge for SessionJudge {
     type Held = Waiting;
 
     async fn on_client_frame(&mut self, frame: ClientFrame<'_>, view: View) -> Disposition<Plan, Waiting> {
+        self.was_judged = false;
         let answer = match frame.kind {
             Frontend::Query => {
                 let answer = self.query(frame.body, view).await;
@@ -495,8 +597,18 @@ impl Judge for SessionJudge {
         match answer {
             Ok(disposition) => disposition,
             Err(refusal) if self.session.stop().reached().is_some() => Disposition::End(refusal),
-            Err(refusal) => Disposition::Refuse(refusal),
+            Err(refusal) if self.was_judged => Disposition::Refuse(refusal),
+            Err(refusal) => {
+                match self.session.refused(frame.kind.name(), in_evidence(&refusal), Some(frame.body)) {
+                    Ok(()) => Disposition::Refuse(refusal),
+                    Err(denial) => Disposition::End(self::refusal(&denial)),
+                }
+            }
         }
+    }
+
+    fn on_unread(&mut self, kind: Frontend, why: &Refusal) -> Result<(), Refusal> {
+        self.session.refused(kind.name(), in_evidence(why), None).map_err(|denial| refusal(&denial))
     }
 
     async fn on_hold(&mut self, held: &mut Waiting) -> Disposition<Plan, Infallible> {
@@ -599,6 +711,31 @@ fn open_is_unknown(open: &Meaning) -> bool {
     open.statements
         .iter()
         .any(|from| from.actions.iter().any(|action| action.verb == policy_core::Verb::UNKNOWN))
+}
+
+/// What a text prepares under this name.
+fn prepared_in(whole: &Meaning, name: &str) -> Option<Arc<Meaning>> {
+    let inner = whole.statements.iter().rev().find_map(|statement| match &statement.kind {
+        Kind::Prepare { name: given, inner, .. } if **given == *name => Some((**inner).clone()),
+        _ => None,
+    });
+    inner.map(|inner| Arc::new(whole.part(inner)))
+}
+
+/// Whether a value's text may change on its way into a parameter of the type with this OID. Of the built-in ones that
+/// pass for text only `text` and `varchar` take it as it is; which others there are depends on the target.
+fn converts(oid: u32) -> bool {
+    // Left to the target, unknown, text, varchar; int8, int2, int4.
+    !matches!(oid, 0 | 705 | 25 | 1043 | 20 | 21 | 23)
+}
+
+/// An argument of EXECUTE as a value.
+fn argument(argument: &Argument) -> Bound<'_> {
+    match argument {
+        Argument::Null => Bound::Null,
+        Argument::Text(text) => Bound::Text(text),
+        Argument::Opaque => Bound::Opaque,
+    }
 }
 
 /// A bound value in text form, where it has one that is known.

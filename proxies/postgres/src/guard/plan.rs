@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use policy_normalize::sql::Statement;
+use policy_normalize::sql::{Bound, Statement};
 use portcullis_gateway::enforce::{Judged, Outcome, Receipt};
 use smallvec::SmallVec;
 
-use super::Definition;
+use super::{Definition, Input};
 use crate::command::meaning::Meaning;
 use crate::mask::copy::CopyMasker;
 use crate::mask::{Field, Format, ResultPlan};
-use crate::relay::Ticket;
+use crate::relay::{Sink, Ticket};
 
 /// A prepared statement as the session knows it.
 #[derive(Debug)]
@@ -21,10 +21,24 @@ pub struct Prepared {
     pub meaning: Arc<Meaning>,
     /// The name that PREPARE gives it in that text; `None` where the text is the statement.
     pub named: Option<Box<str>>,
+    /// By parameter, as far as types are declared: whether a value's text may change on its way into it.
+    pub converted: Box<[bool]>,
     /// Its result's columns, once the target has described them. Formats are a portal's matter.
     pub described: std::sync::OnceLock<Arc<[Field]>>,
+    /// The segment in which its client asked for a description last, and one more; 0 is never.
+    pub asked_in: std::sync::atomic::AtomicU64,
     /// The names of those columns as the client got them, once described in a session that is recorded.
     pub names: std::sync::OnceLock<Box<[Box<str>]>>,
+}
+
+impl Prepared {
+    /// A value for the parameter at `index` (from 0), as the statement will see it.
+    pub fn takes<'a>(&self, index: usize, value: Bound<'a>) -> Bound<'a> {
+        match value {
+            Bound::Text(_) if self.converted.get(index).copied().unwrap_or(false) => Bound::Opaque,
+            other => other,
+        }
+    }
 }
 
 /// A portal, or a cursor, as the session knows it.
@@ -44,6 +58,23 @@ pub struct Portal {
     pub tally: Tally,
     /// What becomes of its columns, once known.
     pub results: Option<Arc<ResultPlan>>,
+    /// The segment in which its client asked for a description last.
+    pub asked_in: Option<u64>,
+    /// The number of the command that bound it.
+    pub command: u64,
+}
+
+impl Portal {
+    /// Whether its columns are known, or will be before anything that this segment runs returns rows.
+    pub fn is_described(&self, segment: u64) -> bool {
+        let prepared = self.prepared.as_ref();
+        self.results.is_some()
+            || self.asked_in == Some(segment)
+            || prepared.is_some_and(|prepared| {
+                prepared.described.get().is_some()
+                    || prepared.asked_in.load(std::sync::atomic::Ordering::Relaxed) == segment + 1
+            })
+    }
 }
 
 /// What travels with a message in the queue of expected replies.
@@ -82,6 +113,10 @@ pub enum Plan {
         copy: Option<Box<CopyMasker>>,
         /// What came of it so far.
         tally: Tally,
+        /// The gateway asks for a description first.
+        describes: bool,
+        /// Records the data that it asks its client for.
+        input: Option<Box<Input>>,
     },
 }
 
@@ -113,6 +148,8 @@ pub struct Run {
     pub copy: Option<Box<CopyMasker>>,
     /// What came of it so far.
     pub tally: Tally,
+    /// Records the data that it asks its client for.
+    pub input: Option<Box<Input>>,
 }
 
 /// What came of a command.
@@ -140,6 +177,7 @@ impl Run {
             results: None,
             copy: None,
             tally: Tally::default(),
+            input: None,
         }
     }
 
@@ -197,6 +235,24 @@ impl Ticket for Plan {
             Self::Execute { receipt: slot, .. } => *slot = Some(receipt),
             // Nothing else is sent on a permit. Dropped, its outcome reads unknown.
             _ => drop(receipt),
+        }
+    }
+
+    fn input(&mut self) -> Option<&mut dyn Sink> {
+        let input = match self {
+            Self::Query(run) => run.input.as_mut(),
+            Self::Execute { input, .. } => input.as_mut(),
+            _ => None,
+        };
+        input.map(|input| &mut **input as &mut dyn Sink)
+    }
+
+    fn describes(&mut self) -> Option<Self> {
+        match self {
+            Self::Execute { portal, describes: true, .. } => {
+                Some(Self::Describe(Described::Portal(portal.clone())))
+            }
+            _ => None,
         }
     }
 }

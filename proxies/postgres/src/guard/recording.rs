@@ -14,8 +14,8 @@ use super::session::Shared;
 use crate::mask::{Format, parse_row_description};
 
 /// The most rows of one answer that are recorded, and the most of their text, in bytes. What comes after is counted.
-const ROWS: u64 = 1000;
-const BYTES: usize = 1 << 20;
+pub(super) const ROWS: u64 = 1000;
+pub(super) const BYTES: usize = 1 << 20;
 /// The most of one value, or of one message, that is recorded, in bytes.
 const VALUE: usize = 4096;
 
@@ -209,7 +209,7 @@ fn cells(body: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
 }
 
 /// A value as the recording has it.
-fn shown(value: &[u8], is_binary: bool) -> Text<'_> {
+pub(super) fn shown(value: &[u8], is_binary: bool) -> Text<'_> {
     match std::str::from_utf8(value) {
         Ok(text) if !is_binary => cut(text.into()),
         _ => format!("({} bytes)", value.len()).into(),

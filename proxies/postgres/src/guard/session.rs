@@ -42,9 +42,9 @@ impl Shared {
         Arc::clone(&self.definitions().overlay)
     }
 
-    /// Whether the open transaction changed any definition.
-    pub fn has_changed(&self) -> bool {
-        !self.definitions().overlay.is_empty()
+    /// Tells what the session has changed from what it had before.
+    pub fn epoch(&self) -> u64 {
+        self.definitions().overlay.epoch()
     }
 
     /// Whether definitions were changed in another segment than this one, whose end has not come.
@@ -64,25 +64,30 @@ impl Shared {
 
     /// Notes statements that are about to be forwarded.
     pub fn note(&self, statements: &[Statement], text: &str, known: &Known, segment: u64) {
-        if !statements.iter().any(Statement::changes_definitions) {
+        if !statements.iter().any(Overlay::concerns) {
             return;
         }
         let mut definitions = self.definitions();
         let overlay = Arc::make_mut(&mut definitions.overlay);
+        let before = overlay.epoch();
         for statement in statements {
             overlay.note(statement, text, &known.snapshot);
         }
-        if !overlay.is_empty() {
+        if overlay.epoch() != before {
             definitions.changed_in = Some(segment);
         }
     }
 
-    /// Notes that everything sent so far is answered, and whether a transaction block is open.
-    pub fn answered(&self, is_in_block: bool) {
+    /// Notes the end of a segment: whether a transaction block is open, and whether what ran last has failed.
+    pub fn answered(&self, is_in_block: bool, has_failed: bool) {
+        // A later segment has changed something meanwhile: its own end is the one that counts.
+        if self.names.is_redefining() {
+            return;
+        }
         let mut definitions = self.definitions();
         definitions.changed_in = None;
-        if !is_in_block && !definitions.overlay.is_empty() {
-            definitions.is_stale |= Arc::make_mut(&mut definitions.overlay).end();
+        if !is_in_block && definitions.overlay.is_open() {
+            definitions.is_stale |= Arc::make_mut(&mut definitions.overlay).end(has_failed);
         }
     }
 }

@@ -90,7 +90,7 @@ impl Guarded {
         known: &Known,
         overlay: &Overlay,
     ) -> Result<Arc<Meaning>, NotUnderstood> {
-        self.meanings.of(text, world, &known.directory(overlay), overlay.is_empty())
+        self.meanings.of(text, world, &known.directory(overlay), overlay.is_empty() && world.overlay == 0)
     }
 
     /// What a text means with these values bound.
@@ -121,6 +121,11 @@ impl Guarded {
         overlay: &Overlay,
     ) -> Result<Meaning, NotUnderstood> {
         self.meanings.meaning(text, statements, world, &known.directory(overlay))
+    }
+
+    /// What of a text evidence may have.
+    pub fn shown(&self) -> &Arc<Shown> {
+        self.meanings.shown()
     }
 
     /// What is looked for in replies under a decision; without one, what is looked for in any.

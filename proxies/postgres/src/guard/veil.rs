@@ -292,19 +292,19 @@ impl SessionVeil {
     }
 
     fn ready(&mut self, body: &[u8], plan: Option<&mut Plan>) {
-        if let Some(Plan::Query(run)) = plan
-            && let Some(receipt) = run.receipt.take()
-        {
-            run.tally.tell(receipt, None);
+        if let Some(Plan::Query(run)) = plan {
+            // What has not been confirmed by now did not come about.
+            run.changes.clear();
+            if let Some(receipt) = run.receipt.take() {
+                run.tally.tell(receipt, None);
+            }
         }
         self.stopped = None;
         self.has_changed = false;
         self.is_uncommitted = false;
         let is_in_block = body != b"I";
-        if !is_in_block {
-            self.shared.names.idle();
-        }
-        self.shared.answered(is_in_block);
+        let has_failed = !is_in_block && self.shared.names.idle();
+        self.shared.answered(is_in_block, has_failed);
         self.shared.names.wake();
     }
 }

@@ -41,6 +41,16 @@ pub(super) fn unreadable(malformed: &wire::Malformed) -> Refusal {
     Refusal::new(SqlState::PROTOCOL, malformed.to_string())
 }
 
+/// Why a message was refused that no policy was asked about, without a word of it: its client may have written
+/// anything there.
+pub(super) fn in_evidence(refusal: &Refusal) -> &str {
+    match refusal.state {
+        SqlState::SYNTAX => "not in PostgreSQL's language, or over the limits on what is understood",
+        SqlState::NO_STATEMENT => "it names a statement or portal that this session has not made",
+        _ => &refusal.message,
+    }
+}
+
 pub(super) fn too_many() -> Refusal {
     Refusal::new(SqlState::TOO_LONG, format!("a session may have {} names at a time", names::MOST))
         .hint("close prepared statements and portals that are not needed any more")

@@ -342,6 +342,10 @@ impl Resolver<'_> {
         if is_view(relation) && !shipped {
             return false;
         }
+        // What the open transaction has added (a foreign key that cascades) may run on a write, too.
+        if writes && self.directory.catalogue.is_changed() {
+            return false;
+        }
         if writes && (relation.rewritten || snapshot.details(oid).is_none_or(|details| details.triggers)) {
             return false;
         }

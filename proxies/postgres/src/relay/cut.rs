@@ -27,7 +27,7 @@ pub(super) enum Cut {
         is_harmless: bool,
     },
     /// It had finished. What makes it fail has to be sent, or was sent when this is `None`.
-    Failing(Option<Own>),
+    Failing(Option<Own<'static>>),
     /// It is where the client believes it to be, or says so next.
     Rested,
 }
@@ -52,7 +52,7 @@ impl<Plan: Ticket> Ledger<Plan> {
     }
 
     /// What is to be sent to the target, once.
-    pub(super) fn take_own(&mut self) -> Option<Own> {
+    pub(super) fn take_own(&mut self) -> Option<Own<'static>> {
         match &mut self.cut {
             Some(Cut::Failing(own)) => own.take(),
             _ => None,
@@ -145,7 +145,7 @@ impl<Plan: Ticket> Ledger<Plan> {
         Fate::Failed
     }
 
-    fn abort(&mut self, own: Own, owed: Owed) -> Fate {
+    fn abort(&mut self, own: Own<'static>, owed: Owed) -> Fate {
         self.queue.push_front(Entry { owed, plan: Plan::default() });
         self.cut = Some(Cut::Failing(Some(own)));
         Fate::Aborted

@@ -262,12 +262,14 @@ impl Down {
             }
         }
         self.passage = None;
+        // The answer to a question of the gateway's own is for the veil alone.
+        let is_own = ledger.is_own(kind);
         ledger.settle(kind);
-        if becomes == Rewritten::Written {
+        self.under_way = Piece { left: header.total(), is_dropped: is_own || becomes == Rewritten::Written };
+        if becomes == Rewritten::Written && !is_own {
             self.out.own(self.inbox.bytes()).extend_from_slice(&self.instead);
             self.instead.shrink_to(KEPT);
         }
-        self.under_way = Piece { left: header.total(), is_dropped: becomes == Rewritten::Written };
         Ok(Scanned::Whole)
     }
 }

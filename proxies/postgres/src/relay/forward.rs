@@ -13,6 +13,7 @@ use super::inbox::Inbox;
 use super::outbox::Outbox;
 use crate::transport::Transport;
 use crate::wire::frontend::Frontend;
+use crate::wire::make;
 
 /// On whose word a command is sent. Consumed by sending it.
 #[derive(Debug)]
@@ -43,24 +44,33 @@ impl Leave {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unfit;
 
-/// What the gateway sends to a target on its own account. Constants, all of them.
+/// What the gateway sends to a target on its own account. Constants, but for the name of a portal that a client's Execute,
+/// sent right behind, names as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Own {
+pub(super) enum Own<'a> {
     /// A query that fails in every state: the parser itself rejects it, whatever is set and whatever exists.
     FailQuery,
     /// The same in the extended protocol. The text fails before its name is looked at, so nothing is replaced.
     FailParse,
     /// Leaves.
     Terminate,
+    /// Asks what a portal returns. Runs nothing.
+    DescribePortal(&'a str),
 }
 
-impl Own {
-    fn bytes(self) -> &'static [u8] {
-        match self {
+impl Own<'_> {
+    fn write(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(match self {
             Self::FailQuery => b"Q\0\0\0\x1brefused by the gateway\0",
             Self::FailParse => b"P\0\0\0\x25gateway\0refused by the gateway\0\0\0",
             Self::Terminate => b"X\0\0\0\x04",
-        }
+            Self::DescribePortal(portal) => {
+                return make::message(out, b'D', |out| {
+                    out.push(b'P');
+                    make::text(out, portal);
+                });
+            }
+        });
     }
 }
 
@@ -100,8 +110,8 @@ impl Forward {
     }
 
     /// Sends something of the gateway's own.
-    pub(super) fn own(&mut self, own: Own, inbox: &Inbox) {
-        self.out.own(inbox.bytes()).extend_from_slice(own.bytes());
+    pub(super) fn own(&mut self, own: Own<'_>, inbox: &Inbox) {
+        own.write(self.out.own(inbox.bytes()));
     }
 
     /// Puts on the wire what was to be sent; ready when all of it is.
@@ -118,15 +128,22 @@ impl Forward {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::describe::Named;
     use crate::wire::frame;
 
     #[test]
     fn what_the_gateway_sends_itself_is_framed_right() {
-        for own in [Own::FailQuery, Own::FailParse, Own::Terminate] {
-            let header = frame::header(own.bytes()).unwrap().unwrap();
-            assert_eq!(header.total(), own.bytes().len(), "{own:?}");
-        }
-        crate::wire::query::Query::decode(&Own::FailQuery.bytes()[5..]).unwrap();
-        crate::wire::parse::Parse::decode(&Own::FailParse.bytes()[5..]).unwrap();
+        let bytes = |own: Own<'_>| {
+            let mut bytes = Vec::new();
+            own.write(&mut bytes);
+            let header = frame::header(&bytes).unwrap().unwrap();
+            assert_eq!(header.total(), bytes.len(), "{own:?}");
+            bytes.split_off(frame::HEADER)
+        };
+        bytes(Own::Terminate);
+        crate::wire::query::Query::decode(&bytes(Own::FailQuery)).unwrap();
+        crate::wire::parse::Parse::decode(&bytes(Own::FailParse)).unwrap();
+        let described = bytes(Own::DescribePortal("p"));
+        assert_eq!(Named::decode(&described), Ok(Named::Portal("p")));
     }
 }

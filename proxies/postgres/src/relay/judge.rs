@@ -42,6 +42,26 @@ pub struct View {
 pub trait Ticket: Default + Send {
     /// The command was sent under a permit, whose receipt this is.
     fn sent(&mut self, receipt: Receipt);
+
+    /// Who is told of the data that the client streams in for this command, as it goes by. `None` where nobody is.
+    fn input(&mut self) -> Option<&mut dyn Sink> {
+        None
+    }
+
+    /// For an Execute whose rows can only be dealt with once the target has described them: what travels with the
+    /// description that the gateway asks for itself, right before it. The client does not get the answer.
+    fn describes(&mut self) -> Option<Self> {
+        None
+    }
+}
+
+/// Takes the data of a COPY from the client.
+pub trait Sink: Send {
+    /// Some bytes of it, cut anywhere, before they are sent.
+    fn push(&mut self, bytes: &[u8]);
+
+    /// Its end.
+    fn end(&mut self);
 }
 
 impl Ticket for () {
@@ -121,6 +141,15 @@ pub trait Judge: Send {
     fn on_withdrawn(&mut self, held: Self::Held, why: Withdrawal) -> impl Future<Output = ()> + Send {
         drop((held, why));
         std::future::ready(())
+    }
+
+    /// A message is refused that can't be decided on: longer than is read, or of a kind that is never offered.
+    ///
+    /// # Errors
+    /// Where that can't be recorded: the session ends.
+    fn on_unread(&mut self, kind: Frontend, refusal: &Refusal) -> Result<(), Refusal> {
+        let _ = (kind, refusal);
+        Ok(())
     }
 
     /// A command was refused; `aborts` says that the gateway is about to send the target a statement of its own that

@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 
 use super::cut::Cut;
-use super::judge::{Ticket, Transaction, View};
+use super::judge::{Sink, Ticket, Transaction, View};
 use crate::wire::backend::Backend;
 
 /// Replies owed at most, before the client has to wait. The target buffers 8 KiB of replies, which is below 1,700 of
@@ -27,6 +27,8 @@ pub(super) enum Owed {
     Parse,
     Bind,
     Describe,
+    /// A Describe of the gateway's own, whose answer the client does not get.
+    OwnDescribe,
     Execute,
     Close,
     Sync,
@@ -181,6 +183,11 @@ impl<Plan: Ticket> Ledger<Plan> {
         self.queue.iter().any(|entry| matches!(entry.owed, Owed::Query | Owed::Execute))
     }
 
+    /// Who is told of the data that goes by: the first command that asks for some.
+    pub(super) fn input(&mut self) -> Option<&mut dyn Sink> {
+        self.queue.iter_mut().find_map(|entry| entry.plan.input())
+    }
+
     // What the target answers.
 
     /// The plan of the command that is being answered.
@@ -201,8 +208,9 @@ impl<Plan: Ticket> Ledger<Plan> {
             B::ParseComplete => matches!(head, Some(Owed::Parse)),
             B::BindComplete => matches!(head, Some(Owed::Bind)),
             B::CloseComplete => matches!(head, Some(Owed::Close)),
-            B::ParameterDescription | B::NoData => matches!(head, Some(Owed::Describe)),
-            B::RowDescription => matches!(head, Some(Owed::Describe | Owed::Query)),
+            B::ParameterDescription => matches!(head, Some(Owed::Describe)),
+            B::NoData => matches!(head, Some(Owed::Describe | Owed::OwnDescribe)),
+            B::RowDescription => matches!(head, Some(Owed::Describe | Owed::OwnDescribe | Owed::Query)),
             B::PortalSuspended => matches!(head, Some(Owed::Execute)),
             B::DataRow
             | B::CommandComplete
@@ -213,6 +221,12 @@ impl<Plan: Ticket> Ledger<Plan> {
             | B::CopyDone => matches!(head, Some(Owed::Query | Owed::Execute)),
         };
         if fits { Ok(()) } else { Err(OutOfTurn) }
+    }
+
+    /// Whether `reply` answers something that the client has not asked for.
+    pub(super) fn is_own(&self, reply: Backend) -> bool {
+        matches!(reply, Backend::RowDescription | Backend::NoData)
+            && self.is_head(|owed| matches!(owed, Owed::OwnDescribe))
     }
 
     /// The refusal that the client gets in the place of the target's error, which is about to be settled.
@@ -237,7 +251,9 @@ impl<Plan: Ticket> Ledger<Plan> {
             B::ParseComplete | B::BindComplete | B::CloseComplete | B::NoData | B::PortalSuspended => {
                 self.pop()
             }
-            B::RowDescription if self.is_head(|owed| matches!(owed, Owed::Describe)) => self.pop(),
+            B::RowDescription if self.is_head(|owed| matches!(owed, Owed::Describe | Owed::OwnDescribe)) => {
+                self.pop();
+            }
             B::CommandComplete | B::EmptyQueryResponse => {
                 self.swallowed = 0;
                 self.is_copying_in = false;
@@ -283,7 +299,13 @@ impl<Plan: Ticket> Ledger<Plan> {
             None | Some(Owed::Query | Owed::RefusedQuery(_) | Owed::Sync | Owed::CopyEnd | Owed::Told(_)) => {
             }
             Some(
-                Owed::Refused(_) | Owed::Parse | Owed::Bind | Owed::Describe | Owed::Execute | Owed::Close,
+                Owed::Refused(_)
+                | Owed::Parse
+                | Owed::Bind
+                | Owed::Describe
+                | Owed::OwnDescribe
+                | Owed::Execute
+                | Owed::Close,
             ) => self.fall_to_sync(),
         }
     }

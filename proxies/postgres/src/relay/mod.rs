@@ -32,7 +32,8 @@ use std::time::Duration;
 pub use end::End;
 pub use forward::Leave;
 pub use judge::{
-    ClientFrame, Disposition, Halt, Judge, Passage, Ticket, Transaction, Transparent, Veil, View, Withdrawal,
+    ClientFrame, Disposition, Halt, Judge, Passage, Sink, Ticket, Transaction, Transparent, Veil, View,
+    Withdrawal,
 };
 
 use crate::cancel::Cancels;
@@ -104,6 +105,10 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
         loop {
             let step = match poll_fn(|cx| self.poll(cx)).await {
                 Ok(Next::Command(command)) => self.command(command).await,
+                Ok(Next::Unread(command, refusal)) => match self.judge.on_unread(command.kind, &refusal) {
+                    Ok(()) => self.refuse(command, &refusal),
+                    Err(refusal) => Err(End::Refused(refusal)),
+                },
                 Ok(Next::Left) => Err(End::Left),
                 Err(end) => Err(end),
             };

@@ -10,6 +10,7 @@ use super::judge::Ticket;
 use super::ledger::{Control, Ledger, Owed};
 use crate::refuse::{Refusal, Severity, SqlState};
 use crate::transport::Transport;
+use crate::wire::execute::Execute;
 use crate::wire::frame::{self, HEADER, Header};
 use crate::wire::frontend::{Caps, Frontend, Handling};
 use crate::wire::make;
@@ -28,12 +29,16 @@ pub(super) struct Up {
 struct Piece {
     left: usize,
     is_dropped: bool,
+    /// Data of a COPY: the bytes of it that have been taken, the header's among them.
+    data: Option<usize>,
 }
 
 /// What the client's stream has come to.
 pub(super) enum Next {
     /// A command, complete at the front of the stream.
     Command(Command),
+    /// A message that is refused unread.
+    Unread(Command, Refusal),
     /// The client leaves.
     Left,
 }
@@ -106,24 +111,24 @@ impl Up {
     }
 
     /// Sends something of the gateway's own.
-    pub(super) fn own(&mut self, own: Own) {
+    pub(super) fn own(&mut self, own: Own<'_>) {
         self.forward.own(own, &self.inbox);
     }
 
     /// Drops a command that falls with one before it.
     pub(super) fn skip(&mut self, command: Command) {
-        self.under_way = Piece { left: command.total, is_dropped: true };
+        self.under_way = Piece { left: command.total, is_dropped: true, data: None };
     }
 
     /// A command's body, and the way to the target for what was let through before it, and the gateway's own.
     pub(super) fn body(
         &mut self,
         command: Command,
-    ) -> (&[u8], impl FnMut(&mut Context<'_>, &mut Transport, Option<Own>) -> Poll<io::Result<()>>) {
+    ) -> (&[u8], impl FnMut(&mut Context<'_>, &mut Transport, Option<Own<'static>>) -> Poll<io::Result<()>>) {
         let Self { inbox, forward, .. } = self;
         let inbox = &*inbox;
         let body = inbox.window().get(HEADER..command.total).unwrap_or_default();
-        (body, move |cx: &mut Context<'_>, target: &mut Transport, own: Option<Own>| {
+        (body, move |cx: &mut Context<'_>, target: &mut Transport, own: Option<Own<'static>>| {
             if let Some(own) = own {
                 forward.own(own, inbox);
             }
@@ -149,6 +154,14 @@ impl Up {
             // `scan` gives out none of these as a command.
             _ => return Ok(()),
         };
+        if command.kind == Frontend::Execute
+            && let Some(described) = plan.describes()
+        {
+            let body = self.inbox.window().get(HEADER..command.total).unwrap_or_default();
+            let portal = Execute::decode(body).map_err(End::ClientMalformed)?.portal;
+            self.forward.own(Own::DescribePortal(portal), &self.inbox);
+            ledger.push(Owed::OwnDescribe, described);
+        }
         let frame = self.inbox.take(command.total);
         let receipt = self.forward.command(leave, command.kind, &self.inbox, frame);
         if let Some(receipt) = receipt.map_err(|Unfit| End::Unfit(command.kind))? {
@@ -165,7 +178,7 @@ impl Up {
         refusal: &Refusal,
         ledger: &mut Ledger<Plan>,
     ) {
-        self.under_way = Piece { left: command.total, is_dropped: true };
+        self.under_way = Piece { left: command.total, is_dropped: true, data: None };
         let mut told = refusal.encode(Severity::Error);
         let is_simple = matches!(command.kind, Frontend::Query | Frontend::FunctionCall);
         let owed = match (ledger.is_anything_to_abort(), is_simple) {
@@ -203,7 +216,7 @@ impl Up {
     fn scan<Plan: Ticket>(&mut self, ledger: &mut Ledger<Plan>) -> Result<Option<Next>, End> {
         self.need = 0;
         loop {
-            self.take_piece();
+            self.take_piece(ledger);
             if self.under_way.left > 0 || ledger.is_full() {
                 return Ok(None);
             }
@@ -246,29 +259,42 @@ impl Up {
             Frontend::FunctionCall => {
                 let text = "function calls by OID are not supported by the gateway";
                 let refusal = Refusal::new(SqlState::UNSUPPORTED, text).hint("call the function in a SELECT");
-                self.refuse(Command { kind, total: header.total() }, &refusal, ledger);
-                return Ok(None);
+                return Ok(Some(Next::Unread(Command { kind, total: header.total() }, refusal)));
             }
             _ if handling == Handling::Oversized => {
                 let text = format!("a message of {} bytes is longer than the gateway takes", header.body);
                 let refusal = Refusal::new(SqlState::TOO_LONG, text)
                     .hint("send a shorter statement, or load the data with COPY");
-                self.refuse(Command { kind, total: header.total() }, &refusal, ledger);
-                return Ok(None);
+                return Ok(Some(Next::Unread(Command { kind, total: header.total() }, refusal)));
             }
             _ => return Ok(Some(Next::Command(Command { kind, total: header.total() }))),
         };
-        self.under_way = Piece { left: header.total(), is_dropped: control == Control::Drop };
+        let is_forwarded = control == Control::Forward;
+        if is_forwarded
+            && matches!(kind, Frontend::CopyDone | Frontend::CopyFail)
+            && let Some(input) = ledger.input()
+        {
+            input.end();
+        }
+        let data = (is_forwarded && kind == Frontend::CopyData).then_some(0);
+        self.under_way = Piece { left: header.total(), is_dropped: !is_forwarded, data };
         Ok(None)
     }
 
     /// Takes what has come of the message under way.
-    fn take_piece(&mut self) {
+    fn take_piece<Plan: Ticket>(&mut self, ledger: &mut Ledger<Plan>) {
         if self.under_way.left == 0 {
             return;
         }
         let piece = self.inbox.take(self.under_way.left);
         self.under_way.left -= piece.len();
+        if let Some(taken) = &mut self.under_way.data {
+            let header = HEADER.saturating_sub(*taken).min(piece.len());
+            *taken += piece.len();
+            if let Some(input) = ledger.input() {
+                input.push(self.inbox.bytes().get(piece.start + header..piece.end).unwrap_or_default());
+            }
+        }
         if !self.under_way.is_dropped {
             self.forward.uncommanding(&self.inbox, piece);
         }

@@ -81,6 +81,25 @@ impl Frontend {
         })
     }
 
+    /// Its name, as the protocol's documentation has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "Query",
+            Self::Parse => "Parse",
+            Self::Bind => "Bind",
+            Self::Describe => "Describe",
+            Self::Execute => "Execute",
+            Self::Close => "Close",
+            Self::Sync => "Sync",
+            Self::Flush => "Flush",
+            Self::CopyData => "CopyData",
+            Self::CopyDone => "CopyDone",
+            Self::CopyFail => "CopyFail",
+            Self::FunctionCall => "FunctionCall",
+            Self::Terminate => "Terminate",
+        }
+    }
+
     /// How a message of this type and length is taken in.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use policy_core::PrincipalKind;
 use portcullis_evidence::Record;
+use portcullis_evidence::recording::{self, Event};
 use portcullis_gateway::config::Config;
 use portcullis_gateway::control::{ApprovalView, Client, ControlServer, Credentials, Revoke};
 use portcullis_gateway::credential::Secret;
@@ -251,6 +252,41 @@ impl House {
     pub fn evidence(&self) -> Vec<String> {
         let entries = portcullis_evidence::entries(&self.gateway().config().evidence).unwrap();
         entries.filter_map(|entry| short(&entry.unwrap().record)).collect()
+    }
+
+    /// What the audit log says of messages that no policy was asked about: what, the decision, why, and whether there is
+    /// a digest.
+    pub fn unjudged(&self) -> Vec<String> {
+        let entries = portcullis_evidence::entries(&self.gateway().config().evidence).unwrap();
+        let unjudged = |record: &Record<'_>| match record {
+            Record::Refusal(refusal) => Some(format!(
+                "{} {:?} {}{}",
+                refusal.what,
+                refusal.decision,
+                refusal.reason,
+                if refusal.digest.is_some() { " #" } else { "" }
+            )),
+            _ => None,
+        };
+        entries.filter_map(|entry| unjudged(&entry.unwrap().record)).collect()
+    }
+
+    /// The events of all recordings of sessions that are over.
+    pub fn recorded(&self) -> Vec<Event<'static>> {
+        let evidence = &self.gateway().config().evidence;
+        let sessions = recording::sessions(evidence).unwrap();
+        let files = sessions.iter().filter_map(|session| recording::find(evidence, session));
+        files.flat_map(|file| recording::Reader::open(&file).unwrap()).map(|played| played.event).collect()
+    }
+
+    /// What the audit log says the gateway made itself, oldest first.
+    pub fn made(&self) -> Vec<String> {
+        let entries = portcullis_evidence::entries(&self.gateway().config().evidence).unwrap();
+        let made = |record: &Record<'_>| match record {
+            Record::GatewayBytes(bytes) => Some(format!("{:?}", bytes.made)),
+            _ => None,
+        };
+        entries.filter_map(|entry| made(&entry.unwrap().record)).collect()
     }
 }
 

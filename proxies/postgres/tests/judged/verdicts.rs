@@ -4,7 +4,7 @@ use crate::house::{House, say};
 
 const CARDS: &str = "select u.email, c.pan from users u join cards c on c.user_id = u.id order by c.id";
 
-/// Whether nothing of the secrets is in there. A result that was never described can't be typed, and is all NULL.
+/// Whether nothing of the secrets is in there. A result that nobody can describe can't be typed, and is all NULL.
 fn is_masked(rows: &[String]) {
     assert!(!rows.is_empty(), "no rows");
     for row in rows {

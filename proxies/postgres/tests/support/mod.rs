@@ -306,7 +306,7 @@ impl Session {
                 Backend::ParseComplete | Backend::BindComplete => drop(replies.pop()),
                 Backend::RowDescription | Backend::NoData if replies.len() > 1 => drop(replies.pop()),
                 Backend::ReadyForQuery => {
-                    if body == b"I" && self.overlay.end() {
+                    if body == b"I" && self.overlay.end(false) {
                         self.live.refresh().await.expect("a snapshot");
                     }
                     return shown;

@@ -154,7 +154,13 @@ impl<'a> Walk<'_, 'a> {
                 self.unknown("the body of DO can't be judged");
                 Kind::Unknown
             }
-            other => self.define(other),
+            other => {
+                let kind = self.define(other);
+                if kind == Kind::Definition && self.defines.is_none() {
+                    self.defines = self.defined(other);
+                }
+                kind
+            }
         }
     }
 
@@ -165,6 +171,7 @@ impl<'a> Walk<'_, 'a> {
         match into_of(select) {
             Some(into) => {
                 self.make_table(into, "table", &outputs);
+                self.defines = self.stored(into, &outputs, false);
                 Kind::Definition
             }
             None => {
@@ -264,7 +271,8 @@ impl<'a> Walk<'_, 'a> {
         let inner = statement(self.session, prepare.query.as_deref(), 0..0);
         self.verb("prepare", Resource::named([&prepare.name]));
         self.absorb(&inner);
-        Kind::Prepare { name: prepare.name.as_str().into(), inner: Box::new(inner) }
+        let converted = prepare.argtypes.iter().map(|declared| !keeps_text(declared)).collect();
+        Kind::Prepare { name: prepare.name.as_str().into(), inner: Box::new(inner), converted }
     }
 
     fn execute(&mut self, execute: &ExecuteStmt) -> Kind {
@@ -508,6 +516,18 @@ impl<'a> Walk<'_, 'a> {
     pub(super) fn flow_unknown(&mut self, object: &'static str, name: Resource) {
         self.flow_into(object, name, ColumnSet::of(ColumnRef::Unknown));
     }
+}
+
+/// Whether a parameter of this type has the text that was given for it.
+fn keeps_text(declared: &Node) -> bool {
+    let Some(NodeEnum::TypeName(declared)) = &declared.node else { return false };
+    let is_plain = declared.array_bounds.is_empty() && !declared.setof && !declared.pct_type;
+    is_plain
+        && matches!(
+            strings(&declared.names).as_slice(),
+            ["text" | "varchar" | "int2" | "int4" | "int8"]
+                | ["pg_catalog", "text" | "varchar" | "int2" | "int4" | "int8"]
+        )
 }
 
 /// SELECT INTO; in a set operation the clause is the leftmost part's.

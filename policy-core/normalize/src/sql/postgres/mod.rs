@@ -14,6 +14,7 @@ mod kinds;
 mod call;
 mod change;
 mod define;
+mod defines;
 mod dispatch;
 mod expr;
 mod filtered;

@@ -1,15 +1,37 @@
 //! What a definition changes for later statements of the same text, which the catalogue can't know yet.
 
+use std::cell::OnceCell;
+
 use pg_query::protobuf::{AlterTableType, ObjectType, RangeVar};
 use pg_query::{Node, NodeEnum};
-use policy_core::Resource;
+use policy_core::{Name, Resource};
 
+use super::defines::key;
 use super::objects::object_name;
+use crate::sql::catalogue::{Lookup, Relation};
 use crate::sql::session::Session;
-use crate::sql::statement::Kind;
+use crate::sql::statement::{Definition, Kind, NewColumn, NewTable, Statement};
 
-/// What later statements of the same text must know about a definition.
-pub(super) fn overlay(session: &mut Session<'_>, node: Option<&Node>, kind: &Kind) {
+/// What later statements of the same text must know about a definition. `slot` keeps the table that it makes.
+pub(super) fn overlay<'a>(
+    session: &mut Session<'a>,
+    node: Option<&Node>,
+    statement: &Statement,
+    slot: &'a OnceCell<Relation>,
+) {
+    match &statement.defines {
+        Some(Definition::Table(table)) => return make_table(session, table, slot),
+        Some(Definition::Columns { relation, columns }) => {
+            return add_columns(session, relation, columns, slot);
+        }
+        Some(Definition::Schema(schema)) => {
+            session.overlay.schemas.insert(schema.clone());
+            return;
+        }
+        Some(Definition::Neutral) => return,
+        Some(Definition::Other) | None => {}
+    }
+    let kind = &statement.kind;
     let Some(node) = node.and_then(|node| node.node.as_ref()) else {
         return;
     };
@@ -96,9 +118,40 @@ fn make(session: &mut Session<'_>, range: Option<&RangeVar>) {
             if let (Some(schema), Some(name)) = (segments.next(), segments.next()) {
                 let key: (Box<str>, Box<str>) = (schema.into(), name.into());
                 session.overlay.dropped.remove(&key);
-                session.overlay.made.insert(key);
+                session.overlay.made.insert(key, None);
             }
         }
         Resource::None | Resource::Pending | Resource::Undetermined => session.overlay.stale = true,
+    }
+}
+
+/// A table that is understood in full. Where there was something of its name, IF NOT EXISTS leaves that alone.
+fn make_table<'a>(session: &mut Session<'a>, table: &NewTable, slot: &'a OnceCell<Relation>) {
+    let Some(key) = key(&table.name) else {
+        session.overlay.stale = true;
+        return;
+    };
+    let is_dropped = session.overlay.dropped.contains(&key);
+    let before = session.environment.catalogue.relation(&key.0, &key.1);
+    if session.overlay.made.contains_key(&key) || (!is_dropped && matches!(before, Lookup::Found(_))) {
+        return;
+    }
+    let is_doubtful = table.if_missing && !is_dropped && !matches!(before, Lookup::Absent);
+    let relation = slot.get_or_init(|| Relation::made(table));
+    session.overlay.dropped.remove(&key);
+    session.overlay.made.insert(key, (!is_doubtful).then_some(relation));
+}
+
+/// Columns that come to a table which is known; to another they are looked up in vain at worst.
+fn add_columns<'a>(
+    session: &mut Session<'a>,
+    relation: &Name,
+    columns: &[NewColumn],
+    slot: &'a OnceCell<Relation>,
+) {
+    let Some(key) = key(relation) else { return };
+    if let Some(known) = session.listed(&key.0, &key.1) {
+        let with = slot.get_or_init(|| known.with_columns(columns));
+        session.overlay.made.insert(key, Some(with));
     }
 }

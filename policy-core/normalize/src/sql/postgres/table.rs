@@ -101,7 +101,12 @@ impl<'a> Walk<'_, 'a> {
             _ => self.query(create.query.as_deref()),
         };
         match &create.into {
-            Some(into) => self.make_table(into, object, &outputs),
+            Some(into) => {
+                self.make_table(into, object, &outputs);
+                if object == "table" {
+                    self.defines = self.stored(into, &outputs, create.if_not_exists);
+                }
+            }
             None => self.unknown("CREATE TABLE AS without a table"),
         }
     }

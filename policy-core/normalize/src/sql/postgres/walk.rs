@@ -1,6 +1,6 @@
 //! What a walk over one statement's tree gathers, and how it becomes a [`Statement`].
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use pg_query::protobuf::ParseResult;
 use policy_core::{Action, Name, Resource, Value, Verb};
 
 use super::scope::{Scope, Shown};
+use crate::sql::catalogue::Relation;
 use crate::sql::columns::{ColumnRef, ColumnSet, RelationRef};
 use crate::sql::names::Target;
 use crate::sql::session::Session;
-use crate::sql::statement::{Flow, FlowTarget, Kind, Output, Outputs, Setting, Statement};
+use crate::sql::statement::{Definition, Flow, FlowTarget, Kind, Output, Outputs, Setting, Statement};
 use crate::sql::{Bound, Environment, Parameters};
 
 /// How many nodes, FROM items and columns a walk may visit before it gives up. A busy report takes some thousands.
@@ -22,9 +23,11 @@ const ACTIONS: usize = 1_000;
 
 /// Normalises every statement of a parsed text.
 pub(super) fn statements(text: &str, tree: &ParseResult, environment: &Environment<'_>) -> Vec<Statement> {
+    // What each statement makes, for those behind it.
+    let made: Vec<OnceCell<Relation>> = tree.stmts.iter().map(|_| OnceCell::new()).collect();
     let mut session = Session::new(environment);
     let mut statements = Vec::with_capacity(tree.stmts.len());
-    for raw in &tree.stmts {
+    for (raw, made) in tree.stmts.iter().zip(&made) {
         let start = usize::try_from(raw.stmt_location).unwrap_or(0);
         let end = match usize::try_from(raw.stmt_len) {
             Ok(0) | Err(_) => text.len(),
@@ -33,7 +36,7 @@ pub(super) fn statements(text: &str, tree: &ParseResult, environment: &Environme
         let statement = statement(&session, raw.stmt.as_deref(), trim(text, start..end));
         if tree.stmts.len() > 1 {
             session.follow(&statement);
-            super::overlay::overlay(&mut session, raw.stmt.as_deref(), &statement.kind);
+            super::overlay::overlay(&mut session, raw.stmt.as_deref(), &statement, made);
         }
         statements.push(statement);
     }
@@ -47,6 +50,7 @@ pub(super) fn statements(text: &str, tree: &ParseResult, environment: &Environme
             flows: Vec::new(),
             parameters: 0,
             settings: Vec::new(),
+            defines: None,
             notes: Vec::new(),
         });
     }
@@ -85,6 +89,8 @@ pub(super) struct Walk<'s, 'a> {
     pub(super) settings: Vec<Setting>,
     /// Every call that is found runs, once, when the statement does.
     pub(super) calls_run: bool,
+    /// What it does to definitions, where that is understood.
+    pub(super) defines: Option<Definition>,
     notes: Vec<Box<str>>,
     pub(super) scopes: Vec<Scope<'a>>,
     pub(super) tables: Vec<CommonTable>,
@@ -125,6 +131,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             parameters: 0,
             settings: Vec::new(),
             calls_run: false,
+            defines: None,
             notes: Vec::new(),
             scopes: Vec::new(),
             tables: Vec::new(),
@@ -304,9 +311,16 @@ impl<'s, 'a> Walk<'s, 'a> {
                 _ => Action::unknown(),
             });
         }
+        let defines = match &kind {
+            Kind::Definition => Some(self.defines.unwrap_or(Definition::Other)),
+            Kind::Call | Kind::Unknown => Some(Definition::Other),
+            Kind::Explain { analyze: true, inner } => inner.defines.clone(),
+            _ => None,
+        };
         Statement {
             span,
             kind,
+            defines,
             actions,
             outputs: Outputs(outputs),
             predicates: self.predicates,

@@ -156,6 +156,18 @@ async fn nothing_is_admitted_when_evidence_cannot_be_written() {
 }
 
 #[tokio::test]
+async fn what_is_refused_unread_is_recorded_or_the_session_ends() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    session.refused("Query", "too long", None).expect("recorded");
+    assert_eq!(house.kinds(), ["session_opened", "refusal"]);
+    house.gateway.log().close().expect("closed");
+    let refusal = session.refused("Query", "too long", Some(b"select")).expect_err("not recorded");
+    assert_eq!(refusal.kind, RefusalKind::Stopped);
+    assert_eq!(session.stop().reached(), Some(&StopReason::EvidenceLost));
+}
+
+#[tokio::test]
 async fn a_session_that_cannot_be_recorded_ends_alone() {
     let house = House::new(&format!("{POLICY}\nrecord decisions {{ do select on \"public.orders\" }}"));
     let (mut session, mut other) = (house.open("ana").await, house.open("bob").await);
