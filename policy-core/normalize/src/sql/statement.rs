@@ -32,6 +32,24 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// A whole text that is not in the grammar ([`Rejected::Syntax`](super::Rejected::Syntax)), for a caller that judges
+    /// it nonetheless: it does something unknown, and may show, write and decide by anything.
+    #[must_use]
+    pub fn unparsed(text: &str, message: Box<str>) -> Self {
+        let target = FlowTarget::Column(ColumnRef::Unknown);
+        Self {
+            span: 0..text.len(),
+            kind: Kind::Unparsed { message },
+            actions: vec![Action::unknown()],
+            outputs: Outputs::unknown(),
+            predicates: ColumnSet::unknown(),
+            flows: vec![Flow { target, sources: ColumnSet::unknown() }],
+            parameters: 0,
+            settings: vec![Setting { name: None, value: SettingValue::Unknown, local: false }],
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether some action depends on parameters that are not bound: judge it again with
     /// [`Parameters::Bound`](super::Parameters::Bound).
     pub fn is_pending(&self) -> bool {
@@ -74,7 +92,7 @@ impl Statement {
     /// Whether it changes definitions, so that a catalogue snapshot is out of date once it ran.
     pub fn changes_definitions(&self) -> bool {
         match &self.kind {
-            Kind::Definition | Kind::Call | Kind::Unknown => true,
+            Kind::Definition | Kind::Call | Kind::Unknown | Kind::Unparsed { .. } => true,
             Kind::Explain { analyze, inner } => *analyze && inner.changes_definitions(),
             _ => false,
         }
@@ -164,6 +182,11 @@ pub enum Kind {
     Definition,
     /// Not understood, or not understandable (DO).
     Unknown,
+    /// A text that is not in the grammar: how many statements it holds is not known either.
+    Unparsed {
+        /// What the grammar says. May quote the text.
+        message: Box<str>,
+    },
 }
 
 /// Transaction control.

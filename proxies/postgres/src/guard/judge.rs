@@ -96,7 +96,7 @@ impl SessionJudge {
         };
         let permit = match self.session.judge(&asked).await {
             Judgement::Admit(permit) => permit,
-            Judgement::Refuse(denial) => return Err(refusal(&denial)),
+            Judgement::Refuse(denial) => return Err(noted(refusal(&denial), &meaning)),
             Judgement::Hold(_) => return Err(refused("a statement that is prepared can't be held")),
         };
         let prepared = Arc::new(Prepared {
@@ -563,7 +563,9 @@ impl Judge for SessionJudge {
 
 /// Whether a name in it could not be resolved.
 fn is_unresolved(meaning: &Meaning) -> bool {
-    meaning.statements.iter().any(|statement| {
+    // A slip of the pen stays one, however new the definitions are.
+    let named = |statement: &&Statement| !matches!(statement.kind, Kind::Unparsed { .. });
+    meaning.statements.iter().filter(named).any(|statement| {
         statement.actions.iter().any(|action| action.resource == policy_core::Resource::Undetermined)
     })
 }

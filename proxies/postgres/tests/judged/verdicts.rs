@@ -214,3 +214,36 @@ fn continue_login(raw: &mut portcullis_testkit::peer::Raw, challenge: (u8, Vec<u
     scram.update(&raw.message().1[4..]).unwrap();
     raw.send(&portcullis_testkit::peer::message(b'p', scram.message()));
 }
+
+/// A server newer than the grammar may understand what the grammar does not.
+#[test]
+fn what_is_not_in_the_grammar_is_unknown() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    const TYPO: &str = "selec item from orders";
+    for ask in [crate::house::Person::ask, crate::house::Person::ask_extended] {
+        let refused = ask(&mut ana, TYPO);
+        assert_eq!(refused.shape(), "E(42601) Z(I)");
+        assert_eq!(refused.error(b'M'), "syntax error at or near \"selec\"");
+        assert!(refused.error(b'H').contains("nothing was sent"), "{}", refused.text());
+    }
+    assert_eq!(ana.ask("begin").shape(), "C Z(T)");
+    assert_eq!(ana.ask(TYPO).shape(), "E(42601) Z(E)");
+    assert_eq!(ana.ask("rollback").shape(), "C Z(I)");
+
+    // A rule that names it covers it; columns that are masked it may show all the same.
+    let unknown = "allow \"tests: unknown\" { by group \"eng\"  on postgres  do unknown }";
+    house.police(&format!("{}{unknown}", crate::house::POLICY));
+    assert!(ana.ask(TYPO).error(b'H').contains("nothing was sent"));
+
+    house.police(&format!("policy \"open\" default allow {unknown}"));
+    ana.send(&[say::parse("kept", "select 1"), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "1 Z(I)");
+    for ask in [crate::house::Person::ask, crate::house::Person::ask_extended] {
+        let answered = ask(&mut ana, TYPO);
+        assert_eq!(answered.error(b'C'), "42601");
+        assert_eq!(answered.error(b'P'), "1", "the target's own words: {}", answered.text());
+    }
+    ana.send(&[say::bind("", "kept", &[], 0), say::execute("", 0), say::sync()].concat());
+    assert_eq!(ana.reply().rows(), ["1"], "nothing of it ran, so names stand");
+}
