@@ -30,6 +30,13 @@ pub trait Catalogue: Sync {
     /// The relation of this name in this schema.
     fn relation(&self, schema: &str, name: &str) -> Lookup<&Relation>;
 
+    /// Whether a relation of which [`Catalogue::relation`] can't tell may have been made, redefined or renamed since: its
+    /// name is what it is, and nothing is known about what flows from it. Otherwise columns are taken as spelled.
+    fn is_changing(&self, schema: &str, name: &str) -> bool {
+        let _ = (schema, name);
+        false
+    }
+
     /// The relation with this `pg_class.oid`.
     fn relation_by_oid(&self, oid: u32) -> Option<&Relation>;
 

@@ -42,6 +42,13 @@ impl Target<'_> {
             None => Self::Undetermined,
         }
     }
+
+    fn unlisted(schema: &str, name: &str) -> Self {
+        match Self::named(schema, name) {
+            Self::Named(identity) => Self::Unlisted(identity),
+            other => other,
+        }
+    }
 }
 
 /// The function or functions that a call may reach.
@@ -62,11 +69,8 @@ impl<'a> Session<'a> {
         if !schema.is_empty() {
             return match self.lookup(schema, name) {
                 Lookup::Found(target) => target,
-                Lookup::Unknown => Target::named(schema, name),
-                Lookup::Absent => match Target::named(schema, name) {
-                    Target::Named(identity) => Target::Unlisted(identity),
-                    other => other,
-                },
+                Lookup::Unknown => self.untold(schema, name),
+                Lookup::Absent => Target::unlisted(schema, name),
             };
         }
         if let Lookup::Found(target) = self.lookup("pg_temp", name) {
@@ -77,7 +81,9 @@ impl<'a> Session<'a> {
         };
         let path: Vec<&str> = schemas.collect();
         let implied = (!path.contains(&"pg_catalog")).then_some("pg_catalog");
-        let own = path.iter().filter(|schema| **schema != "pg_catalog").count();
+        // Schemas that may have it.
+        let own = path.iter().filter(|schema| **schema != "pg_catalog");
+        let own = own.filter(|schema| !matches!(self.lookup(schema, name), Lookup::Absent)).count();
         for schema in implied.into_iter().chain(path.iter().copied()) {
             match self.lookup(schema, name) {
                 Lookup::Found(target) => return target,
@@ -87,12 +93,20 @@ impl<'a> Session<'a> {
                         return Target::named(schema, name);
                     }
                 }
-                // Without a catalogue a name is determined only if there is one schema that it can be in.
-                Lookup::Unknown if own == 1 => return Target::named(schema, name),
+                // What the catalogue can't tell of is determined only if there is one schema that it can be in.
+                Lookup::Unknown if own == 1 => return self.untold(schema, name),
                 Lookup::Unknown => return Target::Undetermined,
             }
         }
         Target::Undetermined
+    }
+
+    /// A relation that the catalogue can't tell of.
+    fn untold(&self, schema: &str, name: &str) -> Target<'a> {
+        match self.environment.catalogue.is_changing(schema, name) {
+            true => Target::unlisted(schema, name),
+            false => Target::named(schema, name),
+        }
     }
 
     fn lookup(&self, schema: &str, name: &str) -> Lookup<Target<'a>> {
@@ -134,6 +148,22 @@ impl<'a> Session<'a> {
             [.., schema, name] => Resource::named([schema, name]),
             [] => Resource::Undetermined,
         }
+    }
+
+    /// Where an object is that a text names without a schema, and that the catalogue knows not to exist: in one of
+    /// these, if somebody has just made it. `None` where that can't be told.
+    pub(super) fn absent(&self, name: &str) -> Option<Vec<Resource>> {
+        let schemas = self.schemas().filter(|_| !self.overlay.stale)?;
+        let catalogue = self.environment.catalogue;
+        let mut candidates = Vec::new();
+        for schema in schemas.filter(|schema| *schema != "pg_catalog") {
+            match catalogue.schema(schema) {
+                Lookup::Found(()) => candidates.push(Resource::named([schema, name])),
+                Lookup::Absent => {}
+                Lookup::Unknown => return None,
+            }
+        }
+        (!candidates.is_empty()).then_some(candidates)
     }
 
     /// The resource of an object that exists and is no relation: its schema as written, or the one that has it.

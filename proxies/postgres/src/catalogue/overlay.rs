@@ -122,6 +122,11 @@ impl Catalogue for Overlaid<'_> {
         }
     }
 
+    fn is_changing(&self, schema: &str, name: &str) -> bool {
+        self.overlay.hides(schema, name)
+            || self.snapshot.find(schema, name).is_some_and(|relation| self.overlay.hides_view(relation))
+    }
+
     fn relation_by_oid(&self, oid: u32) -> Option<&Relation> {
         self.identified(oid)
     }

@@ -11,6 +11,7 @@ use portcullis_gateway::enforce::{
 };
 use smallvec::SmallVec;
 
+use super::fixed;
 use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
 use super::session::Shared;
 use super::words::{
@@ -216,6 +217,7 @@ impl SessionJudge {
         then: Then,
     ) -> Answer {
         meaning.statements.iter().filter_map(|run| names::named(&run.kind)).try_for_each(distinct)?;
+        meaning.statements.iter().try_for_each(fixed::keeps)?;
         let in_transaction = view.transaction == Transaction::Open
             || self.ran_in == Some(view.segment)
             || self.shared.names.is_in_block(view.segment);

@@ -9,6 +9,7 @@
 mod count;
 mod dial;
 mod finders;
+mod fixed;
 mod judge;
 mod pins;
 mod plan;

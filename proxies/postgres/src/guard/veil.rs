@@ -131,6 +131,10 @@ impl SessionVeil {
             Some(Plan::Describe(Described::Portal(name))) => {
                 let detects = self.maskers.detects();
                 self.shared.names.standing(name, |portal| {
+                    // Drivers describe a portal once, and bind its statement again and again.
+                    if let Some(prepared) = &portal.prepared {
+                        let _ = prepared.described.set(Arc::clone(&fields));
+                    }
                     if portal.results.is_none() {
                         portal.results = Some(Arc::new(results::described(
                             portal.meaning.statements.first(),

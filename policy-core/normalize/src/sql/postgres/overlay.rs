@@ -4,7 +4,7 @@ use pg_query::protobuf::{AlterTableType, ObjectType, RangeVar};
 use pg_query::{Node, NodeEnum};
 use policy_core::Resource;
 
-use super::objects::object_name;
+use super::objects::dropped;
 use crate::sql::session::Session;
 use crate::sql::statement::Kind;
 
@@ -33,16 +33,18 @@ pub(super) fn overlay(session: &mut Session<'_>, node: Option<&Node>, kind: &Kin
                     | ObjectType::ObjectForeignTable
             ) =>
         {
-            for object in &drop.objects {
-                if let Resource::Named(name) = object_name(session, drop.remove_type(), object) {
-                    let mut segments = name.segments();
-                    if let (Some(schema), Some(name)) = (segments.next(), segments.next()) {
-                        let key = (schema.into(), name.into());
-                        session.overlay.made.remove(&key);
-                        session.overlay.dropped.insert(key);
-                    }
-                } else {
+            for name in
+                drop.objects.iter().flat_map(|object| dropped(session, drop, object)).collect::<Vec<_>>()
+            {
+                let Resource::Named(name) = name else {
                     session.overlay.stale = true;
+                    continue;
+                };
+                let mut segments = name.segments();
+                if let (Some(schema), Some(name)) = (segments.next(), segments.next()) {
+                    let key = (schema.into(), name.into());
+                    session.overlay.made.remove(&key);
+                    session.overlay.dropped.insert(key);
                 }
             }
         }
