@@ -1,6 +1,9 @@
 # make demo   set up, then show the main job on real input, narrated
 # make test   set up, then run every test, those against a real PostgreSQL included
 # make test-kills   kill gateways 200 times under load: every effect has its record (minutes)
+# make test-postgres-18   the proxy's tests before a PostgreSQL 18 server (from PyPI)
+# make test-clients   real drivers at work through the gateway: Python's, Node's, JDBC (from PyPI, npm, Debian)
+# make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
 # make lint   formatting, clippy and documentation, all without warnings
 # make bench  side by side with the programs a user would pick instead (bench-decide, bench-postgres, …)
 # make fuzz   a short bounded run of every fuzz target
@@ -12,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 # Not packages-% and bench-%: make looks up no pattern rule for a target that is declared phony.
-.PHONY: help build demo test test-kills lint bench fuzz audit FORCE
+.PHONY: help build demo test test-kills test-postgres-18 test-clients conformance-postgres lint bench fuzz audit FORCE
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -33,6 +36,17 @@ test: packages-test
 test-kills: packages-test
 	PORTCULLIS_KILLS=200 cargo test --locked -p portcullis-evidence --test crash -- every_acknowledged_record
 	PORTCULLIS_KILLS=200 cargo test --locked -p portcullis-postgres --test evidence -- after_kill_9
+
+test-postgres-18: packages-python
+	scripts/test-postgres-18
+
+test-clients: packages-clients
+	cargo build --release --locked -p portcullis-cli
+	scripts/test-clients
+
+conformance-postgres: packages-conformance
+	cargo build --release --locked -p portcullis-cli
+	scripts/conformance
 
 lint: packages-build
 	cargo fmt --all --check

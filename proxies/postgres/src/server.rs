@@ -214,10 +214,13 @@ impl<P: Policing> Shared<P> {
         };
         match arrival {
             Arrival::Client(client) => self.session(client, source).await,
-            Arrival::Cancel { process, secret } => {
+            Arrival::Cancel { mut transport, process, secret } => {
                 if let Some(cancels) = self.cancels.find(process, &secret) {
                     cancels.cancel().await;
                 }
+                // Over TLS a client takes an end without a farewell for a failure.
+                let farewell = tokio::io::AsyncWriteExt::shutdown(&mut transport);
+                let _ = tokio::time::timeout(settings.limits.login, farewell).await;
             }
         }
     }

@@ -500,6 +500,7 @@ async fn what_a_transaction_defines_is_not_trusted_before_it_is_seen() {
             "ALTER TABLE plain RENAME TO users",
             "ALTER TABLE aside RENAME TO plain",
             "SELECT email FROM plain UNION SELECT ''",
+            "SELECT email FROM public.plain UNION SELECT ''",
             "SELECT * FROM plain",
             "COPY plain TO STDOUT",
             "ROLLBACK",
@@ -511,6 +512,7 @@ async fn what_a_transaction_defines_is_not_trusted_before_it_is_seen() {
             "ALTER TABLE child INHERIT other",
             "SELECT note FROM other",
             "SELECT note FROM other UNION SELECT ''",
+            "SELECT note FROM public.other UNION SELECT ''",
             "ROLLBACK",
         ],
         &[
@@ -519,6 +521,7 @@ async fn what_a_transaction_defines_is_not_trusted_before_it_is_seen() {
             "ALTER TABLE users RENAME COLUMN email TO name",
             "SELECT name FROM users",
             "SELECT name FROM users UNION SELECT ''",
+            "SELECT name FROM public.users UNION SELECT ''",
             "ROLLBACK",
         ],
     ] {

@@ -29,6 +29,9 @@ fn each_target_looks_for_its_packages_first() {
         ("test", "test"),
         ("test-kills", "test"),
         ("demo", "test"),
+        ("test-postgres-18", "python"),
+        ("test-clients", "clients"),
+        ("conformance-postgres", "conformance"),
         ("bench", "bench"),
         ("bench-postgres", "bench"),
     ] {

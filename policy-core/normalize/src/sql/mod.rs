@@ -68,7 +68,8 @@ pub trait Grammar: Send + Sync {
     /// are undetermined.
     ///
     /// # Errors
-    /// Where the text is over the limits or not in the grammar. Nothing of it may be forwarded.
+    /// Where the text is over the limits or not in the grammar. Of the latter a caller may make a [`Statement::unparsed`],
+    /// which only a rule that names `unknown` covers; otherwise nothing of it may be forwarded.
     fn parse(&self, text: &str, environment: &Environment<'_>) -> Result<Vec<Statement>, Rejected>;
 }
 
@@ -101,7 +102,7 @@ pub enum Rejected {
         offset: usize,
     },
     /// Not in the grammar.
-    #[error("not understood: {message}")]
+    #[error("{message}")]
     Syntax {
         /// What the grammar says. May quote the text.
         message: Box<str>,

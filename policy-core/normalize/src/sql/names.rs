@@ -188,6 +188,22 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Where an object is that a text names without a schema, and that the catalogue knows not to exist: in one of
+    /// these, if somebody has just made it. `None` where that can't be told.
+    pub(super) fn absent(&self, name: &str) -> Option<Vec<Resource>> {
+        let schemas = self.schemas().filter(|_| !self.overlay.stale)?;
+        let catalogue = self.environment.catalogue;
+        let mut candidates = Vec::new();
+        for schema in schemas.filter(|schema| *schema != "pg_catalog") {
+            match catalogue.schema(schema) {
+                Lookup::Found(()) => candidates.push(Resource::named([schema, name])),
+                Lookup::Absent => {}
+                Lookup::Unknown | Lookup::Changed => return None,
+            }
+        }
+        (!candidates.is_empty()).then_some(candidates)
+    }
+
     /// The resource of an object that exists and is no relation: its schema as written, or the one that has it.
     /// `has` looks an object up in a schema.
     pub(super) fn existing_by(&self, names: &[&str], has: impl Fn(&str, &str) -> Lookup<()>) -> Resource {

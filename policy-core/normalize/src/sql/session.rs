@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
                 self.path_changed = true;
             }
             // What they run may change anything. An allow of them trusts their body with data, not with names.
-            Kind::Unknown | Kind::Call => {
+            Kind::Unknown | Kind::Unparsed { .. } | Kind::Call => {
                 self.path = None;
                 self.overlay.stale = true;
             }

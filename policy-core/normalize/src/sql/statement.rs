@@ -35,6 +35,25 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// A whole text that is not in the grammar ([`Rejected::Syntax`](super::Rejected::Syntax)), for a caller that judges
+    /// it nonetheless: it does something unknown, and may show, write and decide by anything.
+    #[must_use]
+    pub fn unparsed(text: &str, message: Box<str>) -> Self {
+        let target = FlowTarget::Column(ColumnRef::Unknown);
+        Self {
+            span: 0..text.len(),
+            kind: Kind::Unparsed { message },
+            actions: vec![Action::unknown()],
+            outputs: Outputs::unknown(),
+            predicates: ColumnSet::unknown(),
+            flows: vec![Flow { target, sources: ColumnSet::unknown() }],
+            parameters: 0,
+            settings: vec![Setting { name: None, value: SettingValue::Unknown, local: false }],
+            defines: Some(Definition::Other),
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether some action depends on parameters that are not bound: judge it again with
     /// [`Parameters::Bound`](super::Parameters::Bound).
     pub fn is_pending(&self) -> bool {
@@ -210,6 +229,11 @@ pub enum Kind {
     Definition,
     /// Not understood, or not understandable (DO).
     Unknown,
+    /// A text that is not in the grammar: how many statements it holds is not known either.
+    Unparsed {
+        /// What the grammar says. May quote the text.
+        message: Box<str>,
+    },
 }
 
 /// Transaction control.

@@ -78,7 +78,7 @@ impl Meaning {
 /// Why a text is not forwarded.
 #[derive(Debug)]
 pub enum NotUnderstood {
-    /// It is over the limits, or not in PostgreSQL's language.
+    /// It is over the limits.
     Rejected(Rejected),
     /// The gateway can't do its part.
     Refused(Refusal),
@@ -129,7 +129,8 @@ impl Meanings {
     /// other sessions see the same definitions, so that what is understood now holds for them too.
     ///
     /// # Errors
-    /// Where it is not understood: nothing of it may be forwarded.
+    /// Where it is over the limits: nothing of it may be forwarded. A text that is not in the grammar is understood as
+    /// one statement that does something unknown.
     pub fn of(
         &self,
         text: &str,
@@ -213,7 +214,11 @@ impl Meanings {
             catalogue: &directory.catalogue,
             parameters,
         };
-        self.grammar.parse(text, &environment).map_err(NotUnderstood::Rejected)
+        match self.grammar.parse(text, &environment) {
+            // It is judged as what it is, unknown: a server newer than the grammar may understand it.
+            Err(Rejected::Syntax { message }) => Ok(vec![Statement::unparsed(text, message)]),
+            parsed => parsed.map_err(NotUnderstood::Rejected),
+        }
     }
 
     fn recall(&self, key: u64, text: &str, world: &World) -> Option<Arc<Meaning>> {

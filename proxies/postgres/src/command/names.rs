@@ -69,6 +69,8 @@ pub enum Change<S, P> {
     ForgetPortal(Option<Box<str>>),
     /// DISCARD ALL.
     Discard,
+    /// Something that is not understood ran: no name and no setting is known any more.
+    Lost,
     /// SET and the like.
     Settings(Vec<Setting>),
     /// Transaction control.
@@ -116,7 +118,7 @@ impl<S: Clone, P> Names<S, P> {
                 Change::ForgetStatement(known) if known.as_deref().is_none_or(|known| known == name) => {
                     Found::Absent
                 }
-                Change::Discard => Found::Absent,
+                Change::Discard | Change::Lost => Found::Absent,
                 _ => continue,
             };
             return if pending.segment == segment { found } else { Found::Undecided };
@@ -138,7 +140,7 @@ impl<S: Clone, P> Names<S, P> {
                     };
                 }
                 Change::ForgetPortal(known) if known.as_deref().is_none_or(|known| known == name) => {}
-                Change::Discard => {}
+                Change::Discard | Change::Lost => {}
                 _ => continue,
             }
             return if pending.segment == segment { Found::Absent } else { Found::Undecided };
@@ -151,7 +153,10 @@ impl<S: Clone, P> Names<S, P> {
         let state = self.state();
         let mut settings: Option<Settings> = None;
         for pending in &state.pending {
-            if !matches!(pending.change, Change::Settings(_) | Change::Transaction(_) | Change::Discard) {
+            if !matches!(
+                pending.change,
+                Change::Settings(_) | Change::Transaction(_) | Change::Discard | Change::Lost
+            ) {
                 continue;
             }
             if pending.segment != segment {
@@ -161,6 +166,7 @@ impl<S: Clone, P> Names<S, P> {
             match &pending.change {
                 Change::Settings(changed) => settings.apply(changed),
                 Change::Transaction(control) => settings.transaction(control, false),
+                Change::Lost => settings.lose(),
                 _ => settings.discard(),
             }
         }
@@ -265,6 +271,11 @@ impl<S, P> State<S, P> {
                 self.portals.clear();
                 self.settings.discard();
             }
+            Change::Lost => {
+                self.statements.clear();
+                self.portals.clear();
+                self.settings.lose();
+            }
             Change::Settings(settings) => self.settings.apply(&settings),
             Change::Transaction(control) => {
                 if matches!(control, Transaction::RollbackTo(_)) {
@@ -316,6 +327,9 @@ impl<S, P> Drop for Definition<S, P> {
 pub fn changes<S, P>(statement: &Statement) -> Option<Change<S, P>> {
     if statement.kind == Kind::Discard(Discard::All) {
         return Some(Change::Discard);
+    }
+    if matches!(statement.kind, Kind::Unparsed { .. }) {
+        return Some(Change::Lost);
     }
     if !statement.settings.is_empty() {
         return Some(Change::Settings(statement.settings.clone()));
@@ -387,6 +401,25 @@ mod tests {
         let _ = names.idle();
         assert_eq!(names.portal("p", 1, |portal| *portal), Found::Absent);
         assert_eq!(names.portal("c", 1, |portal| *portal), Found::Known(2));
+    }
+
+    #[test]
+    fn after_what_is_not_understood_no_name_is_known() {
+        let unparsed = Statement::unparsed("prepare s as something new", "syntax error".into());
+        let lost = || changes(&unparsed).expect("a change");
+        let names = names();
+        names.propose(Change::Statement("s".into(), 1), 0).confirm(false);
+        names.propose(Change::Portal("c".into(), 2, true), 0).confirm(false);
+        drop(names.propose(lost(), 1));
+        assert_eq!(names.statement("s", 2), Found::Known(1), "the target did not take it");
+        let change = names.propose(lost(), 3);
+        assert_eq!(names.statement("s", 3), Found::Absent);
+        assert_eq!(names.statement("s", 4), Found::Undecided);
+        change.confirm(false);
+        assert_eq!(names.statement("s", 4), Found::Absent);
+        assert_eq!(names.portal("c", 4, |portal| *portal), Found::Absent);
+        let settings = names.settings(4);
+        assert_eq!(settings, Found::Known((Values { search_path: None, role: None }, false)));
     }
 
     #[test]

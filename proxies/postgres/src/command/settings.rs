@@ -103,6 +103,13 @@ impl Settings {
         *self = Self::new(self.defaults.clone());
     }
 
+    /// Notes that something ran which may have changed any setting, and begun or ended any transaction.
+    pub fn lose(&mut self) {
+        self.forget();
+        self.before = self.now.clone();
+        self.savepoints.clear();
+    }
+
     fn savepoint(&self, name: &str) -> Option<usize> {
         self.savepoints.iter().rposition(|(known, _, _)| &**known == name)
     }
@@ -225,5 +232,8 @@ mod tests {
         assert_eq!(settings.now(), &Values { search_path: None, role: None });
         settings.apply(&[Setting { name: None, value: SettingValue::Default, local: false }]);
         assert_eq!(settings.now(), &path("public"));
+        settings.lose();
+        settings.transaction(&Transaction::Rollback { chain: false }, true);
+        assert_eq!(settings.now(), &Values { search_path: None, role: None }, "no rollback brings it back");
     }
 }

@@ -11,6 +11,7 @@ use portcullis_gateway::enforce::{
 };
 use smallvec::SmallVec;
 
+use super::fixed;
 use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
 use super::session::Shared;
 use super::words::{
@@ -99,7 +100,7 @@ impl SessionJudge {
         self.was_judged = true;
         let permit = match self.session.judge(&asked).await {
             Judgement::Admit(permit) => permit,
-            Judgement::Refuse(denial) => return Err(refusal(&denial)),
+            Judgement::Refuse(denial) => return Err(noted(refusal(&denial), &meaning)),
             Judgement::Hold(_) => return Err(refused("a statement that is prepared can't be held")),
         };
         let prepared = Arc::new(Prepared {
@@ -238,6 +239,7 @@ impl SessionJudge {
         if made > 0 && self.shared.names.has_no_room_for(made) {
             return Err(too_many());
         }
+        meaning.statements.iter().try_for_each(fixed::keeps)?;
         let in_transaction = view.transaction == Transaction::Open
             || self.ran_in == Some(view.segment)
             || self.shared.names.is_in_block(view.segment);
@@ -662,7 +664,9 @@ impl Judge for SessionJudge {
 
 /// Whether a name in it could not be resolved.
 fn is_unresolved(meaning: &Meaning) -> bool {
-    meaning.statements.iter().any(|statement| {
+    // A slip of the pen stays one, however new the definitions are.
+    let named = |statement: &&Statement| !matches!(statement.kind, Kind::Unparsed { .. });
+    meaning.statements.iter().filter(named).any(|statement| {
         statement.actions.iter().any(|action| action.resource == policy_core::Resource::Undetermined)
     })
 }

@@ -10,6 +10,7 @@ mod count;
 mod dial;
 mod doors;
 mod finders;
+mod fixed;
 mod input;
 mod judge;
 mod pins;

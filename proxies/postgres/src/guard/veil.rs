@@ -138,10 +138,16 @@ impl SessionVeil {
                 Ok(rewritten)
             }
             Some(Plan::Describe(Described::Portal(name))) => {
-                let look = |portal: &mut Portal| (Arc::clone(&portal.meaning), Arc::clone(&portal.judged));
-                let Some((meaning, judged)) = self.shared.names.standing(name, look) else {
+                let look = |portal: &mut Portal| {
+                    (Arc::clone(&portal.meaning), Arc::clone(&portal.judged), portal.prepared.clone())
+                };
+                let Some((meaning, judged, prepared)) = self.shared.names.standing(name, look) else {
                     return Err(MaskError::Short("portal"));
                 };
+                // Drivers describe a portal once, and bind its statement again and again.
+                if let Some(prepared) = prepared.filter(|prepared| prepared.described.get().is_none()) {
+                    let _ = prepared.described.set(parse_row_description(body)?.into());
+                }
                 let (results, rewritten) = self.shape((&meaning, 0), &judged, body, out)?;
                 self.shared.names.standing(name, |portal| portal.results.get_or_insert(results).clone());
                 Ok(rewritten)

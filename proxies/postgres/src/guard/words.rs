@@ -1,5 +1,6 @@
 //! What the judge's refusals say.
 
+use policy_normalize::sql::{Kind, Statement};
 use portcullis_gateway::enforce::{Refusal as Denial, RefusalKind};
 
 use crate::command::meaning::{Meaning, NotUnderstood};
@@ -22,7 +23,14 @@ pub(super) fn refusal(denial: &Denial) -> Refusal {
 }
 
 /// With what could not be determined: a rule that matched for that reason alone may seem to have nothing to do with it.
+/// What is not in the grammar is a syntax error first of all, in the grammar's own words.
 pub(super) fn noted(refusal: Refusal, meaning: &Meaning) -> Refusal {
+    if let [Statement { kind: Kind::Unparsed { message }, .. }] = &*meaning.statements
+        && refusal.state == SqlState::DENIED
+    {
+        return Refusal::new(SqlState::SYNTAX, message.clone())
+            .hint("what the gateway can't understand it can't judge, so nothing was sent");
+    }
     let notes: Vec<&str> =
         meaning.statements.iter().flat_map(|statement| statement.notes.iter().map(|note| &**note)).collect();
     if notes.is_empty() {
@@ -83,7 +91,7 @@ pub(super) fn changed() -> Refusal {
 
 pub(super) fn not_understood(error: NotUnderstood) -> Refusal {
     match error {
-        NotUnderstood::Rejected(rejected) => Refusal::new(SqlState::SYNTAX, rejected.to_string())
+        NotUnderstood::Rejected(rejected) => Refusal::new(SqlState::TOO_LONG, rejected.to_string())
             .hint("what the gateway can't understand it can't judge, so nothing was sent"),
         NotUnderstood::Refused(denial) => refusal(&denial),
     }

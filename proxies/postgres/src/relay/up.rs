@@ -124,7 +124,8 @@ impl Up {
     pub(super) fn body(
         &mut self,
         command: Command,
-    ) -> (&[u8], impl FnMut(&mut Context<'_>, &mut Transport, Option<Own<'static>>) -> Poll<io::Result<()>>) {
+    ) -> (&[u8], impl FnMut(&mut Context<'_>, &mut Transport, Option<Own<'static>>) -> Poll<io::Result<()>>)
+    {
         let Self { inbox, forward, .. } = self;
         let inbox = &*inbox;
         let body = inbox.window().get(HEADER..command.total).unwrap_or_default();

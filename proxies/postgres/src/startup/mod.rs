@@ -22,8 +22,8 @@ use negotiate::Negotiated;
 pub(crate) enum Arrival {
     /// A client that proved who it is.
     Client(Client),
-    /// A cancel request.
-    Cancel { process: u32, secret: Vec<u8> },
+    /// A cancel request. Its connection is closed once it was carried on: that is how a client knows.
+    Cancel { transport: Transport, process: u32, secret: Vec<u8> },
 }
 
 /// A client that proved who it is.
@@ -71,7 +71,9 @@ impl From<std::io::Error> for Rejected {
 /// Takes a connection from its first byte to a proven user. The caller bounds the time.
 pub(crate) async fn admit(stream: TcpStream, settings: &Settings) -> Result<Arrival, Rejected> {
     let (mut transport, binding, packet) = match negotiate::negotiate(stream, settings).await? {
-        Negotiated::Cancel { process, secret } => return Ok(Arrival::Cancel { process, secret }),
+        Negotiated::Cancel { transport, process, secret } => {
+            return Ok(Arrival::Cancel { transport, process, secret });
+        }
         Negotiated::Startup { transport, binding, packet } => (transport, binding, packet),
     };
     let wish = match parameters::read(&packet) {

@@ -22,6 +22,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 pub(super) enum Negotiated {
     Cancel {
+        transport: Transport,
         process: u32,
         secret: Vec<u8>,
     },
@@ -65,7 +66,8 @@ pub(super) async fn negotiate(mut stream: TcpStream, settings: &Settings) -> Res
             }
             First::Tls | First::Gss => return Err(Malformed::Field("repeated request for encryption").into()),
             First::Cancel { process, secret } => {
-                return Ok(Negotiated::Cancel { process, secret: secret.to_vec() });
+                let (transport, secret) = (Transport::Tcp(stream), secret.to_vec());
+                return Ok(Negotiated::Cancel { transport, process, secret });
             }
             First::Startup(_) if settings.allow_plaintext => {
                 return Ok(Negotiated::Startup { transport: Transport::Tcp(stream), binding: None, packet });
@@ -89,7 +91,10 @@ async fn encrypted(stream: TcpStream, tls: &ServerTls, is_direct: bool) -> Resul
     }
     let packet = read_packet(&mut stream).await?;
     match First::decode(&packet)? {
-        First::Cancel { process, secret } => Ok(Negotiated::Cancel { process, secret: secret.to_vec() }),
+        First::Cancel { process, secret } => {
+            let (transport, secret) = (Transport::ClientLeg(Box::new(stream)), secret.to_vec());
+            Ok(Negotiated::Cancel { transport, process, secret })
+        }
         First::Startup(_) => Ok(Negotiated::Startup {
             transport: Transport::ClientLeg(Box::new(stream)),
             binding: tls.binding.clone(),

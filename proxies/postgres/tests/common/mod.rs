@@ -34,12 +34,15 @@ pub struct Gateway {
     pub server: &'static Postgres,
 }
 
-/// The target `shop`: `database`, over TCP with TLS, as the superuser.
+/// The target `shop`: `database`, over TCP, with TLS where the server has it, as the superuser.
 pub fn target(database: &Database) -> Target {
     Target {
         name: "shop".to_owned(),
         address: Address::Tcp { host: "127.0.0.1".to_owned(), port: database.server.port },
-        tls: verify_full(&database.server.authority, "localhost"),
+        tls: match database.server.has_tls {
+            true => verify_full(&database.server.authority, "localhost"),
+            false => Tls::Off,
+        },
         user: Postgres::SUPERUSER.to_owned(),
         database: database.name.clone(),
         credential: Credential::new(database.server.password.as_str()),

@@ -258,7 +258,7 @@ fn what_comes_later_can_t_change_what_was_judged() {
     house.police(&tighter);
     ana.send(&[say::execute("p", 0), say::sync()].concat());
     assert_eq!(ana.reply().shape(), "E(42501) Z(E)");
-    // What an open transaction makes is known to it; what may be another's new name is not.
+    // What an open transaction makes is known to it; what may be another's new name is not, and may have triggers.
     ana.ask("rollback");
     house.police(&format!(
         "{}\nallow \"tests: tables\" {{ on postgres do create, insert on \"public.fresh\" }}",
@@ -269,12 +269,20 @@ fn what_comes_later_can_t_change_what_was_judged() {
     assert_eq!(ana.ask("insert into fresh values (1)").shape(), "C Z(T)");
     assert_eq!(ana.ask("create table fresh (n int) inherits (orders)").shape(), "E(42501) Z(E)");
     assert_eq!(ana.ask("rollback").shape(), "C Z(I)");
+    house.police(
+        "policy \"tables\" default deny use \"postgres/basics\" allow \"tests: tables\" { on postgres \
+         do create, alter, insert on \"public.fresh\", \"public.aside\" }",
+    );
     assert_eq!(ana.ask("create table fresh (n int)").shape(), "C Z(I)");
     assert_eq!(
         ana.ask("insert into fresh values (1)").shape(),
         "C Z(I)",
         "once it is there for all, it is known"
     );
+    assert_eq!(ana.ask("begin").shape(), "C Z(T)");
+    assert_eq!(ana.ask("alter table fresh rename to aside").shape(), "C Z(T)");
+    assert_eq!(ana.ask("insert into public.aside values (1)").shape(), "E(42501) Z(E)");
+    assert_eq!(ana.ask("rollback").shape(), "C Z(I)");
 }
 
 /// A command that is being decided on while what came before it fails: the target reads on to the next Sync.

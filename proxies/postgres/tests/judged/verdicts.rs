@@ -214,3 +214,95 @@ fn continue_login(raw: &mut portcullis_testkit::peer::Raw, challenge: (u8, Vec<u
     scram.update(&raw.message().1[4..]).unwrap();
     raw.send(&portcullis_testkit::peer::message(b'p', scram.message()));
 }
+
+/// Drivers describe the portal that they bind first, and bind the statement again without asking.
+#[test]
+fn a_statement_is_masked_in_its_own_types_once_a_portal_of_it_was_described() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    let bound = |described: bool| {
+        let describe = if described { say::describe('P', "") } else { Vec::new() };
+        [say::bind("", "cards", &[], 0), describe, say::execute("", 0), say::sync()].concat()
+    };
+    ana.send(&[say::parse("cards", CARDS), bound(true)].concat());
+    let first = ana.reply().rows();
+    is_masked(&first);
+    ana.send(&bound(false));
+    let again = ana.reply().rows();
+    assert_eq!(again, first);
+    assert!(again.iter().all(|row| row.starts_with("[redacted]")), "{again:?}");
+}
+
+/// What a transaction makes is known by name at once: migrations alter what they have just created.
+#[test]
+fn a_transaction_may_work_on_what_it_makes() {
+    let house = House::new();
+    house.police(
+        "policy \"made\" default deny use \"postgres/basics\" allow \"tests: tables\" { by group \"eng\" on postgres \
+         do create, alter, drop, comment on \"public.*\", \"public.*.*\"  do insert on \"public.*\" }",
+    );
+    let mut ana = house.log_in("ana");
+    for sql in [
+        "drop table if exists made, made_too",
+        "begin",
+        "create table made (id int primary key, note text)",
+        "create table made_too (id int references made)",
+        "comment on column made.note is 'what'",
+        "alter table made add column more int",
+        "create index made_by_note on made (note)",
+        "insert into made values (1, 'x', 2)",
+        "commit",
+        "drop table if exists made_too, made",
+    ] {
+        assert!(ana.ask(sql).shape().starts_with("C Z"), "{sql}: {}", ana.ask("select 1").text());
+    }
+}
+
+/// Whatever a policy permits: a text means what it was judged as.
+#[test]
+fn pinned_settings_are_refused_and_the_session_lives_on() {
+    let house = House::new();
+    house.police("policy \"open\" default allow");
+    let mut ana = house.log_in("ana");
+    for sql in ["set standard_conforming_strings = off", "set names 'SJIS'", "set client_encoding to latin1"]
+    {
+        let refused = ana.ask(sql);
+        assert_eq!(refused.shape(), "E(0A000) Z(I)", "{sql}");
+        assert!(refused.error(b'M').contains("may not be changed"), "{}", refused.text());
+    }
+    assert_eq!(ana.ask("set standard_conforming_strings = on").shape(), "C Z(I)");
+    assert_eq!(ana.ask("select 'a\\b'").rows(), ["a\\b"]);
+}
+
+/// A server newer than the grammar may understand what the grammar does not.
+#[test]
+fn what_is_not_in_the_grammar_is_unknown() {
+    let house = House::new();
+    let mut ana = house.log_in("ana");
+    const TYPO: &str = "selec item from orders";
+    for ask in [crate::house::Person::ask, crate::house::Person::ask_extended] {
+        let refused = ask(&mut ana, TYPO);
+        assert_eq!(refused.shape(), "E(42601) Z(I)");
+        assert_eq!(refused.error(b'M'), "syntax error at or near \"selec\"");
+        assert!(refused.error(b'H').contains("nothing was sent"), "{}", refused.text());
+    }
+    assert_eq!(ana.ask("begin").shape(), "C Z(T)");
+    assert_eq!(ana.ask(TYPO).shape(), "E(42601) Z(E)");
+    assert_eq!(ana.ask("rollback").shape(), "C Z(I)");
+
+    // A rule that names it covers it; columns that are masked it may show all the same.
+    let unknown = "allow \"tests: unknown\" { by group \"eng\"  on postgres  do unknown }";
+    house.police(&format!("{}{unknown}", crate::house::POLICY));
+    assert!(ana.ask(TYPO).error(b'H').contains("nothing was sent"));
+
+    house.police(&format!("policy \"open\" default allow {unknown}"));
+    ana.send(&[say::parse("kept", "select 1"), say::sync()].concat());
+    assert_eq!(ana.reply().shape(), "1 Z(I)");
+    for ask in [crate::house::Person::ask, crate::house::Person::ask_extended] {
+        let answered = ask(&mut ana, TYPO);
+        assert_eq!(answered.error(b'C'), "42601");
+        assert_eq!(answered.error(b'P'), "1", "the target's own words: {}", answered.text());
+    }
+    ana.send(&[say::bind("", "kept", &[], 0), say::execute("", 0), say::sync()].concat());
+    assert_eq!(ana.reply().rows(), ["1"], "nothing of it ran, so names stand");
+}

@@ -5,13 +5,19 @@ use std::process::Command;
 
 const MAJORS: std::ops::RangeInclusive<u32> = 15..=18;
 
-/// The directory of the newest installed server between 15 and 18.
-///
-/// Looks at `PORTCULLIS_TEST_PG_BIN`, at Debian's versioned directories and at `pg_config --bindir`.
+/// The directory of the server's programs: `PORTCULLIS_TEST_PG_BIN`, or the newest that is installed.
 pub(super) fn bin() -> PathBuf {
-    if let Some(chosen) = std::env::var_os("PORTCULLIS_TEST_PG_BIN") {
-        return PathBuf::from(chosen);
-    }
+    std::env::var_os("PORTCULLIS_TEST_PG_BIN").map_or_else(newest, PathBuf::from)
+}
+
+/// The directory of `psql` and `pgbench`, which must speak TLS whatever the server does:
+/// `PORTCULLIS_TEST_PG_CLIENT_BIN`, or the server's own.
+pub(super) fn client_bin(server: &Path) -> PathBuf {
+    std::env::var_os("PORTCULLIS_TEST_PG_CLIENT_BIN").map_or_else(|| server.to_owned(), PathBuf::from)
+}
+
+/// The newest installed server between 15 and 18, in Debian's versioned directories or where `pg_config` says.
+fn newest() -> PathBuf {
     let versioned = MAJORS.rev().map(|major| PathBuf::from(format!("/usr/lib/postgresql/{major}/bin")));
     let configured = Command::new("pg_config").arg("--bindir").output().ok();
     let configured = configured

@@ -33,7 +33,9 @@ pub struct Postgres {
     pub password: String,
     /// PEM file of the authority behind the server's certificate.
     pub authority: PathBuf,
-    /// Where `psql`, `pgbench` and the server's own programs are.
+    /// Whether the server was built with TLS. Some that are packaged for other ends are not.
+    pub has_tls: bool,
+    /// Where `psql` and `pgbench` are.
     pub bin: PathBuf,
     /// Held for the life of the process: it is what keeps the server up.
     _user: File,
@@ -53,7 +55,7 @@ impl Postgres {
         SHARED.get_or_init(join_or_start)
     }
 
-    /// A program of this server's installation, its environment cleared of `PG…` variables.
+    /// A client program, its environment cleared of `PG…` variables.
     #[must_use]
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin.join(name));
@@ -68,14 +70,14 @@ impl Postgres {
 }
 
 fn join_or_start() -> Postgres {
-    let directory = directory();
+    let bin = install::bin();
+    let directory = directory(&bin);
     let start = lock_file(&directory.join("start"));
     start.lock().expect("the start lock");
     // Waits here while a supervisor that found nobody is taking its server down.
     let user = lock_file(&directory.join("users"));
     user.lock_shared().expect("the users lock");
 
-    let bin = install::bin();
     let running = fs::read_to_string(directory.join("ready")).ok().and_then(|port| port.trim().parse().ok());
     let running = running.filter(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok());
     let port = running.unwrap_or_else(|| launch(&directory, &bin));
@@ -85,16 +87,18 @@ fn join_or_start() -> Postgres {
         sockets: directory.join("sockets"),
         password,
         authority: directory.join("authority.crt"),
-        bin,
+        has_tls: directory.join("tls").exists(),
+        bin: install::client_bin(&bin),
         _user: user,
     }
 }
 
-/// One directory per user and checkout, so that two checkouts never share a kit of different versions.
-fn directory() -> PathBuf {
+/// One directory per user, checkout and server, so that no run gets the kit or the server of another version.
+fn directory(bin: &Path) -> PathBuf {
     let uid = rustix::process::getuid().as_raw();
     let checkout = env!("CARGO_MANIFEST_DIR")
         .bytes()
+        .chain(bin.as_os_str().as_encoded_bytes().iter().copied())
         .fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
     let path = std::env::temp_dir().join(format!("portcullis-testkit-{uid}-{checkout:08x}"));
     match fs::DirBuilder::new().mode(0o755).create(&path) {

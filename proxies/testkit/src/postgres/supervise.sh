@@ -19,12 +19,12 @@ become() {
 end() {
     rm -f "$dir/ready"
     [ -z "$server" ] || { kill -INT "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
-    rm -rf "$dir/data" "$dir/sockets"
+    rm -rf "$dir/data" "$dir/sockets" "$dir/tls"
 }
 trap end EXIT
 trap 'exit 1' INT TERM HUP
 
-rm -rf "$dir/data" "$dir/sockets" "$dir/ready"
+rm -rf "$dir/data" "$dir/sockets" "$dir/ready" "$dir/tls"
 mkdir "$dir/data" "$dir/sockets"
 if [ -n "$user" ]; then
     chown "$user" "$dir/data" "$dir/sockets"
@@ -35,6 +35,11 @@ fi
 cp "$dir/server.crt" "$dir/server.key" "$dir/data/"
 [ -z "$user" ] || chown "$user" "$dir/data/server.crt" "$dir/data/server.key"
 chmod 600 "$dir/data/server.key"
+ssl=off
+if [ -n "$(become "$bin/postgres" -D "$dir/data" -C ssl_library)" ]; then
+    ssl=on
+    : >"$dir/tls"
+fi
 cat >>"$dir/data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
@@ -42,7 +47,7 @@ unix_socket_directories = '$dir/sockets'
 max_connections = 300
 shared_buffers = 256MB
 fsync = off
-ssl = on
+ssl = $ssl
 max_prepared_transactions = 10
 logging_collector = off
 log_min_messages = warning

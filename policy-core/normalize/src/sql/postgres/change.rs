@@ -13,6 +13,7 @@ use policy_core::{Resource, Value};
 use super::names::strings;
 use super::scope::{Entry, Scope, collapse};
 use super::walk::{Change, Walk};
+use crate::sql::catalogue::Lookup;
 use crate::sql::columns::{ColumnRef, ColumnSet};
 use crate::sql::names::Target;
 use crate::sql::statement::{FlowTarget, Output};
@@ -345,8 +346,19 @@ impl<'a> Walk<'_, 'a> {
 
     /// What the relation's triggers call, and whether rules rewrite the statement.
     pub(super) fn fires(&mut self, target: &Target<'a>, write: Write) {
-        let Target::Known(relation) = target else {
-            return;
+        let relation = match target {
+            Target::Known(relation) => relation,
+            // Where even the schema can't be told, names have changed hands: this may be any table, with its triggers.
+            Target::Unlisted(identity)
+                if identity.name.segments().next().is_some_and(|schema| {
+                    self.session.environment.catalogue.schema(schema) == Lookup::Unknown
+                }) =>
+            {
+                self.note("what the triggers of a relation do could not be determined");
+                self.verb("call", Resource::Undetermined);
+                return;
+            }
+            Target::Unlisted(_) | Target::Named(_) | Target::Undetermined => return,
         };
         if relation.rewritten && write != Write::Truncate {
             self.unknown("rules rewrite what is written to this relation");

@@ -6,7 +6,7 @@ use policy_core::{Action, Resource, Value, Verb};
 
 use super::grants::{role, role_node};
 use super::names::strings;
-use super::objects::{object_name, object_text};
+use super::objects::{dropped, object_name, object_text};
 use super::scope::{Scope, collapse};
 use super::walk::{Walk, statement};
 use crate::sql::statement::Kind;
@@ -86,8 +86,9 @@ impl<'a> Walk<'_, 'a> {
             }
             NodeEnum::DropStmt(drop) => {
                 for object in &drop.objects {
-                    let name = object_name(self.session, drop.remove_type(), object);
-                    self.definition("drop", object_text(drop.remove_type()), name);
+                    for name in dropped(self.session, drop, object) {
+                        self.definition("drop", object_text(drop.remove_type()), name);
+                    }
                 }
                 if drop.remove_type() == ObjectType::ObjectSchema
                     && drop.behavior() == DropBehavior::DropCascade

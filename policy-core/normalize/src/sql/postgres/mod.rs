@@ -72,6 +72,8 @@ fn tree(text: &str) -> Result<protobuf::ParseResult, Rejected> {
     // The binding panics on trees that it does not expect. A grammar that fails has understood nothing.
     match std::panic::catch_unwind(|| pg_query::parse(text, 0)) {
         Ok(Ok(result)) => Ok(result.protobuf),
+        // The grammar's own words, as the server would say them.
+        Ok(Err(pg_query::Error::Parse(message))) => Err(syntax(message)),
         Ok(Err(error)) => Err(syntax(error.to_string())),
         Err(_) => Err(syntax("the grammar failed on this text".to_owned())),
     }

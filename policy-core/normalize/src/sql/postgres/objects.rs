@@ -1,6 +1,6 @@
 //! Objects of DROP, COMMENT, GRANT and ALTER: what each kind is called, and how its name is written.
 
-use pg_query::protobuf::ObjectType;
+use pg_query::protobuf::{DropStmt, ObjectType};
 use pg_query::{Node, NodeEnum};
 use policy_core::Resource;
 
@@ -63,6 +63,42 @@ pub(super) const fn object_text(kind: ObjectType) -> &'static str {
         Object::ObjectType => "type",
         Object::ObjectUserMapping => "user mapping",
         Object::ObjectView => "view",
+    }
+}
+
+/// What a DROP of this object may drop. IF EXISTS of what does not exist drops nothing, wherever on the path it
+/// could have been.
+pub(super) fn dropped(session: &Session<'_>, drop: &DropStmt, object: &Node) -> Vec<Resource> {
+    let kind = drop.remove_type();
+    let name = object_name(session, kind, object);
+    if name != Resource::Undetermined || !drop.missing_ok {
+        return vec![name];
+    }
+    let names = match &object.node {
+        Some(NodeEnum::List(list)) => strings(&list.items),
+        Some(NodeEnum::TypeName(name)) => strings(&name.names),
+        Some(NodeEnum::ObjectWithArgs(name)) => strings(&name.objname),
+        _ => return vec![name],
+    };
+    use ObjectType as Object;
+    let has_schema = matches!(
+        kind,
+        Object::ObjectTable
+            | Object::ObjectView
+            | Object::ObjectMatview
+            | Object::ObjectForeignTable
+            | Object::ObjectSequence
+            | Object::ObjectIndex
+            | Object::ObjectType
+            | Object::ObjectDomain
+            | Object::ObjectAggregate
+            | Object::ObjectFunction
+            | Object::ObjectProcedure
+            | Object::ObjectRoutine
+    );
+    match names.as_slice() {
+        [alone] if has_schema => session.absent(alone).unwrap_or_else(|| vec![name]),
+        _ => vec![name],
     }
 }
 

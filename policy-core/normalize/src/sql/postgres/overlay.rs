@@ -7,7 +7,7 @@ use pg_query::{Node, NodeEnum};
 use policy_core::{Name, Resource};
 
 use super::defines::key;
-use super::objects::object_name;
+use super::objects::dropped;
 use crate::sql::catalogue::{Lookup, Relation};
 use crate::sql::session::Session;
 use crate::sql::statement::{Definition, Kind, NewColumn, NewTable, Statement};
@@ -55,16 +55,18 @@ pub(super) fn overlay<'a>(
                     | ObjectType::ObjectForeignTable
             ) =>
         {
-            for object in &drop.objects {
-                if let Resource::Named(name) = object_name(session, drop.remove_type(), object) {
-                    let mut segments = name.segments();
-                    if let (Some(schema), Some(name)) = (segments.next(), segments.next()) {
-                        let key = (schema.into(), name.into());
-                        session.overlay.made.remove(&key);
-                        session.overlay.dropped.insert(key);
-                    }
-                } else {
+            for name in
+                drop.objects.iter().flat_map(|object| dropped(session, drop, object)).collect::<Vec<_>>()
+            {
+                let Resource::Named(name) = name else {
                     session.overlay.stale = true;
+                    continue;
+                };
+                let mut segments = name.segments();
+                if let (Some(schema), Some(name)) = (segments.next(), segments.next()) {
+                    let key = (schema.into(), name.into());
+                    session.overlay.made.remove(&key);
+                    session.overlay.dropped.insert(key);
                 }
             }
         }

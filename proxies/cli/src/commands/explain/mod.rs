@@ -7,6 +7,7 @@ mod subject;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use policy_core::{Action, ActionSet, Policy, Request, Resource, Verb};
+use policy_normalize::sql::{Rejected, Statement};
 
 use self::report::{Judged, Report, StatementReport};
 use self::subject::Subject;
@@ -54,7 +55,11 @@ impl Asking<'_> {
     fn report(&self, text: &str, search_path: &[&str], notes: Vec<String>) -> Report {
         let connect = ActionSet::new([Action::new(Verb::CONNECT, Resource::None)]);
         let connect = self.judge(&connect, None);
-        let (whole, statements, rejected) = match sql::statements(text, search_path) {
+        let parsed = match sql::statements(text, search_path) {
+            Err(Rejected::Syntax { message }) => Ok(vec![Statement::unparsed(text, message)]),
+            parsed => parsed,
+        };
+        let (whole, statements, rejected) = match parsed {
             Ok(statements) => {
                 // One message is one command, whatever the number of its statements.
                 let whole = self.judge(&sql::actions(&statements), None);

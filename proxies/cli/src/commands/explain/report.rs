@@ -7,7 +7,7 @@ use policy_core::mask::Transform;
 use policy_core::policy::Untraced;
 use policy_core::rule::{LimitUnit, RuleId};
 use policy_core::{Explanation, Policy, Request, Verdict};
-use policy_normalize::sql::{ColumnRef, Output, Statement};
+use policy_normalize::sql::{ColumnRef, Kind, Output, Statement};
 use serde::Serialize;
 
 use super::subject::Subject;
@@ -26,7 +26,7 @@ pub(super) struct Report {
     pub(super) verdict: &'static str,
     /// Whether a session may be opened at all.
     pub(super) connect: Judged,
-    /// Where the text is not understood, why: it is refused before any rule is asked.
+    /// Where the text is over the gateway's limits, which: it is refused before any rule is asked.
     pub(super) rejected: Option<String>,
     pub(super) statements: Vec<StatementReport>,
     /// What was assumed.
@@ -139,9 +139,18 @@ impl StatementReport {
             text: text.get(statement.span.clone()).unwrap_or(text).trim().to_owned(),
             actions: statement.actions.iter().map(sql::words).collect(),
             judged,
-            notes: statement.notes.iter().map(ToString::to_string).collect(),
+            notes: notes(statement),
         }
     }
+}
+
+/// What could not be determined, and why.
+fn notes(statement: &Statement) -> Vec<String> {
+    let unparsed = match &statement.kind {
+        Kind::Unparsed { message } => Some(format!("PostgreSQL's grammar says: {message}")),
+        _ => None,
+    };
+    unparsed.into_iter().chain(statement.notes.iter().map(ToString::to_string)).collect()
 }
 
 impl Judged {

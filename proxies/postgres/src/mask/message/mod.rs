@@ -135,7 +135,7 @@ impl Masker {
         self.framed(b'S', out, |masker, out| {
             let mut changed = masker.look_through(name, out);
             out.push(0);
-            if exposure == Exposure::Guarded && !CLOSED_SETTINGS.contains(&name) {
+            if exposure == Exposure::Guarded && !is_closed(name, value) {
                 changed = true;
                 out.extend_from_slice(HIDDEN.as_bytes());
             } else {
@@ -220,6 +220,19 @@ impl Masker {
             }
         }
     }
+}
+
+/// Whether this value of a setting is one of a closed set, so that nothing can be told by it.
+///
+/// A time zone is, where it is one of the server's own: anything else that it takes for one has digits.
+fn is_closed(name: &[u8], value: &[u8]) -> bool {
+    let is_zone = || {
+        let (sign, hours) = value.strip_prefix(b"Etc/GMT").and_then(<[u8]>::split_first).unzip();
+        let is_offset = sign.is_some_and(|sign| b"+-".contains(sign))
+            && hours.is_some_and(|hours| hours.len() <= 2 && hours.iter().all(u8::is_ascii_digit));
+        is_offset || value.iter().all(|byte| byte.is_ascii_alphabetic() || b"/_-+".contains(byte))
+    };
+    CLOSED_SETTINGS.contains(&name) || (name == b"TimeZone" && is_zone())
 }
 
 /// Settings that the server reports and whose values come from a closed set, or from the server itself.

@@ -125,6 +125,15 @@ fn settings() {
     assert_eq!(status(Exposure::Open, b"application_name\x004111\0"), "application_name\\x00####\\x00");
     assert_eq!(status(Exposure::Guarded, b"application_name\0ana\0"), "application_name\\x00#\\x00");
     assert_eq!(status(Exposure::Guarded, b"client_encoding\0UTF8\0"), "client_encoding\\x00UTF8\\x00");
+    // Zones are told, what else the server takes for one is not: `<abc12>3` is valid.
+    for zone in ["UTC", "Europe/Berlin", "America/Port-au-Prince", "Etc/GMT+12"] {
+        let given = format!("TimeZone\0{zone}\0");
+        assert_eq!(status(Exposure::Guarded, given.as_bytes()), given.as_bytes().escape_ascii().to_string());
+    }
+    for other in ["<ana>5", "Ada0", "Etc/GMT+123", "Etc/GMT<x>1", "<+a1>-3"] {
+        let given = format!("TimeZone\0{other}\0");
+        assert_eq!(status(Exposure::Guarded, given.as_bytes()), "TimeZone\\x00#\\x00", "{other}");
+    }
     let mut out = Vec::new();
     assert!(masker().parameter_status(Exposure::Open, b"a\0b", &mut out).is_err());
 }
