@@ -105,7 +105,7 @@ fn explanations() {
             1,
             &["together  denied", "filtered = false", "rule `unfiltered writes`"],
         ),
-        ("selec 1", 1, &["refused before any rule is asked", "syntax error"]),
+        ("selec 1", 1, &["nothing permits `unknown`", "PostgreSQL's grammar says: syntax error"]),
         ("select '\u{1b}]0;evil\u{7}' from orders", 0, &["\\u{1b}]0;evil\\u{7}"]),
     ] {
         let ran = folder.run(&[&ANA[..], &[text]].concat());

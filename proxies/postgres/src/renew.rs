@@ -51,7 +51,7 @@ impl Renewing {
     fn commit(&self, served: Served) -> Vec<Change> {
         let Served { settings, ways, fingerprint } = served;
         let now = Now { ways: ways.clone(), fingerprint };
-        let changes = changes(&*self.now(), &now);
+        let changes = changes(&self.now(), &now);
         let before = std::mem::replace(&mut *self.now(), now).ways;
         for (name, way) in &ways {
             let is_new =

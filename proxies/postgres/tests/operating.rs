@@ -24,6 +24,9 @@ use tokio_postgres::{Client, NoTls};
 const TAKEN_UP: &str = "the configuration was taken up";
 const NOT_TAKEN_UP: &str = "nothing was changed";
 
+/// What is made of a configuration that was right.
+type Fault = Box<dyn Fn(String) -> String>;
+
 const OPEN: &str = r#"
 policy "open"
 default deny
@@ -155,7 +158,7 @@ async fn targets_are_taken_up_while_sessions_run() {
         let said = said.as_db_error().unwrap_or_else(|| panic!("{said}")).message().to_owned();
         assert!(said.contains("the target `shop` was removed"), "{said}");
     }
-    let error = session(&house, "shop").await.err().expect("nobody is let in");
+    let Err(error) = session(&house, "shop").await else { panic!("nobody is let in") };
     assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("3D000"), "{error}");
     assert_eq!(mark(&other).await.unwrap(), 2);
     drop((before, after, other));
@@ -279,7 +282,7 @@ async fn a_configuration_that_does_not_load_changes_nothing() {
     // With each fault comes something that is right, and must not come into force either.
     let added = target("other", &house.database.name, Postgres::SUPERUSER, "credential");
     let deny = OPEN.to_owned() + "deny \"all\" { on postgres  do select }";
-    let faults: [(&str, &str, Box<dyn Fn(String) -> String>); 5] = [
+    let faults: [(&str, &str, Fault); 5] = [
         (&deny, "unknown field", Box::new(|text| "nonsense = 1\n".to_owned() + &text)),
         ("allow { on postgers }", "postgers", Box::new(|text| text)),
         (&deny, "credential of target `third`", Box::new(|text| text + &target("third", "x", "x", "absent"))),

@@ -203,7 +203,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
     async fn decide(&mut self, command: Command) -> Result<Disposition<J::Plan, J::Held>, End> {
         let Self { client, target, up, down, ledger, judge, veil, .. } = self;
         let view = ledger.view();
-        let (body, mut poll_flush) = up.body(command);
+        let (body, mut way) = up.body(command);
         let frame = ClientFrame { kind: command.kind, body };
         let mut deciding = pin!(judge.on_client_frame(frame, view));
         poll_fn(|cx| {
@@ -212,7 +212,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             }
             loop {
                 // The judge may be waiting for the answer to what was let through before.
-                if let Poll::Ready(Err(error)) = poll_flush(cx, target, ledger.take_own()) {
+                if let Poll::Ready(Err(error)) = way.poll_flush(cx, target, ledger.take_own()) {
                     return Poll::Ready(Err(End::Target(error)));
                 }
                 if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {

@@ -50,6 +50,26 @@ pub(super) struct Command {
     total: usize,
 }
 
+/// The way to the target while a command is decided on: what was let through before it, and the gateway's own.
+pub(super) struct Way<'a> {
+    inbox: &'a Inbox,
+    forward: &'a mut Forward,
+}
+
+impl Way<'_> {
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        target: &mut Transport,
+        own: Option<Own<'_>>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(own) = own {
+            self.forward.own(own, self.inbox);
+        }
+        self.forward.poll_flush(cx, self.inbox, target)
+    }
+}
+
 impl Up {
     pub(super) fn new(caps: Caps) -> Self {
         Self {
@@ -120,21 +140,12 @@ impl Up {
         self.under_way = Piece { left: command.total, is_dropped: true, data: None };
     }
 
-    /// A command's body, and the way to the target for what was let through before it, and the gateway's own.
-    pub(super) fn body(
-        &mut self,
-        command: Command,
-    ) -> (&[u8], impl FnMut(&mut Context<'_>, &mut Transport, Option<Own<'static>>) -> Poll<io::Result<()>>)
-    {
+    /// A command's body, and the way to the target for what goes there while it is decided on.
+    pub(super) fn body(&mut self, command: Command) -> (&[u8], Way<'_>) {
         let Self { inbox, forward, .. } = self;
         let inbox = &*inbox;
         let body = inbox.window().get(HEADER..command.total).unwrap_or_default();
-        (body, move |cx: &mut Context<'_>, target: &mut Transport, own: Option<Own<'static>>| {
-            if let Some(own) = own {
-                forward.own(own, inbox);
-            }
-            forward.poll_flush(cx, inbox, target)
-        })
+        (body, Way { inbox, forward })
     }
 
     /// Sends a command as it is.

@@ -27,7 +27,7 @@ fn an_execution_without_a_description_is_masked_like_one_with_it() {
     ana.send(&[bind("", 0), say::describe('S', "s"), say::execute("", 0), say::sync()].concat());
     assert_eq!(ana.reply().shape(), "2 t T D C Z(I)");
     let made = house.made();
-    assert_eq!(made.iter().filter(|made| *made == "Describe").count(), 2, "{made:?}");
+    assert_eq!(made, ["Describe"], "what was described once is known for the statement's next portals");
     // What returns nothing is not asked about.
     ana.send(
         &[crate::common::raw::extended("begin"), crate::common::raw::extended("commit"), say::sync()]

@@ -114,10 +114,9 @@ impl Walk<'_, '_> {
     /// known only where it surely runs, with arguments that are read in one way.
     fn set_config(&mut self, arguments: &[Node]) {
         let argument = |index: usize, name: &str| {
-            let named = arguments.iter().find_map(|argument| match &argument.node {
-                Some(NodeEnum::NamedArgExpr(named)) if named.name == name => Some(argument),
-                _ => None,
-            });
+            let named = arguments.iter().find(
+                |argument| matches!(&argument.node, Some(NodeEnum::NamedArgExpr(named)) if named.name == name),
+            );
             let at = arguments.get(index);
             named.or_else(|| at.filter(|at| !matches!(at.node, Some(NodeEnum::NamedArgExpr(_)))))
         };

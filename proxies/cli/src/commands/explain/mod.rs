@@ -74,7 +74,7 @@ impl Asking<'_> {
         Report::new(text, self.subject, connect, whole, statements, rejected, notes)
     }
 
-    fn judge(&self, actions: &ActionSet, statement: Option<&policy_normalize::sql::Statement>) -> Judged {
+    fn judge(&self, actions: &ActionSet, statement: Option<&Statement>) -> Judged {
         let request = Request {
             principal: &self.subject.principal,
             target: &self.subject.target,
