@@ -4,6 +4,7 @@
 # make test-postgres-18   the proxy's tests before a PostgreSQL 18 server (from PyPI)
 # make test-clients   real drivers at work through the gateway: Python's, Node's, JDBC (from PyPI, npm, Debian)
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
+# make build  portcullis and portcullis-postgres, optimised, in target/release
 # make lint   formatting, clippy and documentation, all without warnings
 # make bench  side by side with the programs a user would pick instead (bench-decide, bench-postgres, …)
 # make fuzz   a short bounded run of every fuzz target

@@ -70,6 +70,10 @@ pub(crate) enum Command {
     ///
     /// Within a second nothing more of them is forwarded, and running work has been cancelled.
     Revoke(Revoke),
+    /// Have the running gateway take up its configuration and policies again
+    ///
+    /// All of it or nothing: what can't be used changes nothing, and is said here. SIGHUP does the same.
+    Reload,
     /// Show what happened in a session, command by command
     Replay(Replay),
     /// Check that the audit log and the recordings are as they were written
@@ -118,6 +122,9 @@ pub(crate) struct Init {
     /// Where clients connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6432")]
     pub(crate) listen: std::net::SocketAddr,
+    /// Where keys, users, approvals and evidence go
+    #[arg(long, value_name = "DIRECTORY", default_value = "state", value_hint = ValueHint::DirPath)]
+    pub(crate) state: String,
 }
 
 #[derive(Debug, Args)]

@@ -81,3 +81,18 @@ fn every_link_leads_somewhere() {
         }
     }
 }
+
+/// What README shows of the embedding example is what the example does, line by line.
+#[test]
+fn the_embedding_shown_is_the_one_that_runs() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let example = fs::read_to_string(root().join("examples/embedding/main.rs")).unwrap();
+    let lines: BTreeSet<&str> = example.lines().map(str::trim).collect();
+    let shown = readme.split("```rust,ignore\n").nth(1).and_then(|rest| rest.split("```").next());
+    let shown: Vec<&str> =
+        shown.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert!(shown.len() > 15, "{shown:?}");
+    for line in shown {
+        assert!(lines.contains(line), "README shows `{line}`, and the example has no such line");
+    }
+}

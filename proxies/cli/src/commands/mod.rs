@@ -8,6 +8,7 @@ mod explain;
 mod fmt;
 mod gateway;
 mod init;
+mod reload;
 mod replay;
 mod revoke;
 mod secret;
@@ -36,6 +37,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
         Command::Refuse(arguments) => vote::run(context, arguments, vote::Way::Refuse),
         Command::Sessions => sessions::run(context),
         Command::Revoke(arguments) => revoke::run(context, arguments),
+        Command::Reload => reload::run(context),
         Command::Replay(arguments) => replay::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::User { action } => user::run(context, action),

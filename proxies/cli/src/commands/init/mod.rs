@@ -77,6 +77,7 @@ fn configuration(arguments: &Init) -> String {
     };
     let lines = Config::example().lines().map(|line| match line.split(" = ").next() {
         Some("postgres") => format!("postgres = {}", quoted(&arguments.listen.to_string())),
+        Some("state") => format!("state = {}", quoted(&arguments.state)),
         Some("name") => format!("name = {name}"),
         Some("address") => format!("address = {}", quoted(&arguments.target)),
         Some("database") => format!("database = {name}"),
@@ -187,6 +188,7 @@ mod tests {
             database: database.to_owned(),
             role: "gate \"keeper\"".to_owned(),
             env: "dev".to_owned(),
+            state: "state".into(),
             listen: "[::1]:7000".parse().expect("an address"),
         }
     }
