@@ -184,3 +184,67 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_evidence::record::GatewayStopped;
+    use portcullis_evidence::{LogOptions, SigningKey};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn record() -> Record<'static> {
+        Record::GatewayStopped(GatewayStopped { reason: "for a test".into() })
+    }
+
+    fn log() -> (TempDir, Arc<AuditLog>) {
+        let directory = tempfile::tempdir().unwrap();
+        let key = SigningKey::load_or_create(directory.path()).unwrap();
+        let log = AuditLog::open(&directory.path().join("evidence"), key, LogOptions::default()).unwrap();
+        (directory, Arc::new(log))
+    }
+
+    fn table(log: Arc<AuditLog>) -> Arc<Table> {
+        Arc::new(Table { log, page: Mutex::default(), hands: AtomicUsize::new(2) })
+    }
+
+    fn ink(table: &Arc<Table>) -> Ink {
+        table.hands.fetch_add(1, Ordering::Relaxed);
+        Ink { table: Arc::clone(table), scope: Scope::gateway() }
+    }
+
+    #[tokio::test]
+    async fn sessions_that_are_ready_together_share_a_page() {
+        let (_directory, log) = log();
+        let before = log.last_seq();
+        let table = table(Arc::clone(&log));
+        let (ana, ben) = (ink(&table), ink(&table));
+        ben.later(&record()).unwrap();
+        let (first, second) = (record(), record());
+        let (first, second) = tokio::join!(ana.together(&first), ben.together(&second));
+        // Each was told only once all three were in the log.
+        assert_eq!((first.unwrap(), second.unwrap(), log.last_seq()), (before + 3, before + 3, before + 3));
+        assert_eq!(table.page().number, 1, "one append");
+    }
+
+    #[test]
+    fn a_page_that_did_not_reach_the_log_never_counts_as_written() {
+        let (_broken, closed) = log();
+        closed.close().unwrap();
+        let broken = table(closed);
+        let waiting = ink(&broken);
+        waiting.later(&record()).unwrap();
+        assert!(waiting.now(&record()).is_err(), "the log takes nothing");
+
+        // The log is mended; who still waits for the lost page is told so, and a new one is written.
+        let (_mended, log) = log();
+        let page = std::mem::take(&mut *broken.page());
+        let mended =
+            Arc::new(Table { log: Arc::clone(&log), page: Mutex::new(page), hands: AtomicUsize::new(0) });
+        let before = log.last_seq();
+        assert!(mended.turn(&mut mended.page(), 0).is_err());
+        assert_eq!(log.last_seq(), before, "what was lost is not written by another's turn");
+        assert_eq!(ink(&mended).now(&record()).unwrap(), before + 1);
+        assert!(mended.turn(&mut mended.page(), 0).is_err(), "not even then");
+    }
+}
