@@ -195,12 +195,9 @@ async fn a_recording_is_sealed_when_its_session_ends() {
     ));
     drop(session);
     receipt.outcome(Outcome { rows: Some(3), ..Outcome::default() });
-    let sealed = async {
-        while !house.kinds().contains(&"recording".to_owned()) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(10), sealed).await.expect("sealed");
+    // Returns once what was recorded is sealed, and the file has its last name.
+    house.gateway.shared.recorder.close();
+    assert!(house.kinds().contains(&"recording".to_owned()));
     let file = recording::find(house.gateway.log().directory(), &id).expect("a recording");
     let events: Vec<_> =
         recording::Reader::open(&file).expect("readable").map(|played| played.event).collect();
