@@ -3,14 +3,14 @@
 //! A statement that runs again is described again, in the same bytes. Under the same masks and definitions the answer is
 //! the same, and comparing costs less than finding out.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use policy_core::decision::Rules;
 
 use super::description::Field;
 use super::plan::ResultPlan;
 use super::value::Format;
-use crate::catalogue::Known;
+use crate::catalogue::{Known, PinTable, Snapshot};
 
 /// Everything that decides what becomes of a statement's columns, besides the statement. Holds only where the session's own
 /// transaction has changed no definitions.
@@ -43,7 +43,9 @@ pub struct Shapes(Mutex<Option<Shape>>);
 struct Shape {
     generation: u64,
     masks: Rules,
-    known: Known,
+    /// Told apart by where they are; what is remembered keeps no definitions alive that nobody else uses.
+    snapshot: Weak<Snapshot>,
+    pins: Weak<PinTable>,
     columns: Kept,
     plan: Arc<ResultPlan>,
 }
@@ -73,7 +75,8 @@ impl Shapes {
         *self.latest() = Some(Shape {
             generation: now.generation,
             masks: now.masks.clone(),
-            known: now.known.clone(),
+            snapshot: Arc::downgrade(&now.known.snapshot),
+            pins: Arc::downgrade(&now.known.pins),
             columns,
             plan: Arc::clone(plan),
         });
@@ -97,8 +100,8 @@ impl Shape {
         is_described_alike
             && self.generation == now.generation
             && self.masks == *now.masks
-            && Arc::ptr_eq(&self.known.snapshot, &now.known.snapshot)
-            && Arc::ptr_eq(&self.known.pins, &now.known.pins)
+            && std::ptr::eq(self.snapshot.as_ptr(), Arc::as_ptr(&now.known.snapshot))
+            && std::ptr::eq(self.pins.as_ptr(), Arc::as_ptr(&now.known.pins))
     }
 }
 
@@ -110,6 +113,18 @@ mod tests {
 
     fn known() -> Known {
         Known { snapshot: Arc::default(), pins: Arc::default() }
+    }
+
+    #[test]
+    fn what_is_remembered_keeps_no_definitions_alive() {
+        let (here, masks) = (known(), Rules::new());
+        let snapshot = Arc::downgrade(&here.snapshot);
+        let shapes = Shapes::default();
+        let now =
+            Circumstances { generation: 1, masks: &masks, known: &here, columns: Columns::Described(b"T") };
+        shapes.keep(&now, &Arc::new(ResultPlan::nothing()));
+        drop(here);
+        assert!(snapshot.upgrade().is_none());
     }
 
     #[test]
