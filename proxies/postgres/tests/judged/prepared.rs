@@ -34,3 +34,39 @@ fn what_depends_on_values_is_decided_when_they_are_known() {
     // Together with another statement it is no mere preparation.
     assert_eq!(ana.ask(&format!("prepare t(text, text) as {SET}; select 1")).error(b'C'), "42501");
 }
+
+/// Without a declared type the target takes one from the first place where a parameter stands, and what is written there may
+/// cut its value short everywhere else.
+#[test]
+fn a_parameter_that_stands_twice_is_not_taken_at_its_word() {
+    let house = House::new();
+    house.police(&format!(
+        "{}\nallow \"tests: a role\" {{ on postgres do set_role on \"pg_monitor\" }}",
+        crate::house::POLICY
+    ));
+    let mut ana = house.log_in("ana");
+    // So it is: the target sets one letter.
+    let both = "select $1::\"char\", set_config('application_name', $1, false)";
+    let ask = |sql: &str, value: &str| {
+        [say::parse("", sql), say::bind("", "", &[value], 0), say::execute("", 0), say::sync()].concat()
+    };
+    ana.send(&ask(both, "apple"));
+    assert_eq!(ana.reply().rows(), ["a|a"]);
+    for (sql, is_known) in [
+        ("select set_config('role', $1, false)", true),
+        ("select set_config('role', $1::text, false)", true),
+        ("select $1::name, set_config('role', $1, false)", false),
+        ("select $1::\"char\", set_config('role', $1, false)", false),
+        ("select set_config('role', $1::name, false)", false),
+    ] {
+        ana.send(&ask(sql, "pg_monitor"));
+        let reply = ana.reply();
+        assert_eq!(reply.error(b'C').is_empty(), is_known, "{sql}: {}", reply.text());
+        ana.ask("reset role");
+    }
+    // The same by PREPARE, whose list of types may be shorter than its parameters.
+    assert_eq!(ana.ask("prepare twice as select $1::name, set_config('role', $1, false)").error(b'C'), "");
+    assert_eq!(ana.ask("execute twice('pg_monitor')").error(b'C'), "42501");
+    assert_eq!(ana.ask("prepare typed(text) as select $1, set_config('role', $1, false)").error(b'C'), "");
+    assert_eq!(ana.ask("execute typed('pg_monitor')").error(b'C'), "");
+}
