@@ -47,26 +47,30 @@ fn a_parameter_that_stands_twice_is_not_taken_at_its_word() {
     let mut ana = house.log_in("ana");
     // So it is: the target sets one letter.
     let both = "select $1::\"char\", set_config('application_name', $1, false)";
-    let ask = |sql: &str, value: &str| {
-        [say::parse("", sql), say::bind("", "", &[value], 0), say::execute("", 0), say::sync()].concat()
+    let ask = |sql: &str, values: &[&str]| {
+        [say::parse("", sql), say::bind("", "", values, 0), say::execute("", 0), say::sync()].concat()
     };
-    ana.send(&ask(both, "apple"));
+    ana.send(&ask(both, &["apple"]));
     assert_eq!(ana.reply().rows(), ["a|a"]);
     for (sql, is_known) in [
-        ("select set_config('role', $1, false)", true),
-        ("select set_config('role', $1::text, false)", true),
-        ("select $1::name, set_config('role', $1, false)", false),
-        ("select $1::\"char\", set_config('role', $1, false)", false),
-        ("select set_config('role', $1::name, false)", false),
+        ("select set_config($1, $2, false)", true),
+        ("select set_config($1, $2::text, false)", true),
+        ("select $2::name, set_config($1, $2, false)", false),
+        ("select $2::\"char\", set_config($1, $2, false)", false),
+        ("select set_config($1, $2::name, false)", false),
     ] {
-        ana.send(&ask(sql, "pg_monitor"));
+        ana.send(&ask(sql, &["role", "pg_monitor"]));
         let reply = ana.reply();
         assert_eq!(reply.error(b'C').is_empty(), is_known, "{sql}: {}", reply.text());
         ana.ask("reset role");
     }
     // The same by PREPARE, whose list of types may be shorter than its parameters.
-    assert_eq!(ana.ask("prepare twice as select $1::name, set_config('role', $1, false)").error(b'C'), "");
-    assert_eq!(ana.ask("execute twice('pg_monitor')").error(b'C'), "42501");
-    assert_eq!(ana.ask("prepare typed(text) as select $1, set_config('role', $1, false)").error(b'C'), "");
-    assert_eq!(ana.ask("execute typed('pg_monitor')").error(b'C'), "");
+    for (name, sql, code) in [
+        ("twice", "prepare twice as select $2::name, set_config($1, $2, false)", "42501"),
+        ("short", "prepare short(text) as select $2::name, set_config($1, $2, false)", "42501"),
+        ("typed", "prepare typed(text, text) as select $2, set_config($1, $2, false)", ""),
+    ] {
+        assert_eq!(ana.ask(sql).error(b'C'), "", "{sql}");
+        assert_eq!(ana.ask(&format!("execute {name}('role', 'pg_monitor')")).error(b'C'), code, "{sql}");
+    }
 }
