@@ -118,6 +118,9 @@ mod tests {
         assert_eq!(sieve.first(&text(12)), None);
         assert!(sieve.first(&text(13)).is_some_and(|first| first <= 300));
         assert!(sieve.first(&text(40)).is_some_and(|first| first <= 298));
+        // Where the digits begin with a block there is nothing before them in it.
+        let aligned = [&[b'x'; 2 * BLOCK][..], &b"7".repeat(40)].concat();
+        assert_eq!(sieve.first(&aligned), Some(2 * BLOCK - 2));
     }
 
     #[test]

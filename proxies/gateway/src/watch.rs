@@ -44,7 +44,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(
-        look: Look,
+        mut look: Look,
         store: Keeper,
         registry: Arc<Registry>,
         changes: Arc<watch::Sender<u64>>,
@@ -56,10 +56,13 @@ impl Watch {
         let (stop_guard, guard_stopped) = mpsc::sync_channel(0);
         let guarded = Arc::clone(&registry);
         let log = Arc::downgrade(log);
+        // Revocations from before this instance concern none of its sessions. Looked for before there can be any: one
+        // that comes while the thread starts is carried out.
+        let after = look(0).map_or(0, |news| news.revocations.last().map_or(0, |(sequence, _)| *sequence));
         registry.confirm(Instant::now());
         let heart = store.clone();
         let poller =
-            Poller { look, store: heart, registry, changes, log, clock, instance, after: 0, version: None };
+            Poller { look, store: heart, registry, changes, log, clock, instance, after, version: None };
         thread::Builder::new().name("revocations".into()).spawn(move || poller.run(&poll_stopped))?;
         thread::Builder::new().name("watchdog".into()).spawn(move || guard(&guarded, &guard_stopped))?;
         Ok(Self { _stop: [stop_poll, stop_guard], store, instance })
@@ -104,9 +107,6 @@ struct Poller {
 
 impl Poller {
     fn run(mut self, stopped: &Receiver<()>) {
-        // Revocations from before this instance concern none of its sessions.
-        let first = (self.look)(0).map(|news| news.revocations.last().map_or(0, |(sequence, _)| *sequence));
-        self.after = first.unwrap_or(0);
         let mut heartbeat: Option<Instant> = None;
         loop {
             if heartbeat.is_none_or(|last| last.elapsed() >= HEARTBEAT) {
@@ -244,6 +244,27 @@ mod tests {
         assert_eq!(*reason, StopReason::StoreLost);
         assert!(since.elapsed() < Duration::from_millis(1000), "{:?}", since.elapsed());
         state.store(GOOD, Ordering::SeqCst);
+    }
+
+    /// Whoever opens a session once this has started is revoked by what is stored from then on.
+    #[test]
+    fn what_is_old_is_looked_for_before_any_session_can_be_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Sqlite::open(&directory.path().join("store.db")).expect("a store");
+        let store = Keeper::start(Box::new(store)).expect("a thread");
+        let key = SigningKey::load_or_create(directory.path()).expect("a key");
+        let log = AuditLog::open(&directory.path().join("evidence"), key, LogOptions::default());
+        let log = Arc::new(log.expect("a log"));
+        let here = thread::current().id();
+        let looked = Arc::new(AtomicU8::new(0));
+        let told = Arc::clone(&looked);
+        let look: Look = Box::new(move |_| {
+            told.fetch_add(u8::from(thread::current().id() == here), Ordering::SeqCst);
+            Ok(News { revocations: Vec::new(), version: 1 })
+        });
+        let (registry, changes) = (Arc::new(Registry::new()), Arc::new(watch::Sender::new(0)));
+        let _watch = Watch::start(look, store, registry, changes, &log, Clock::system(), 1).expect("threads");
+        assert_eq!(looked.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]

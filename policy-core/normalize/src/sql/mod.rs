@@ -52,7 +52,7 @@ pub use environment::{Bound, Environment, Parameters};
 pub use limits::Limits;
 #[cfg(feature = "sql")]
 pub use postgres::Postgres;
-pub use redact::redact_literals;
+pub use redact::{redact_literals, repeated_parameters};
 #[cfg(feature = "sqlparser")]
 pub use sqlparser::Sqlparser;
 pub use statement::{

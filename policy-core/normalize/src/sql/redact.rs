@@ -48,6 +48,35 @@ pub fn redact_literals(text: &str, keep: impl Fn(&str) -> bool) -> String {
     redacted
 }
 
+/// The numbers of the parameters that stand more than once in a text, in ascending order. Where no type is declared for
+/// such a one, what it is at one place decides how its value reads at the others: `SELECT $1::name, set_config('role', $1,
+/// false)` sets a role of 63 bytes at most.
+///
+/// ```
+/// use policy_normalize::sql::repeated_parameters;
+///
+/// assert_eq!(repeated_parameters("SELECT $1::name, f($2, $1), '$2'"), [1]);
+/// ```
+pub fn repeated_parameters(text: &str) -> Vec<u16> {
+    let mut numbers = Vec::new();
+    let mut lexer = Lexer::new(text);
+    // What can't be split into tokens has no meaning in which a value could matter.
+    while let Some(Ok(token)) = lexer.next() {
+        if token.kind == TokenKind::Parameter
+            && let Some(number) = lexer.slice(&token).strip_prefix('$').and_then(|digits| digits.parse().ok())
+        {
+            numbers.push(number);
+        }
+    }
+    numbers.sort_unstable();
+    let mut repeated: Vec<u16> = numbers
+        .windows(2)
+        .filter_map(|pair| (pair.first() == pair.last()).then(|| pair.first().copied())?)
+        .collect();
+    repeated.dedup();
+    repeated
+}
+
 #[cfg(test)]
 mod tests {
     use super::redact_literals;

@@ -74,3 +74,33 @@ fn spans_cut_a_text_into_its_statements() {
     assert_eq!(cut, ["SELECT 1", "BEGIN", "COMMIT"]);
     assert_eq!(redact_literals(cut[0], |_| false), "SELECT ?");
 }
+
+#[test]
+fn a_value_is_known_only_where_no_cast_makes_another_of_it() {
+    let role = |text: &str| {
+        let statement = one(text, Parameters::Bound(&[Bound::Text("apple ")]));
+        let set = statement.actions.into_iter().find(|action| action.verb.as_str() == "set_role");
+        set.map(|action| action.resource)
+    };
+    for (value, known) in [
+        ("'apple'", Some("apple")),
+        ("'apple'::text", Some("apple")),
+        ("'apple'::varchar", Some("apple")),
+        ("$1::text", Some("apple ")),
+        ("'007'::int::text", Some("7")),
+        ("'on'::bool::text", Some("true")),
+        ("'apple'::\"char\"", None),
+        ("'apple'::name", None),
+        ("'apple '::char(9)", None),
+        ("'apple'::varchar(1)", None),
+        ("'apple'::text::\"char\"::text", None),
+        ("$1::\"char\"", None),
+        ("'apple'::public.cut", None),
+    ] {
+        let expected = known.map_or(Resource::Undetermined, |role| Resource::named([role]));
+        assert_eq!(role(&format!("SELECT set_config('role', {value}, false)")), Some(expected), "{value}");
+    }
+    // What a sequence is called is the same with the cast that drivers write.
+    let next = one("SELECT nextval('s.q'::regclass)", Parameters::Pending);
+    assert_eq!(next.actions[0].resource, Resource::named(["s", "q"]));
+}

@@ -12,6 +12,7 @@ use policy_normalize::sql::{
 use portcullis_gateway::enforce::{self, Gateway, Refusal, Stage, StatementParts};
 use smallvec::SmallVec;
 
+use super::room;
 use super::settings::Values;
 use super::shown::Shown;
 use crate::catalogue::Directory;
@@ -105,8 +106,6 @@ struct Memory {
 
 /// The most that one generation keeps, in bytes of text and an estimate of what was made of it.
 const YOUNG_BYTES: usize = 16 << 20;
-/// What a meaning takes besides a multiple of its text.
-const OVERHEAD: usize = 2048;
 
 impl Meanings {
     /// Remembers nothing yet.
@@ -240,8 +239,7 @@ impl Meanings {
 
 impl Memory {
     fn keep(&mut self, key: u64, meaning: Arc<Meaning>) {
-        // Trees take about ten times their text; what matters is that long texts count.
-        let size = OVERHEAD + meaning.asked.raw().len() * 10;
+        let size = room::estimate(meaning.asked.raw().len());
         if size > YOUNG_BYTES {
             return;
         }

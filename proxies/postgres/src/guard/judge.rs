@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use policy_normalize::sql::{Argument, Bound, Kind, Setting, Statement};
 use portcullis_gateway::enforce::{
@@ -12,10 +12,11 @@ use portcullis_gateway::enforce::{
 use smallvec::SmallVec;
 
 use super::fixed;
-use super::plan::{Described, Plan, Portal, Prepared, Run, Tally};
+use super::plan::{Declared, Described, Plan, Portal, Prepared, Run, Tally};
 use super::session::Shared;
 use super::words::{
-    changed, distinct, in_evidence, no_such, not_understood, noted, refusal, refused, too_many, unreadable,
+    changed, distinct, in_evidence, no_such, not_understood, noted, refusal, refused, too_many, too_much,
+    unreadable,
 };
 use super::{Change, Definition, Input, Names};
 use portcullis_evidence::record::Made;
@@ -23,6 +24,7 @@ use portcullis_evidence::record::Made;
 use crate::catalogue::{Known, Overlay};
 use crate::command::meaning::{Meaning, World};
 use crate::command::names::{self, Found};
+use crate::command::room;
 use crate::mask::Format;
 use crate::refuse::{Refusal, SqlState};
 use crate::relay::{ClientFrame, Disposition, Judge, Leave, Transaction, View, Withdrawal};
@@ -61,6 +63,7 @@ enum Then {
         portal: Box<str>,
         prepared: Arc<Prepared>,
         formats: SmallVec<[Format; 4]>,
+        takes: usize,
     },
     Execute {
         portal: Box<str>,
@@ -87,6 +90,8 @@ impl SessionJudge {
         if self.shared.names.is_full() {
             return Err(too_many());
         }
+        let takes = room::estimate(parse.text.len());
+        self.has_room(takes)?;
         let meaning = self.meaning(parse.text, view.segment).await?;
         let asked = Asked {
             statement: &meaning.asked,
@@ -103,18 +108,14 @@ impl SessionJudge {
             Judgement::Refuse(denial) => return Err(noted(refusal(&denial), &meaning)),
             Judgement::Hold(_) => return Err(refused("a statement that is prepared can't be held")),
         };
-        let prepared = Arc::new(Prepared {
-            text: Arc::clone(meaning.asked.raw()),
-            meaning,
-            named: None,
-            converted: parse.types().map(converts).collect(),
-            described: std::sync::OnceLock::new(),
-            asked_in: AtomicU64::new(0),
-            names: std::sync::OnceLock::new(),
-        });
+        let judged = Arc::clone(permit.judged());
+        let share = Arc::new(self.shared.room.take(takes));
+        let text = Arc::clone(meaning.asked.raw());
+        let declared = parse.types().map(declared);
+        let prepared = Prepared::new(&text, meaning, Arc::clone(&judged), None, declared, share);
         let definition =
             self.shared.names.propose(Change::Statement(parse.statement.into(), prepared), view.segment);
-        Ok(Disposition::Forward(Leave::Permit(permit), Plan::Parse(definition, None)))
+        Ok(Disposition::Forward(Leave::Permit(permit), Plan::Parse(judged, definition, None)))
     }
 
     async fn bind(&mut self, body: &[u8], view: View) -> Answer {
@@ -127,6 +128,10 @@ impl SessionJudge {
         let Some(prepared) = self.statement(bind.statement, view.segment).await else {
             return Err(no_such("prepared statement", bind.statement));
         };
+        // What depends on values is understood anew with them, and kept with the portal.
+        let text = if prepared.meaning.is_pending { prepared.text.len() } else { 0 };
+        let takes = room::estimate(text.saturating_add(body.len()));
+        self.has_room(takes)?;
         let mut meaning = self.prepared(&prepared, view.segment).await?;
         let parameters: SmallVec<[Parameter<'_>; 8]> = bind
             .values()
@@ -148,7 +153,7 @@ impl SessionJudge {
             .into_iter()
             .map(|parameter| Parameter { sensitive: meaning.is_sensitive, ..parameter })
             .collect();
-        let then = Then::Bind { portal: bind.portal.into(), prepared, formats: formats(&bind) };
+        let then = Then::Bind { portal: bind.portal.into(), prepared, formats: formats(&bind), takes };
         self.run(meaning, view, "bind", &parameters, then).await
     }
 
@@ -214,6 +219,7 @@ impl SessionJudge {
             }
         }
         if is_portal && is_same_world {
+            self.has_room_for(&meaning)?;
             // The same policy and the same definitions as when it was bound: its permit still stands.
             if let Some(again) = self.session.resume(&judged).map_err(|denial| refusal(&denial))? {
                 self.note(&meaning, &known, view.segment);
@@ -222,6 +228,23 @@ impl SessionJudge {
             }
         }
         self.run(meaning, view, "execute", &[], Then::Execute { portal: execute.portal.into() }).await
+    }
+
+    /// Whether what the session's names stand for may take so many bytes more.
+    fn has_room(&self, bytes: usize) -> Result<(), Refusal> {
+        if self.shared.room.has(bytes) { Ok(()) } else { Err(too_much()) }
+    }
+
+    /// Whether there is room for what these statements make.
+    fn has_room_for(&self, meaning: &Meaning) -> Result<(), Refusal> {
+        let made = meaning.statements.iter().filter(|run| makes_a_name(&run.kind)).count();
+        if made == 0 {
+            return Ok(());
+        }
+        if self.shared.names.has_no_room_for(made) {
+            return Err(too_many());
+        }
+        self.has_room(takes(meaning, made))
     }
 
     /// Asks the policy about something that is going to run.
@@ -234,11 +257,7 @@ impl SessionJudge {
         then: Then,
     ) -> Answer {
         meaning.statements.iter().filter_map(|run| names::named(&run.kind)).try_for_each(distinct)?;
-        let makes = |run: &Statement| matches!(run.kind, Kind::Prepare { .. } | Kind::Declare { .. });
-        let made = meaning.statements.iter().filter(|run| makes(run)).count();
-        if made > 0 && self.shared.names.has_no_room_for(made) {
-            return Err(too_many());
-        }
+        self.has_room_for(&meaning)?;
         meaning.statements.iter().try_for_each(fixed::keeps)?;
         let in_transaction = view.transaction == Transaction::Open
             || self.ran_in == Some(view.segment)
@@ -276,21 +295,23 @@ impl SessionJudge {
                 let input = self.input(&meaning, &judged, command);
                 Plan::Query(Box::new(Run { changes, input, ..Run::new(meaning, judged) }))
             }
-            Then::Bind { portal, prepared, formats } => {
+            Then::Bind { portal, prepared, formats, takes } => {
+                let share = Arc::new(self.shared.room.take(takes));
                 let standing = Portal {
                     meaning,
                     prepared: Some(prepared),
                     formats,
-                    judged,
+                    judged: Arc::clone(&judged),
                     receipt: None,
                     tally: Tally::default(),
                     results: None,
                     asked_in: None,
                     command,
+                    share,
                 };
                 let definition =
                     self.shared.names.propose(Change::Portal(portal.clone(), standing, false), segment);
-                Plan::Bind(portal, definition, None)
+                Plan::Bind(portal, judged, definition, None)
             }
             Then::Execute { portal } => {
                 let known = self.known(segment).await?;
@@ -393,19 +414,21 @@ impl SessionJudge {
         segment: u64,
     ) -> SmallVec<[(usize, Definition); 1]> {
         let mut changes = SmallVec::new();
+        let made = meaning.statements.iter().filter(|run| makes_a_name(&run.kind)).count();
+        // One text, however many names stand for parts of it.
+        let share = Arc::new(self.shared.room.take(if made > 0 { takes(meaning, made) } else { 0 }));
         for (number, statement) in meaning.statements.iter().enumerate() {
             let change = match &statement.kind {
                 Kind::Prepare { name, inner, converted } => {
-                    let prepared = Prepared {
-                        text: Arc::clone(meaning.asked.raw()),
-                        meaning: Arc::new(meaning.part((**inner).clone())),
-                        named: Some(name.clone()),
-                        converted: converted.as_slice().into(),
-                        described: std::sync::OnceLock::new(),
-                        asked_in: AtomicU64::new(0),
-                        names: std::sync::OnceLock::new(),
-                    };
-                    Some(Change::Statement(name.clone(), Arc::new(prepared)))
+                    let part = Arc::new(meaning.part((**inner).clone()));
+                    let (text, judged) = (meaning.asked.raw(), Arc::clone(judged));
+                    let declared = converted.iter().map(|converted| match converted {
+                        true => Declared::Converted,
+                        false => Declared::Kept,
+                    });
+                    let prepared =
+                        Prepared::new(text, part, judged, Some(name.clone()), declared, share.clone());
+                    Some(Change::Statement(name.clone(), prepared))
                 }
                 Kind::Declare { cursor, hold, inner } => {
                     let portal = Portal {
@@ -418,6 +441,7 @@ impl SessionJudge {
                         results: None,
                         asked_in: None,
                         command: 0,
+                        share: share.clone(),
                     };
                     Some(Change::Portal(cursor.clone(), portal, *hold))
                 }
@@ -726,11 +750,26 @@ fn prepared_in(whole: &Meaning, name: &str) -> Option<Arc<Meaning>> {
     inner.map(|inner| Arc::new(whole.part(inner)))
 }
 
-/// Whether a value's text may change on its way into a parameter of the type with this OID. Of the built-in ones that
-/// pass for text only `text` and `varchar` take it as it is; which others there are depends on the target.
-fn converts(oid: u32) -> bool {
-    // Left to the target, unknown, text, varchar; int8, int2, int4.
-    !matches!(oid, 0 | 705 | 25 | 1043 | 20 | 21 | 23)
+/// What declaring the type with this OID says of a parameter. Of the built-in ones that pass for text only `text` and
+/// `varchar` take it as it is; which others there are depends on the target.
+fn declared(oid: u32) -> Declared {
+    match oid {
+        // Left to the target, unknown.
+        0 | 705 => Declared::Nothing,
+        // text, varchar; int8, int2, int4.
+        25 | 1043 | 20 | 21 | 23 => Declared::Kept,
+        _ => Declared::Converted,
+    }
+}
+
+/// Whether a statement makes a name that stands for a part of its text.
+fn makes_a_name(kind: &Kind) -> bool {
+    matches!(kind, Kind::Prepare { .. } | Kind::Declare { .. })
+}
+
+/// What the names that a text makes take in memory.
+fn takes(meaning: &Meaning, made: usize) -> usize {
+    room::estimate(meaning.asked.raw().len()).saturating_add(made.saturating_mul(room::estimate(0)))
 }
 
 /// An argument of EXECUTE as a value.

@@ -1,13 +1,15 @@
 //! What the judge tells the veil about a command, and what the veil makes of its replies.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use policy_normalize::sql::{Bound, Statement};
+use policy_normalize::sql::{Bound, Statement, repeated_parameters};
 use portcullis_gateway::enforce::{Judged, Outcome, Receipt};
 use smallvec::SmallVec;
 
 use super::{Definition, Input};
 use crate::command::meaning::Meaning;
+use crate::command::room::Share;
 use crate::mask::copy::CopyMasker;
 use crate::mask::{Field, Format, ResultPlan};
 use crate::relay::{Sink, Ticket};
@@ -19,19 +21,80 @@ pub struct Prepared {
     pub text: Arc<str>,
     /// What it meant when it was prepared.
     pub meaning: Arc<Meaning>,
+    /// The decision that let it be prepared: what the target says of it before it runs is masked by this.
+    pub judged: Arc<Judged>,
     /// The name that PREPARE gives it in that text; `None` where the text is the statement.
     pub named: Option<Box<str>>,
-    /// By parameter, as far as types are declared: whether a value's text may change on its way into it.
-    pub converted: Box<[bool]>,
+    /// By parameter: whether a value's text may change on its way into it.
+    converted: Box<[bool]>,
     /// Its result's columns, once the target has described them. Formats are a portal's matter.
-    pub described: std::sync::OnceLock<Arc<[Field]>>,
+    described: OnceLock<(Arc<[Field]>, Share)>,
     /// The segment in which its client asked for a description last, and one more; 0 is never.
-    pub asked_in: std::sync::atomic::AtomicU64,
+    pub asked_in: AtomicU64,
     /// The names of those columns as the client got them, once described in a session that is recorded.
-    pub names: std::sync::OnceLock<Box<[Box<str>]>>,
+    pub names: OnceLock<Box<[Box<str>]>>,
+    /// What it takes of the session's room, together with what the same text prepares besides.
+    _share: Arc<Share>,
+}
+
+/// What becomes of a value's text on its way into a parameter, as far as its type is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// The target finds a type.
+    Nothing,
+    /// A type that takes the text as it is.
+    Kept,
+    /// One that may change it.
+    Converted,
 }
 
 impl Prepared {
+    /// A statement that nothing is known of besides. `declared` is what its client says of its parameters, in order; there
+    /// may be more of them.
+    pub fn new(
+        text: &Arc<str>,
+        meaning: Arc<Meaning>,
+        judged: Arc<Judged>,
+        named: Option<Box<str>>,
+        declared: impl IntoIterator<Item = Declared>,
+        share: Arc<Share>,
+    ) -> Arc<Self> {
+        let mut declared: Vec<Declared> = declared.into_iter().collect();
+        // The target takes the type from one place, and what is written there may cut short what stands at another.
+        for number in repeated_parameters(text) {
+            let index = usize::from(number.saturating_sub(1));
+            if declared.len() <= index {
+                declared.resize(index + 1, Declared::Nothing);
+            }
+            if let Some(declared) = declared.get_mut(index).filter(|declared| **declared == Declared::Nothing)
+            {
+                *declared = Declared::Converted;
+            }
+        }
+        Arc::new(Self {
+            text: Arc::clone(text),
+            meaning,
+            judged,
+            named,
+            converted: declared.into_iter().map(|declared| declared == Declared::Converted).collect(),
+            described: OnceLock::new(),
+            asked_in: AtomicU64::new(0),
+            names: OnceLock::new(),
+            _share: share,
+        })
+    }
+
+    /// Its result's columns, once the target has described them.
+    pub fn described(&self) -> Option<&Arc<[Field]>> {
+        self.described.get().map(|(fields, _)| fields)
+    }
+
+    /// Notes how the target describes them. The first description stands: the target itself refuses to change a cached
+    /// result type.
+    pub fn describe(&self, fields: Vec<Field>, share: Share) {
+        let _ = self.described.set((fields.into(), share));
+    }
+
     /// A value for the parameter at `index` (from 0), as the statement will see it.
     pub fn takes<'a>(&self, index: usize, value: Bound<'a>) -> Bound<'a> {
         match value {
@@ -62,6 +125,8 @@ pub struct Portal {
     pub asked_in: Option<u64>,
     /// The number of the command that bound it.
     pub command: u64,
+    /// What it takes of the session's room, a cursor together with what the same text makes besides.
+    pub share: Arc<Share>,
 }
 
 impl Portal {
@@ -71,8 +136,7 @@ impl Portal {
         self.results.is_some()
             || self.asked_in == Some(segment)
             || prepared.is_some_and(|prepared| {
-                prepared.described.get().is_some()
-                    || prepared.asked_in.load(std::sync::atomic::Ordering::Relaxed) == segment + 1
+                prepared.described().is_some() || prepared.asked_in.load(Ordering::Relaxed) == segment + 1
             })
     }
 }
@@ -84,9 +148,9 @@ pub enum Plan {
     #[default]
     Nothing,
     /// A Parse.
-    Parse(Definition, Option<Receipt>),
+    Parse(Arc<Judged>, Definition, Option<Receipt>),
     /// A Bind.
-    Bind(Box<str>, Definition, Option<Receipt>),
+    Bind(Box<str>, Arc<Judged>, Definition, Option<Receipt>),
     /// A Describe.
     Describe(Described),
     /// A Close.
@@ -230,7 +294,7 @@ impl Tally {
 impl Ticket for Plan {
     fn sent(&mut self, receipt: Receipt) {
         match self {
-            Self::Parse(_, slot) | Self::Bind(_, _, slot) => *slot = Some(receipt),
+            Self::Parse(_, _, slot) | Self::Bind(_, _, _, slot) => *slot = Some(receipt),
             Self::Query(run) => run.receipt = Some(receipt),
             Self::Execute { receipt: slot, .. } => *slot = Some(receipt),
             // Nothing else is sent on a permit. Dropped, its outcome reads unknown.

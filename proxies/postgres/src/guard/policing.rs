@@ -11,6 +11,7 @@ use super::session::Shared;
 use super::veil::SessionVeil;
 use super::words::refusal;
 use crate::command::names::Names;
+use crate::command::room::{self, Room};
 use crate::command::settings::{Settings, Values};
 use crate::refuse::{Refusal, SqlState};
 use crate::server::{Opening, Policing};
@@ -66,7 +67,9 @@ impl Policing for Judging {
         let values = Values { search_path, role: Some((*known.snapshot.role).into()) };
         let names = Names::new(Settings::new(values));
         let tape = session.tape();
-        let shared = Shared::new(names, guarded);
+        let longest = self.gateway.config().limits.statement_bytes;
+        let room = Room::new(room::NAMED.saturating_add(room::estimate(longest)));
+        let shared = Shared::new(names, room, guarded);
         Ok((SessionJudge::new(session, Arc::clone(&shared)), SessionVeil::new(shared, tape)))
     }
 }

@@ -7,11 +7,14 @@ use policy_normalize::sql::Statement;
 use super::Names;
 use super::target::Guarded;
 use crate::catalogue::{Known, Overlay};
+use crate::command::room::Room;
 
 /// One session's state, between the two directions of its traffic.
 pub struct Shared {
     /// What its names stand for.
     pub names: Arc<Names>,
+    /// What these may take in memory.
+    pub room: Room,
     /// What it talks to.
     pub target: Arc<Guarded>,
     definitions: Mutex<Definitions>,
@@ -29,8 +32,8 @@ struct Definitions {
 
 impl Shared {
     /// A session that has said nothing yet.
-    pub fn new(names: Arc<Names>, target: Arc<Guarded>) -> Arc<Self> {
-        Arc::new(Self { names, target, definitions: Mutex::default() })
+    pub fn new(names: Arc<Names>, room: Room, target: Arc<Guarded>) -> Arc<Self> {
+        Arc::new(Self { names, room, target, definitions: Mutex::default() })
     }
 
     fn definitions(&self) -> MutexGuard<'_, Definitions> {

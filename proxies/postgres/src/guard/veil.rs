@@ -66,8 +66,15 @@ impl SessionVeil {
     fn judged(&self, plan: Option<&Plan>) -> Option<Arc<Judged>> {
         match plan {
             Some(Plan::Query(run)) => Some(Arc::clone(&run.judged)),
-            Some(Plan::Execute { judged, .. }) => Some(Arc::clone(judged)),
-            _ => self.latest.clone(),
+            Some(Plan::Execute { judged, .. } | Plan::Parse(judged, ..) | Plan::Bind(_, judged, ..)) => {
+                Some(Arc::clone(judged))
+            }
+            Some(Plan::Describe(Described::Statement(prepared))) => Some(Arc::clone(&prepared.judged)),
+            Some(Plan::Describe(Described::Portal(name))) => {
+                let judged = self.shared.names.standing(name, |portal| Arc::clone(&portal.judged));
+                judged.or_else(|| self.latest.clone())
+            }
+            Some(Plan::Nothing | Plan::Close(_)) | None => self.latest.clone(),
         }
     }
 
@@ -107,7 +114,7 @@ impl SessionVeil {
             .names
             .standing(portal, |portal| {
                 let found = portal.results.take().unwrap_or_else(|| {
-                    let described = portal.prepared.as_ref().and_then(|prepared| prepared.described.get());
+                    let described = portal.prepared.as_ref().and_then(|prepared| prepared.described());
                     let now = described.and_then(|fields| {
                         let columns = Columns::Prepared(fields, &portal.formats);
                         circumstances(&portal.meaning, &portal.judged, known.as_ref(), &overlay, columns)
@@ -145,8 +152,8 @@ impl SessionVeil {
                     return Err(MaskError::Short("portal"));
                 };
                 // Drivers describe a portal once, and bind its statement again and again.
-                if let Some(prepared) = prepared.filter(|prepared| prepared.described.get().is_none()) {
-                    let _ = prepared.described.set(parse_row_description(body)?.into());
+                if let Some(prepared) = prepared.filter(|prepared| prepared.described().is_none()) {
+                    prepared.describe(parse_row_description(body)?, self.shared.room.take(described(body)));
                 }
                 let (results, rewritten) = self.shape((&meaning, 0), &judged, body, out)?;
                 self.shared.names.standing(name, |portal| portal.results.get_or_insert(results).clone());
@@ -154,11 +161,10 @@ impl SessionVeil {
             }
             plan => {
                 let fields = parse_row_description(body)?;
+                let judged = self.judged(plan.as_deref());
                 if let Some(Plan::Describe(Described::Statement(prepared))) = plan {
-                    // The first description stands: the target itself refuses to change a cached result type.
-                    let _ = prepared.described.set(fields.into());
+                    prepared.describe(fields, self.shared.room.take(described(body)));
                 }
-                let judged = self.latest.clone();
                 self.maskers.for_judged(&self.shared, judged.as_deref()).row_description(body, out)
             }
         }
@@ -249,7 +255,9 @@ impl SessionVeil {
         self.replies.ended();
         let state = sqlstate(body).unwrap_or("XX000");
         let (receipt, tally) = match plan {
-            Some(Plan::Parse(_, receipt) | Plan::Bind(_, _, receipt)) => (receipt.take(), Tally::default()),
+            Some(Plan::Parse(_, _, receipt) | Plan::Bind(_, _, _, receipt)) => {
+                (receipt.take(), Tally::default())
+            }
             Some(Plan::Query(run)) => (run.receipt.take(), run.tally),
             Some(Plan::Execute { portal, receipt, is_portals, tally, .. }) => {
                 self.borrow(portal, receipt, is_portals, tally);
@@ -553,13 +561,13 @@ impl SessionVeil {
 /// The target has done what a Parse, Bind or Close asked for.
 fn confirm(shared: &Shared, plan: Option<&mut Plan>) {
     match plan.map(std::mem::take) {
-        Some(Plan::Parse(definition, receipt)) => {
+        Some(Plan::Parse(_, definition, receipt)) => {
             definition.confirm(false);
             if let Some(receipt) = receipt {
                 Tally::default().tell(receipt, None);
             }
         }
-        Some(Plan::Bind(portal, definition, receipt)) => {
+        Some(Plan::Bind(portal, _, definition, receipt)) => {
             definition.confirm(false);
             shared.names.standing(&portal, |portal| portal.receipt = receipt);
         }
@@ -634,6 +642,12 @@ fn recalled(
         }
         found
     })
+}
+
+/// What the columns take in memory that a RowDescription of this length describes: a field with its name takes three times
+/// its bytes at most. Nobody can be refused at this point; what is taken here is missing to the next who asks.
+fn described(body: &[u8]) -> usize {
+    body.len().saturating_mul(3)
 }
 
 /// Whether a decision masks any column.

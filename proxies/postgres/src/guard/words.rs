@@ -4,7 +4,7 @@ use policy_normalize::sql::{Kind, Statement};
 use portcullis_gateway::enforce::{Refusal as Denial, RefusalKind};
 
 use crate::command::meaning::{Meaning, NotUnderstood};
-use crate::command::names;
+use crate::command::{names, room};
 use crate::refuse::{Refusal, SqlState};
 use crate::wire;
 
@@ -62,6 +62,15 @@ pub(super) fn in_evidence(refusal: &Refusal) -> &str {
 pub(super) fn too_many() -> Refusal {
     Refusal::new(SqlState::TOO_LONG, format!("a session may have {} names at a time", names::MOST))
         .hint("close prepared statements and portals that are not needed any more")
+}
+
+pub(super) fn too_much() -> Refusal {
+    let most = room::NAMED >> 20;
+    Refusal::new(
+        SqlState::TOO_LONG,
+        format!("a session's prepared statements and portals may take {most} MiB of memory"),
+    )
+    .hint("close those that are not needed any more, or prepare shorter ones")
 }
 
 pub(super) fn no_such(what: &str, name: &str) -> Refusal {

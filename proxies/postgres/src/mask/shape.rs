@@ -129,7 +129,9 @@ mod tests {
 
     #[test]
     fn any_other_circumstance_is_looked_at_anew() {
-        let (here, elsewhere) = (known(), known());
+        let here = known();
+        let redefined = Known { snapshot: Arc::default(), ..here.clone() };
+        let pinned = Known { pins: Arc::default(), ..here.clone() };
         let (one, other): (Rules, Rules) = ([RuleIndex(1)].into_iter().collect(), Rules::new());
         let fields: Arc<[Field]> = [Field::undescribed()].into();
         let copy: Arc<[Field]> = [Field::undescribed()].into();
@@ -150,7 +152,8 @@ mod tests {
             for different in [
                 Circumstances { generation: 2, ..kept },
                 Circumstances { masks: &other, ..kept },
-                Circumstances { known: &elsewhere, ..kept },
+                Circumstances { known: &redefined, ..kept },
+                Circumstances { known: &pinned, ..kept },
                 Circumstances { columns: others[0], ..kept },
                 Circumstances { columns: others[1], ..kept },
             ] {

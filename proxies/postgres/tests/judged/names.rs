@@ -333,3 +333,51 @@ fn names_made_by_sql_are_bounded() {
     assert_eq!(ana.ask("discard all").shape(), "C Z(I)");
     assert_eq!(ana.ask("prepare p as select 1").shape(), "C Z(I)");
 }
+
+/// What names stand for is bounded in bytes, whoever makes them.
+#[test]
+fn what_names_stand_for_is_bounded_in_bytes() {
+    let house = House::new();
+    let long = format!("select 1 /* {} */", "x".repeat(900_000));
+    let value = "x".repeat(900_000);
+    let by_wire = |name: &str| [say::parse(name, &long), say::sync()].concat();
+    let by_sql = |name: &str| say::query(&format!("prepare {name} as {long}"));
+    let by_bind = |name: &str| [say::bind(name, "keeps", &[&value], 0), say::sync()].concat();
+    let by_cursor = |name: &str| say::query(&format!("declare {name} cursor for {long}"));
+    type Make<'a> = &'a dyn Fn(&str) -> Vec<u8>;
+    for (make, is_portal) in
+        [(&by_wire as Make<'_>, false), (&by_sql, false), (&by_bind, true), (&by_cursor, true)]
+    {
+        let mut ana = house.log_in("ana");
+        ana.send(&[say::parse("keeps", "select $1::text"), say::sync()].concat());
+        assert_eq!(ana.reply().shape(), "1 Z(I)");
+        ana.ask("begin");
+        let mut made = 0;
+        let refused = loop {
+            ana.send(&make(&format!("n{made}")));
+            let reply = ana.reply();
+            if !reply.error(b'C').is_empty() {
+                break reply;
+            }
+            made += 1;
+            assert!(made < 20, "without end");
+        };
+        assert_eq!(refused.error(b'C'), "54000", "{}", refused.text());
+        assert!(made >= 5, "{made} are too few");
+        // What is given back may be used again: portals end with their transaction.
+        ana.ask("rollback");
+        if !is_portal {
+            assert_eq!(ana.ask("deallocate n0").shape(), "C Z(I)");
+        }
+        ana.ask("begin");
+        ana.send(&make("again"));
+        let again = ana.reply();
+        assert_eq!(again.error(b'C'), "", "{}", again.text());
+    }
+    // The unnamed statement is one, however often it is replaced.
+    let mut ana = house.log_in("ana");
+    for _ in 0..20 {
+        ana.send(&by_wire(""));
+        assert_eq!(ana.reply().shape(), "1 Z(I)");
+    }
+}

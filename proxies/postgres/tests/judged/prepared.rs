@@ -34,3 +34,43 @@ fn what_depends_on_values_is_decided_when_they_are_known() {
     // Together with another statement it is no mere preparation.
     assert_eq!(ana.ask(&format!("prepare t(text, text) as {SET}; select 1")).error(b'C'), "42501");
 }
+
+/// Without a declared type the target takes one from the first place where a parameter stands, and what is written there may
+/// cut its value short everywhere else.
+#[test]
+fn a_parameter_that_stands_twice_is_not_taken_at_its_word() {
+    let house = House::new();
+    house.police(&format!(
+        "{}\nallow \"tests: a role\" {{ on postgres do set_role on \"pg_monitor\" }}",
+        crate::house::POLICY
+    ));
+    let mut ana = house.log_in("ana");
+    // So it is: the target sets one letter.
+    let both = "select $1::\"char\", set_config('application_name', $1, false)";
+    let ask = |sql: &str, values: &[&str]| {
+        [say::parse("", sql), say::bind("", "", values, 0), say::execute("", 0), say::sync()].concat()
+    };
+    ana.send(&ask(both, &["apple"]));
+    assert_eq!(ana.reply().rows(), ["a|a"]);
+    for (sql, is_known) in [
+        ("select set_config($1, $2, false)", true),
+        ("select set_config($1, $2::text, false)", true),
+        ("select $2::name, set_config($1, $2, false)", false),
+        ("select $2::\"char\", set_config($1, $2, false)", false),
+        ("select set_config($1, $2::name, false)", false),
+    ] {
+        ana.send(&ask(sql, &["role", "pg_monitor"]));
+        let reply = ana.reply();
+        assert_eq!(reply.error(b'C').is_empty(), is_known, "{sql}: {}", reply.text());
+        ana.ask("reset role");
+    }
+    // The same by PREPARE, whose list of types may be shorter than its parameters.
+    for (name, sql, code) in [
+        ("twice", "prepare twice as select $2::name, set_config($1, $2, false)", "42501"),
+        ("short", "prepare short(text) as select $2::name, set_config($1, $2, false)", "42501"),
+        ("typed", "prepare typed(text, text) as select $2, set_config($1, $2, false)", ""),
+    ] {
+        assert_eq!(ana.ask(sql).error(b'C'), "", "{sql}");
+        assert_eq!(ana.ask(&format!("execute {name}('role', 'pg_monitor')")).error(b'C'), code, "{sql}");
+    }
+}

@@ -66,6 +66,25 @@ fn settings_names_notices_and_errors_are_looked_through() {
     }
 }
 
+/// What a target says of a statement that has not run is looked through as that statement's own decision says.
+#[test]
+fn what_is_said_before_anything_ran_is_looked_through() {
+    let house = House::new();
+    let named = format!("select 1 as \"{CARD}\"");
+    for messages in [
+        vec![say::parse("", &named), say::describe('S', "")],
+        vec![say::parse("", &named), say::bind("", "", &[], 0), say::describe('P', "")],
+        vec![say::parse("", &format!("select 1 + '{CARD}'"))],
+        vec![say::parse("", "select $1::int"), say::bind("", "", &[CARD], 0)],
+    ] {
+        let mut ana = house.log_in("ana");
+        ana.send(&[messages.concat(), say::sync()].concat());
+        let reply = ana.reply();
+        assert!(reply.0.iter().any(|(tag, _)| b"TE".contains(tag)), "{}", reply.shape());
+        hides(&reply, &reply.shape());
+    }
+}
+
 /// What is looked for is what the policy of the moment says.
 #[test]
 fn a_policy_that_looks_for_something_else_is_followed_at_once() {

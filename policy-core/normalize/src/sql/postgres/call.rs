@@ -99,7 +99,7 @@ impl Walk<'_, '_> {
         let [argument] = arguments else {
             return Resource::Undetermined;
         };
-        match self.literal(Some(argument)) {
+        match self.literal(Some(named_object(argument))) {
             Literal::Text(text) => match split_identifier(&text).as_deref() {
                 Some([name]) => self.session.relation_named("", name).resource(),
                 Some([.., schema, name]) => self.session.relation_named(schema, name).resource(),
@@ -252,6 +252,16 @@ fn is_plain(argument: &Node) -> bool {
     }
 }
 
+/// The text behind `'…'::regclass`, which names the same object with the cast as without.
+fn named_object(argument: &Node) -> &Node {
+    let Some(NodeEnum::TypeCast(cast)) = &argument.node else { return argument };
+    let is_name = cast.type_name.as_ref().is_some_and(|name| {
+        matches!(strings(&name.names).as_slice(), ["regclass"] | ["pg_catalog", "regclass"])
+            && name.array_bounds.is_empty()
+    });
+    cast.arg.as_deref().filter(|_| is_name).unwrap_or(argument)
+}
+
 /// A search path as `set_config` takes it: identifiers between commas.
 fn search_path(text: &str) -> SettingValue {
     let entries: Option<Vec<Vec<Box<str>>>> =
@@ -260,7 +270,7 @@ fn search_path(text: &str) -> SettingValue {
 }
 
 /// A truth value in the forms that everybody writes; the server takes more.
-fn truth(text: &str) -> Option<bool> {
+pub(super) fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "on" | "yes" | "y" | "1" => Some(true),
         "false" | "f" | "off" | "no" | "n" | "0" => Some(false),

@@ -6,6 +6,7 @@ use pg_query::protobuf::{self, a_const::Val};
 use pg_query::{Node, NodeEnum};
 use policy_core::{Action, Verb};
 
+use super::call::truth;
 use super::lineage::Lineage;
 use super::names::strings;
 use super::walk::{Literal, Walk};
@@ -334,7 +335,9 @@ impl Walk<'_, '_> {
                 // The protobuf form leaves an integer zero out.
                 None => Literal::Opaque,
             },
-            Some(NodeEnum::TypeCast(cast)) => self.literal(cast.arg.as_deref()),
+            Some(NodeEnum::TypeCast(cast)) => {
+                cast_to(cast.type_name.as_ref(), self.literal(cast.arg.as_deref()))
+            }
             Some(NodeEnum::NamedArgExpr(argument)) => self.literal(argument.arg.as_deref()),
             Some(NodeEnum::ParamRef(parameter)) => match self.bound(parameter.number) {
                 Literal::Null => Literal::Null,
@@ -345,4 +348,24 @@ impl Walk<'_, '_> {
             _ => Literal::Opaque,
         }
     }
+}
+
+/// What a cast makes of a value. Many types change the text on its way (`"char"` and `name` cut it short, `char(n)` takes
+/// blanks off), so that only those are known whose result is known to the letter.
+fn cast_to<'a>(to: Option<&protobuf::TypeName>, value: Literal<'a>) -> Literal<'a> {
+    let Literal::Text(text) = value else { return value };
+    let Some(to) = to.filter(|to| to.array_bounds.is_empty() && to.typmods.is_empty() && !to.pct_type) else {
+        return Literal::Opaque;
+    };
+    let known = match strings(&to.names).as_slice() {
+        ["text" | "varchar"] | ["pg_catalog", "text" | "varchar"] => Some(text),
+        ["int2" | "int4" | "int8"] | ["pg_catalog", "int2" | "int4" | "int8"] => {
+            text.trim().parse::<i64>().ok().map(|number| Cow::Owned(number.to_string()))
+        }
+        ["bool"] | ["pg_catalog", "bool"] => {
+            truth(&text).map(|truth| Cow::Borrowed(if truth { "true" } else { "false" }))
+        }
+        _ => None,
+    };
+    known.map_or(Literal::Opaque, Literal::Text)
 }

@@ -341,3 +341,30 @@ async fn leave_to_go_on_does_not_outlast_the_hour() {
     let receipt = admitted(run(&mut session, &house.select()).await).forward();
     assert!(session.resume(receipt.judged()).expect("alive").is_none());
 }
+
+#[tokio::test]
+async fn a_strict_record_is_on_disk_before_the_permit_exists() {
+    let house = House::new(&format!("{POLICY}\nrecord all strict {{ do select }}"));
+    let mut session = house.open("ana").await;
+    let permit = admitted(run(&mut session, &house.select()).await);
+    let log = session.live.ink.log();
+    // Nothing else asks for the disk so soon: checkpoints come every ten seconds.
+    assert_eq!(log.synced_seq(), log.last_seq());
+    drop(permit);
+}
+
+#[tokio::test]
+async fn a_session_that_is_stopped_while_its_intent_is_written_gets_no_permit() {
+    let house = House::new(POLICY);
+    let mut session = house.open("ana").await;
+    // Somebody else is at work, so that the intent waits to be written with theirs.
+    let _other = house.open("bob").await;
+    let stop = Arc::clone(session.stop());
+    let select = house.select();
+    let judging = run(&mut session, &select);
+    let mut judging = std::pin::pin!(judging);
+    let waits = std::future::poll_fn(|cx| std::task::Poll::Ready(judging.as_mut().poll(cx).is_pending()));
+    assert!(waits.await, "it waits for the others");
+    stop.throw(StopReason::Draining);
+    assert_eq!(refused(judging.await).kind, RefusalKind::Stopped);
+}
