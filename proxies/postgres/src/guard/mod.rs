@@ -21,6 +21,7 @@ mod results;
 mod session;
 mod stopped;
 mod target;
+mod understand;
 mod veil;
 mod words;
 

@@ -1,6 +1,7 @@
 //! What the judge tells the veil about a command, and what the veil makes of its replies.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use policy_normalize::sql::{Bound, Statement};
 use portcullis_gateway::enforce::{Judged, Outcome, Receipt};
@@ -24,14 +25,32 @@ pub struct Prepared {
     /// By parameter, as far as types are declared: whether a value's text may change on its way into it.
     pub converted: Box<[bool]>,
     /// Its result's columns, once the target has described them. Formats are a portal's matter.
-    pub described: std::sync::OnceLock<Arc<[Field]>>,
+    pub described: OnceLock<Arc<[Field]>>,
     /// The segment in which its client asked for a description last, and one more; 0 is never.
-    pub asked_in: std::sync::atomic::AtomicU64,
+    pub asked_in: AtomicU64,
     /// The names of those columns as the client got them, once described in a session that is recorded.
-    pub names: std::sync::OnceLock<Box<[Box<str>]>>,
+    pub names: OnceLock<Box<[Box<str>]>>,
 }
 
 impl Prepared {
+    /// A statement that nobody has described yet.
+    pub fn new(
+        text: Arc<str>,
+        meaning: Arc<Meaning>,
+        named: Option<Box<str>>,
+        converted: Box<[bool]>,
+    ) -> Self {
+        Self {
+            text,
+            meaning,
+            named,
+            converted,
+            described: OnceLock::new(),
+            asked_in: AtomicU64::new(0),
+            names: OnceLock::new(),
+        }
+    }
+
     /// A value for the parameter at `index` (from 0), as the statement will see it.
     pub fn takes<'a>(&self, index: usize, value: Bound<'a>) -> Bound<'a> {
         match value {
@@ -65,14 +84,28 @@ pub struct Portal {
 }
 
 impl Portal {
+    /// A cursor, which was bound from nothing and has returned nothing yet.
+    pub fn new(meaning: Arc<Meaning>, judged: Arc<Judged>) -> Self {
+        Self {
+            meaning,
+            prepared: None,
+            formats: SmallVec::new(),
+            judged,
+            receipt: None,
+            tally: Tally::default(),
+            results: None,
+            asked_in: None,
+            command: 0,
+        }
+    }
+
     /// Whether its columns are known, or will be before anything that this segment runs returns rows.
     pub fn is_described(&self, segment: u64) -> bool {
         let prepared = self.prepared.as_ref();
         self.results.is_some()
             || self.asked_in == Some(segment)
             || prepared.is_some_and(|prepared| {
-                prepared.described.get().is_some()
-                    || prepared.asked_in.load(std::sync::atomic::Ordering::Relaxed) == segment + 1
+                prepared.described.get().is_some() || prepared.asked_in.load(Ordering::Relaxed) == segment + 1
             })
     }
 }
