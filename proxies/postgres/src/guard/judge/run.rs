@@ -11,7 +11,7 @@ use super::{Answer, SessionJudge, Then, Waiting};
 use crate::catalogue::{Known, Overlay};
 use crate::command::meaning::Meaning;
 use crate::command::names::{self, Found};
-use crate::guard::plan::{Plan, Portal, Prepared, Run, Tally};
+use crate::guard::plan::{Execution, Plan, Portal, Prepared, Run};
 use crate::guard::words::{distinct, noted, refusal, too_many};
 use crate::guard::{Change, Definition, Input, fixed};
 use crate::mask::Format;
@@ -121,19 +121,8 @@ impl SessionJudge {
         {
             input = self.input(&meaning, &judged, command);
         }
-        Ok(Plan::Execute {
-            describes,
-            input,
-            portal,
-            meaning,
-            judged,
-            receipt: None,
-            is_portals: false,
-            changes,
-            results: None,
-            copy: None,
-            tally: Tally::default(),
-        })
+        let run = Run { changes, input, ..Run::new(meaning, judged) };
+        Ok(Plan::Execute(Execution { portal, run, is_portals: false, describes }))
     }
 
     /// Who records the data that these statements ask their client for, where the decision says that it is recorded.
