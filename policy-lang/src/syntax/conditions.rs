@@ -73,7 +73,8 @@ impl Reader {
                     "<=" => Relation::LessOrEqual,
                     ">=" => Relation::GreaterOrEqual,
                     "<" => Relation::Less,
-                    _ => Relation::Greater,
+                    ">" => Relation::Greater,
+                    _ => return None,
                 };
                 Expr::Compare(fact, Spanned::new(relation, span), self.literal(inner.next()?)?)
             }
@@ -81,7 +82,8 @@ impl Reader {
             Rule::like => Expr::Like(fact, self.text(inner.next()?)),
             Rule::matches => Expr::Matches(fact, self.text(inner.next()?)),
             Rule::has => Expr::Has(fact, self.text(inner.next()?)),
-            _ => Expr::Is(fact, inner.map(|node| self.element(node)).collect::<Option<_>>()?),
+            Rule::shape => Expr::Is(fact, inner.map(|node| self.element(node)).collect::<Option<_>>()?),
+            _ => return None,
         })
     }
 

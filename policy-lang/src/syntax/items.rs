@@ -30,7 +30,8 @@ impl Reader {
                 name: self.text(inner.next()?),
                 steps: inner.map(|step| self.step(step)).collect::<Option<_>>()?,
             }),
-            _ => Item::Rule(self.rule(inner)?),
+            Rule::policy_rule => Item::Rule(self.rule(inner)?),
+            _ => return None,
         };
         Some(Spanned::new(item, span))
     }
@@ -44,7 +45,8 @@ impl Reader {
             "hold" => Kind::Hold,
             "mask" => Kind::Mask,
             "limit" => Kind::Limit,
-            _ => Kind::Record,
+            "record" => Kind::Record,
+            _ => return None,
         };
         let kind = Spanned::new(kind, self.span(&effect));
         let name = inner.next_if(|node| node.as_rule() == Rule::string).map(|node| self.text(node));
@@ -101,7 +103,8 @@ impl Reader {
                 }),
             }),
             Rule::say => Clause::Say(self.text(inner.next()?)),
-            _ => Clause::Mode(self.word(inner.next()?)),
+            Rule::mode => Clause::Mode(self.word(inner.next()?)),
+            _ => return None,
         };
         Some(Spanned::new(clause, span))
     }

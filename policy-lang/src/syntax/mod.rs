@@ -55,13 +55,16 @@ pub(crate) fn parse(text: &str, source: u32, offset: usize) -> Result<File, Synt
     })?;
     let reader = Reader { source, offset };
     let items = pairs.next().map(|file| file.into_inner()).into_iter().flatten();
-    let items =
-        items.filter(|node| node.as_rule() == Rule::item).filter_map(|node| reader.item(node)).collect();
-    Ok(File { items })
+    let items = items.filter(|node| node.as_rule() == Rule::item).map(|node| {
+        let at = offset + node.as_span().start();
+        // An item must not get lost: it may be what denies.
+        reader.item(node).ok_or(SyntaxError { at, expected: Vec::new() })
+    });
+    Ok(File { items: items.collect::<Result<_, _>>()? })
 }
 
-/// Turns pest's pairs into the tree. A `None` below means that grammar and reader disagree, which the
-/// tests over the grammar would show; it drops nothing silently, as `parse` is compared with the text.
+/// Turns nodes into the tree. A `None` below means that grammar and reader disagree; the item is then refused like one
+/// that can't be read.
 struct Reader {
     source: u32,
     offset: usize,
