@@ -5,9 +5,9 @@
 //!
 //! # Reading order
 //!
-//! [`load`] is the door. Behind it: `scan` (tokens, caps) → `syntax` (the only file that knows the parser) →
-//! [`ast`] → `check` (names) → `lower` (types; rules come out) → `analyze` (warnings). Beside it:
-//! [`diagnostic`], [`format`](mod@format), [`suite`].
+//! [`load`] is the door. Behind it: `parse` (one file, going on after an error): `scan` (tokens, caps) → `syntax` (the only
+//! module that knows the parser) → [`ast`]; then `check` (names) → `lower` (types; rules come out) → `analyze` (warnings).
+//! Beside it: [`diagnostic`], [`format`](mod@format), [`suite`], [`shipped`], and `words`, the closed lists.
 //!
 //! # Input safety
 //!

@@ -3,9 +3,7 @@
 use policy_core::lineage::{Lineage, Sources};
 use policy_core::{Action, ActionSet, Name, Protocol, Resource, Value};
 use policy_lang::suite::Normaliser;
-use policy_normalize::sql::{
-    ColumnRef, ColumnSet, Environment, Grammar, NoCatalogue, Postgres, Rejected, Statement,
-};
+use policy_normalize::sql::{ColumnSet, Environment, Grammar, NoCatalogue, Postgres, Rejected, Statement};
 
 /// Reads a text as a session with this search path and no catalogue would.
 pub(crate) fn statements(text: &str, search_path: &[&str]) -> Result<Vec<Statement>, Rejected> {
@@ -23,30 +21,13 @@ pub(crate) fn actions(statements: &[Statement]) -> ActionSet {
         }
         predicates.merge(&statement.predicates);
     }
-    let lineage =
-        Lineage { shown: sources(&shown), written: sources(&written), predicates: sources(&predicates) };
+    let lineage = Lineage {
+        shown: Sources::from(&shown),
+        written: Sources::from(&written),
+        predicates: Sources::from(&predicates),
+    };
     ActionSet::new(statements.iter().flat_map(|statement| statement.actions.iter().cloned()))
         .with_lineage(lineage)
-}
-
-/// The name that policies know a column by; `None` where it is not one column.
-pub(crate) fn column_name(column: &ColumnRef) -> Option<Name> {
-    match column {
-        ColumnRef::Column { relation, name, .. } => Name::new(relation.name.segments().chain([&**name])),
-        ColumnRef::Whole(_) | ColumnRef::Unknown => None,
-    }
-}
-
-fn sources(columns: &ColumnSet) -> Sources {
-    let mut sources = Sources::default();
-    for column in columns {
-        match (column, column_name(column)) {
-            (_, Some(name)) => sources.columns.push(name),
-            (ColumnRef::Whole(relation), None) => sources.relations.push(relation.name.clone()),
-            (ColumnRef::Unknown | ColumnRef::Column { .. }, None) => sources.unknown = true,
-        }
-    }
-    sources
 }
 
 /// An action in words, such as `delete public.orders (filtered = false)`.

@@ -188,17 +188,7 @@ impl Session {
         Tape(Arc::clone(&self.live))
     }
 
-    /// Writes outcomes that were kept back to go out with the next command. The gateway does so by itself within 100 ms.
-    pub fn flush(&mut self) {
-        self.live.flush();
-    }
-
-    /// Records that the session ended, and why. Dropping the session instead records `dropped`.
-    pub fn close(mut self, closing: Closing<'_>) {
-        self.ended(closing);
-    }
-
-    /// The same for a session that is dropped a moment later.
+    /// Records that the session ended, and why, once. Dropping a session that was not ended so records `dropped`.
     pub fn ended(&mut self, closing: Closing<'_>) {
         if std::mem::replace(&mut self.closed, true) {
             return;

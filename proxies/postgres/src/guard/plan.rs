@@ -130,6 +130,22 @@ pub struct Portal {
 }
 
 impl Portal {
+    /// A cursor, which was bound from nothing and has returned nothing yet.
+    pub fn new(meaning: Arc<Meaning>, judged: Arc<Judged>, share: Arc<Share>) -> Self {
+        Self {
+            meaning,
+            prepared: None,
+            formats: SmallVec::new(),
+            judged,
+            receipt: None,
+            tally: Tally::default(),
+            results: None,
+            asked_in: None,
+            command: 0,
+            share,
+        }
+    }
+
     /// Whether its columns are known, or will be before anything that this segment runs returns rows.
     pub fn is_described(&self, segment: u64) -> bool {
         let prepared = self.prepared.as_ref();
@@ -158,30 +174,27 @@ pub enum Plan {
     /// A Query.
     Query(Box<Run>),
     /// An Execute. By value, because it is sent most often.
-    Execute {
-        /// The portal's name.
-        portal: Box<str>,
-        /// What it runs.
-        meaning: Arc<Meaning>,
-        /// The decision that admitted it.
-        judged: Arc<Judged>,
-        /// Its own receipt, where it was judged anew; otherwise the portal has one.
-        receipt: Option<Receipt>,
-        /// The receipt here is the portal's, and goes back to it if the execution stops at a row limit.
-        is_portals: bool,
-        /// What it changes besides data.
-        changes: SmallVec<[(usize, Definition); 1]>,
-        /// What becomes of its columns, once known.
-        results: Option<Arc<ResultPlan>>,
-        /// The COPY that is coming out.
-        copy: Option<Box<CopyMasker>>,
-        /// What came of it so far.
-        tally: Tally,
-        /// The gateway asks for a description first.
-        describes: bool,
-        /// Records the data that it asks its client for.
-        input: Option<Box<Input>>,
-    },
+    Execute(Execution),
+}
+
+impl Plan {
+    /// What runs, where something does.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Query(run) => Some(run),
+            Self::Execute(execution) => Some(&execution.run),
+            _ => None,
+        }
+    }
+
+    /// The same, to note what comes of it.
+    pub fn run_mut(&mut self) -> Option<&mut Run> {
+        match self {
+            Self::Query(run) => Some(run),
+            Self::Execute(execution) => Some(&mut execution.run),
+            _ => None,
+        }
+    }
 }
 
 /// What is described.
@@ -193,7 +206,20 @@ pub enum Described {
     Portal(Box<str>),
 }
 
-/// A Query.
+/// An execution of a portal.
+#[derive(Debug)]
+pub struct Execution {
+    /// The portal's name.
+    pub portal: Box<str>,
+    /// What it runs. Its receipt is its own where it was judged anew; otherwise the portal has one.
+    pub run: Run,
+    /// The receipt there is the portal's, and goes back to it if the execution stops at a row limit.
+    pub is_portals: bool,
+    /// The gateway asks for a description first.
+    pub describes: bool,
+}
+
+/// Statements that run, and what has come of them.
 #[derive(Debug)]
 pub struct Run {
     /// What runs.
@@ -258,6 +284,13 @@ impl Run {
         self.results = None;
         self.copy = None;
     }
+
+    /// Tells its outcome, if that has not been told yet.
+    pub fn tell(&mut self, error: Option<&str>) {
+        if let Some(receipt) = self.receipt.take() {
+            self.tally.tell(receipt, error);
+        }
+    }
 }
 
 impl Tally {
@@ -295,25 +328,22 @@ impl Ticket for Plan {
     fn sent(&mut self, receipt: Receipt) {
         match self {
             Self::Parse(_, _, slot) | Self::Bind(_, _, _, slot) => *slot = Some(receipt),
-            Self::Query(run) => run.receipt = Some(receipt),
-            Self::Execute { receipt: slot, .. } => *slot = Some(receipt),
             // Nothing else is sent on a permit. Dropped, its outcome reads unknown.
-            _ => drop(receipt),
+            plan => match plan.run_mut() {
+                Some(run) => run.receipt = Some(receipt),
+                None => drop(receipt),
+            },
         }
     }
 
     fn input(&mut self) -> Option<&mut dyn Sink> {
-        let input = match self {
-            Self::Query(run) => run.input.as_mut(),
-            Self::Execute { input, .. } => input.as_mut(),
-            _ => None,
-        };
-        input.map(|input| &mut **input as &mut dyn Sink)
+        let input = self.run_mut()?.input.as_mut()?;
+        Some(&mut **input as &mut dyn Sink)
     }
 
     fn describes(&mut self) -> Option<Self> {
         match self {
-            Self::Execute { portal, describes: true, .. } => {
+            Self::Execute(Execution { portal, describes: true, .. }) => {
                 Some(Self::Describe(Described::Portal(portal.clone())))
             }
             _ => None,

@@ -9,7 +9,7 @@ use portcullis_evidence::recording::Event;
 use portcullis_gateway::enforce::{Receipt, Tape};
 use smallvec::SmallVec;
 
-use super::plan::{Described, Plan};
+use super::plan::{Described, Execution, Plan};
 use super::session::Shared;
 use crate::mask::{Format, parse_row_description};
 
@@ -48,12 +48,7 @@ impl Replies {
 
     /// Whether the data that answers this command is recorded.
     pub(super) fn takes(&self, plan: Option<&Plan>) -> bool {
-        self.tape.is_on()
-            && match plan {
-                Some(Plan::Query(run)) => run.judged.records_results(),
-                Some(Plan::Execute { judged, .. }) => judged.records_results(),
-                _ => false,
-            }
+        self.tape.is_on() && plan.and_then(Plan::run).is_some_and(|run| run.judged.records_results())
     }
 
     /// Records the names of a result's columns, given the body of its RowDescription as the client gets it; those of
@@ -105,7 +100,7 @@ impl Replies {
 
     /// Records the names of a portal's columns, as its statement was described.
     fn names(&mut self, plan: Option<&Plan>, shared: &Shared) {
-        let Some(Plan::Execute { portal, .. }) = plan else { return };
+        let Some(Plan::Execute(Execution { portal, .. })) = plan else { return };
         let prepared = shared.names.standing(portal, |portal| portal.prepared.clone()).flatten();
         let Some(names) = prepared.as_ref().and_then(|prepared| prepared.names.get()) else { return };
         let Some(answer) = of(&mut self.answer, plan, shared) else { return };
@@ -177,8 +172,8 @@ fn of<'a>(answer: &'a mut Option<Answer>, plan: Option<&Plan>, shared: &Shared) 
     if answer.is_none() {
         let (command, formats) = match plan? {
             Plan::Query(run) => (run.receipt.as_ref().map(Receipt::command), SmallVec::new()),
-            Plan::Execute { portal, receipt, .. } => {
-                let own = receipt.as_ref().map(Receipt::command);
+            Plan::Execute(Execution { portal, run, .. }) => {
+                let own = run.receipt.as_ref().map(Receipt::command);
                 let standing = shared.names.standing(portal, |portal| {
                     (portal.receipt.as_ref().map(Receipt::command), portal.formats.iter().copied().collect())
                 });

@@ -10,6 +10,14 @@
 //! The two directions never wait for each other: a client that sends faster than the target reads is not read
 //! from, while the target's replies keep flowing, and the other way round. While a command is judged or held, only the
 //! client's direction stands still.
+//!
+//! # Reading order
+//!
+//! 1. `judge`: the two traits that decisions come in by.
+//! 2. `up` and `inbox`: what the client sends, command by command; `forward`: the only way to the target.
+//! 3. `ledger`: which replies are owed; `cut`: an answer that is cut short, and how both ends come to the same state.
+//! 4. `down` and `outbox`: what the target sends, and the client gets.
+//! 5. `idle` and `end`: how long nothing may happen, and how a session ends.
 
 mod cut;
 mod down;
@@ -43,7 +51,7 @@ use crate::wire::frontend::Caps;
 use down::Down;
 use idle::Idle;
 use ledger::Ledger;
-use up::{Command, Next, Up};
+use up::{Command, Next, Up, Way};
 
 /// How long a peer that does not read may keep a session that is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -171,24 +179,10 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
     /// Waits until the target has come to rest after an answer that was cut short.
     async fn rest(&mut self) -> Result<(), End> {
         let Self { client, target, up, down, ledger, veil, .. } = self;
-        poll_fn(|cx| {
-            loop {
-                if let Some(own) = ledger.take_own() {
-                    up.own(own);
-                }
-                if let Poll::Ready(Err(error)) = up.poll_flush(cx, target) {
-                    return Poll::Ready(Err(End::Target(error)));
-                }
-                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
-                    return Poll::Ready(Err(end));
-                }
-                if ledger.cut.is_none() {
-                    return Poll::Ready(Ok(()));
-                }
-                if !ledger.wants_own() {
-                    return Poll::Pending;
-                }
-            }
+        poll_fn(|cx| match poll_replies(cx, (client, target), &mut up.way(), (down, ledger), veil) {
+            Poll::Ready(end) => Poll::Ready(Err(end)),
+            Poll::Pending if ledger.cut.is_none() => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
         })
         .await
     }
@@ -210,18 +204,8 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             if let Poll::Ready(disposition) = deciding.as_mut().poll(cx) {
                 return Poll::Ready(Ok(disposition));
             }
-            loop {
-                // The judge may be waiting for the answer to what was let through before.
-                if let Poll::Ready(Err(error)) = way.poll_flush(cx, target, ledger.take_own()) {
-                    return Poll::Ready(Err(End::Target(error)));
-                }
-                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
-                    return Poll::Ready(Err(end));
-                }
-                if !ledger.wants_own() {
-                    return Poll::Pending;
-                }
-            }
+            // The judge may be waiting for the answer to what was let through before.
+            poll_replies(cx, (client, target), &mut way, (down, ledger), veil).map(Err)
         })
         .await
     }
@@ -240,8 +224,9 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             let mut waiting = pin!(judge.on_hold(&mut held));
             poll_fn(|cx| {
                 // What was let through before the held command must not wait with it.
-                if let Poll::Ready(Err(error)) = up.poll_flush(cx, target) {
-                    return Poll::Ready(Waited::Ended(End::Target(error)));
+                let replies = poll_replies(cx, (client, target), &mut up.way(), (down, ledger), veil);
+                if let Poll::Ready(end) = replies {
+                    return Poll::Ready(Waited::Ended(end));
                 }
                 if let Poll::Ready(disposition) = waiting.as_mut().poll(cx) {
                     return Poll::Ready(Waited::Decided(disposition));
@@ -249,17 +234,7 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
                 if cancelled.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Waited::Cancelled);
                 }
-                if let Poll::Ready(end) = up.poll_gone(cx, client) {
-                    return Poll::Ready(Waited::Ended(end));
-                }
-                if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
-                    return Poll::Ready(Waited::Ended(end));
-                }
-                if let Some(own) = ledger.take_own() {
-                    up.own(own);
-                    cx.waker().wake_by_ref();
-                }
-                Poll::Pending
+                up.poll_gone(cx, client).map(Waited::Ended)
             })
             .await
         };
@@ -303,6 +278,28 @@ impl<J: Judge, V: Veil<J::Plan>> Relay<J, V> {
             let _ = poll_fn(|cx| shut(cx, &mut target)).await;
         };
         let _ = tokio::time::timeout(LAST_WORDS, async { tokio::join!(told, left) }).await;
+    }
+}
+
+/// Sends what was let through and what the gateway sends itself, and passes replies on. Ready only where the session ends.
+fn poll_replies<Plan: Ticket, V: Veil<Plan>>(
+    cx: &mut Context<'_>,
+    (client, target): (&mut Transport, &mut Transport),
+    way: &mut Way<'_>,
+    (down, ledger): (&mut Down, &mut Ledger<Plan>),
+    veil: &mut V,
+) -> Poll<End> {
+    loop {
+        if let Poll::Ready(Err(error)) = way.poll_flush(cx, target, ledger.take_own()) {
+            return Poll::Ready(End::Target(error));
+        }
+        if let Poll::Ready(end) = down.poll(cx, target, client, ledger, veil) {
+            return Poll::Ready(end);
+        }
+        // Nothing would wake us to send it.
+        if !ledger.wants_own() {
+            return Poll::Pending;
+        }
     }
 }
 

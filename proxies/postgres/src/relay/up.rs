@@ -116,7 +116,12 @@ impl Up {
         cx: &mut Context<'_>,
         target: &mut Transport,
     ) -> Poll<io::Result<()>> {
-        self.forward.poll_flush(cx, &self.inbox, target)
+        self.way().poll_flush(cx, target, None)
+    }
+
+    /// The way to the target, for as long as no command goes up.
+    pub(super) fn way(&mut self) -> Way<'_> {
+        Way { inbox: &self.inbox, forward: &mut self.forward }
     }
 
     /// Notices, while a command waits, that the client has gone. Never ready otherwise.

@@ -215,7 +215,7 @@ fn masked(policy: &Policy, obligations: &Obligations, index: usize, output: &Out
     let mut from = Vec::new();
     let mut whole = Vec::new();
     for source in &output.sources {
-        let mask = match (sql::column_name(source), source) {
+        let mask = match (source.column_name(), source) {
             (Some(name), _) => policy.column_mask(obligations, &name),
             (None, ColumnRef::Whole(relation)) => {
                 // Which columns there are is not known here; a mask on any of them will apply to it.

@@ -48,7 +48,7 @@ async fn a_permit_that_is_lost_reads_unknown() {
     let house = House::new(POLICY);
     let mut session = house.open("ana").await;
     drop(admitted(run(&mut session, &house.select()).await));
-    session.flush();
+    session.live.flush();
     let (_, outcome) = house.records().into_iter().find(|(kind, _)| kind == "outcome").expect("an outcome");
     assert_eq!(outcome["result"], "unknown");
 }

@@ -1,9 +1,9 @@
 //! COPY's binary format: a header, rows of length-prefixed fields, a trailer.
 
 use super::MaskError;
-use crate::mask::finder::ValueMasks;
+use crate::mask::row::Masker;
 use crate::mask::row::close_value;
-use crate::mask::value::{Cell, Outcome, Scratch, take_u16, take_u32};
+use crate::mask::value::{Cell, Outcome, take_u16, take_u32};
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const SHORT: MaskError = MaskError::Copy("a binary row is shorter than it says");
@@ -69,8 +69,7 @@ impl Binary {
         &mut self,
         row: &[u8],
         cells: &[Cell],
-        masks: &ValueMasks,
-        scratch: &mut Scratch,
+        masker: &mut Masker,
         out: &mut Vec<u8>,
     ) -> Result<bool, MaskError> {
         if self.state == State::Header {
@@ -83,6 +82,7 @@ impl Binary {
             out.extend_from_slice(row);
             return Ok(false);
         }
+        let Masker { masks, scratch, .. } = masker;
         let mut rest = row;
         let columns = take_u16(&mut rest).ok_or(SHORT)?;
         out.extend(columns.to_be_bytes());

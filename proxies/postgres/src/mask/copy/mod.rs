@@ -5,6 +5,7 @@
 
 mod binary;
 mod csv;
+mod delimited;
 mod text;
 
 #[cfg(test)]
@@ -15,11 +16,11 @@ use thiserror::Error;
 
 use self::binary::Binary;
 use self::csv::Csv;
+use self::delimited::Rows;
 use self::text::Text;
-use super::finder::ValueMasks;
 use super::plan::ResultPlan;
 use super::row::{MAX_MASKED_ROW, MaskError, Masker, Rewritten, close_frame};
-use super::value::{Cell, Scratch};
+use super::value::Cell;
 
 /// Why a COPY can't be masked. Known before it is sent to the target: the command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -106,8 +107,8 @@ pub fn columns(body: &[u8]) -> Result<usize, MaskError> {
 
 #[derive(Debug)]
 enum Codec {
-    Text(Text),
-    Csv(Csv),
+    Text(Rows<Text>),
+    Csv(Rows<Csv>),
     Binary(Binary),
 }
 
@@ -221,8 +222,7 @@ impl CopyMasker {
         while let Some(length) = self.codec.row_end(rest, cells.len())? {
             let (row, after) = rest.split_at_checked(length).ok_or(MaskError::Short("CopyData"))?;
             rest = after;
-            let Masker { masks, scratch, field, .. } = masker;
-            changed |= self.codec.rewrite(row, cells, masks, scratch, field, out)?;
+            changed |= self.codec.rewrite(row, cells, masker, out)?;
         }
         Ok((bytes.len() - rest.len(), changed))
     }
@@ -231,8 +231,8 @@ impl CopyMasker {
 impl Codec {
     fn new(format: &CopyFormat) -> Result<Self, CopyRefused> {
         Ok(match format.format {
-            CopyKind::Text => Self::Text(Text::new(format)?),
-            CopyKind::Csv => Self::Csv(Csv::new(format)?),
+            CopyKind::Text => Self::Text(Rows::new(Text::new(format)?, format.header)),
+            CopyKind::Csv => Self::Csv(Rows::new(Csv::new(format)?, format.header)),
             CopyKind::Binary => Self::Binary(Binary::default()),
             CopyKind::Other => return Err(CopyRefused::Format),
         })
@@ -253,15 +253,13 @@ impl Codec {
         &mut self,
         row: &[u8],
         cells: &[Cell],
-        masks: &ValueMasks,
-        scratch: &mut Scratch,
-        field: &mut FieldBuffers,
+        masker: &mut Masker,
         out: &mut Vec<u8>,
     ) -> Result<bool, MaskError> {
         match self {
-            Self::Text(text) => text.rewrite(row, cells, masks, scratch, field, out),
-            Self::Csv(csv) => csv.rewrite(row, cells, masks, scratch, field, out),
-            Self::Binary(binary) => binary.rewrite(row, cells, masks, scratch, out),
+            Self::Text(text) => text.rewrite(row, cells, masker, out),
+            Self::Csv(csv) => csv.rewrite(row, cells, masker, out),
+            Self::Binary(binary) => binary.rewrite(row, cells, masker, out),
         }
     }
 }
@@ -271,20 +269,4 @@ impl Codec {
 pub(super) struct FieldBuffers {
     plain: Vec<u8>,
     masked: Vec<u8>,
-}
-
-/// The one byte of an option, as the server demands of delimiter, quote and escape.
-fn one_byte(option: Option<&str>, default: u8) -> Result<u8, CopyRefused> {
-    match option.map(str::as_bytes) {
-        None => Ok(default),
-        Some([byte]) if byte.is_ascii() => Ok(*byte),
-        Some(_) => Err(CopyRefused::Format),
-    }
-}
-
-/// A row ends with a newline, before which a server on Windows writes a carriage return.
-fn split_newline(row: &[u8]) -> (&[u8], &[u8]) {
-    let line = row.strip_suffix(b"\n").unwrap_or(row);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    row.split_at_checked(line.len()).unwrap_or((row, &[]))
 }

@@ -4,7 +4,7 @@ use policy_core::mask::{MaskKey, Transform};
 use proptest::prelude::*;
 
 use super::*;
-use crate::mask::{BuiltinTypes, Finder, Format, Found, Treatment, Types as _};
+use crate::mask::{BuiltinTypes, Finder, Format, Found, Treatment, Types as _, ValueMasks};
 
 struct Planted;
 

@@ -1,0 +1,192 @@
+//! What reviewers are asked, and how their votes count.
+
+use std::collections::BTreeMap;
+
+use policy_core::approval::{Ballot, Petition, Status, Vote};
+use policy_core::decision::RuleIndex;
+use policy_core::rule::HoldKey;
+use policy_core::{Principal, Verdict};
+use portcullis_evidence::record::Held as HeldRecord;
+use portcullis_evidence::{Record, Timestamp};
+
+use super::{Held, store_lost};
+use crate::enforce::asked::Asked;
+use crate::enforce::judged::{Judged, in_words};
+use crate::enforce::refusal::{Refusal, RefusalKind};
+use crate::store::{Approval, HeldRule, NewApproval, Number};
+
+impl Held {
+    /// Makes the approval ask for exactly the holds that are open: a new or changed one needs votes of its own.
+    pub(super) async fn ask_for(
+        &mut self,
+        number: Number,
+        judged: &Judged,
+        open: &[(RuleIndex, HoldKey)],
+        now: i64,
+    ) -> Result<(), Refusal> {
+        let parameters = self.asked.parameters();
+        let mut holds = Vec::with_capacity(open.len());
+        for (rule, key) in open {
+            match self.holds.iter().find(|hold| hold.key().as_ref() == Some(key)) {
+                Some(hold) => holds.push(hold.clone()),
+                None => {
+                    check_askable(judged, *rule, &self.asked.asked(&parameters))?;
+                    holds.push(held_rule(judged, *rule, key, now));
+                }
+            }
+        }
+        if holds == self.holds {
+            return Ok(());
+        }
+        let deadline = deadline(judged, &holds);
+        let amended = holds.clone();
+        let store = &self.live.gateway.store;
+        if store.ask(move |store| store.amend(number, &amended, deadline)).await.map_err(store_lost)? {
+            (self.holds, self.deadline) = (holds, deadline);
+            self.record_held(number)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn request(&self, judged: &Judged) -> NewApproval {
+        let entry = &self.live.entry;
+        let separator = judged.policy().separator(&entry.target.protocol);
+        let reveal = open_holds(judged).iter().all(|(rule, _)| {
+            judged.policy().requirement(*rule).is_some_and(|requirement| requirement.reveal)
+        });
+        NewApproval {
+            instance: self.live.gateway.instance,
+            session: entry.id,
+            principal: entry.principal.id.to_string(),
+            kind: entry.principal.kind,
+            person: entry.principal.person.as_deref().map(str::to_owned),
+            owner: entry.principal.owner.as_deref().map(str::to_owned),
+            target: entry.target.name.to_string(),
+            binding: self.binding,
+            shown: self.live.masked(judged, &self.asked.statement.shown).into_owned(),
+            revealed: reveal.then(|| self.asked.revealed()),
+            actions: self
+                .asked
+                .statement
+                .bound
+                .iter()
+                .take(100)
+                .map(|action| in_words(action, separator))
+                .collect(),
+            holds: self.holds.clone(),
+            justification: self.asked.justification.as_deref().map(str::to_owned),
+            in_transaction: self.asked.in_transaction,
+            created: self.asked_at,
+            deadline: self.deadline,
+        }
+    }
+
+    pub(super) fn record_held(&self, number: Number) -> Result<(), Refusal> {
+        let reviewers: Vec<_> =
+            self.holds.iter().map(|hold| format!("{} for `{}`", hold.quorum, hold.rule)).collect();
+        let held = HeldRecord {
+            approval: number.to_string().into(),
+            command: self.command,
+            binding: self.binding.into(),
+            rules: self.holds.iter().map(|hold| hold.rule.as_str().into()).collect(),
+            reviewers: reviewers.join(", ").into(),
+            expires: Timestamp::from_micros(self.deadline.max(0).unsigned_abs().saturating_mul(1000)),
+        };
+        self.live.record_approval(&number.to_string(), self.command, "held");
+        self.live.write(&Record::Held(held)).map(drop)
+    }
+
+    /// The accounts of voters, and of an agent's owner, as they are now. Those that are gone are left out.
+    pub(super) async fn people(&self, approval: &Approval) -> Result<BTreeMap<String, Principal>, Refusal> {
+        let owner = self.live.entry.principal.owner.as_deref().map(str::to_owned);
+        let names = approval.votes.iter().map(|vote| vote.voter.clone()).chain(owner);
+        let mut people = BTreeMap::new();
+        for name in names {
+            if people.contains_key(&name) {
+                continue;
+            }
+            let current = self.live.gateway.identity.current(&name).await;
+            match current.map_err(|error| Refusal::unavailable(error.to_string()))? {
+                Some(principal) => people.insert(name, principal),
+                None => continue,
+            };
+        }
+        Ok(people)
+    }
+
+    /// Where one hold stands, by the votes that were cast for exactly this command and this requirement.
+    pub(super) fn status(
+        &self,
+        judged: &Judged,
+        rule: RuleIndex,
+        key: &HoldKey,
+        approval: &Approval,
+        people: &BTreeMap<String, Principal>,
+        now: i64,
+    ) -> Option<Status> {
+        let hold = self.holds.iter().find(|hold| hold.key().as_ref() == Some(key))?;
+        let votes: Vec<Vote<'_>> = approval
+            .votes
+            .iter()
+            .filter(|vote| vote.binding == self.binding && vote.holds.contains(hold))
+            .filter_map(|vote| {
+                let ballot = if vote.approve { Ballot::Approve } else { Ballot::Refuse };
+                Some(Vote { voter: people.get(&vote.voter)?, ballot, cast: vote.at.div_euclid(1000) })
+            })
+            .collect();
+        let requester = &self.live.entry.principal;
+        let petition = Petition {
+            requester,
+            owner: requester.owner.as_deref().and_then(|owner| people.get(owner)),
+            opened: hold.since.div_euclid(1000),
+            justification: self.asked.justification.as_deref(),
+        };
+        judged.policy().approval_status(rule, &petition, &votes, now.div_euclid(1000))
+    }
+}
+
+pub(super) fn open_holds(judged: &Judged) -> Vec<(RuleIndex, HoldKey)> {
+    let Verdict::Hold(open) = &judged.decision().verdict else { return Vec::new() };
+    open.iter().filter_map(|rule| Some((*rule, judged.policy().hold_key(*rule)?.clone()))).collect()
+}
+
+pub(super) fn held_rule(judged: &Judged, rule: RuleIndex, key: &HoldKey, now: i64) -> HeldRule {
+    let quorum = judged.policy().requirement(rule).map_or(u16::MAX, |requirement| requirement.quorum.get());
+    HeldRule::new(key, quorum, now)
+}
+
+/// When the first of the holds expires.
+pub(super) fn deadline(judged: &Judged, holds: &[HeldRule]) -> i64 {
+    let expiry = |hold: &HeldRule| {
+        let policy = judged.policy();
+        let requirement = policy.requirement(policy.hold(&hold.key()?)?)?;
+        let within = i64::try_from(requirement.within.as_millis()).unwrap_or(i64::MAX);
+        Some(hold.since.saturating_add(within))
+    };
+    holds.iter().filter_map(expiry).min().unwrap_or(0)
+}
+
+/// Whether reviewers can be asked at all.
+pub(super) fn check_askable(judged: &Judged, rule: RuleIndex, asked: &Asked<'_>) -> Result<(), Refusal> {
+    let Some(requirement) = judged.policy().requirement(rule) else { return Ok(()) };
+    let id = judged.policy().rule_id(rule).map(ToString::to_string).unwrap_or_default();
+    let refuse = |message: String, hint: &str| {
+        let rule = Some(id.as_str().into());
+        Err(Refusal { kind: RefusalKind::Forbidden, rule, message: message.into(), hint: hint.into() })
+    };
+    if asked.in_transaction && !requirement.in_transaction {
+        return refuse(
+            format!(
+                "the rule `{id}` holds this for approval, which is not done inside a transaction: it would keep its locks"
+            ),
+            "roll back, and send the command by itself",
+        );
+    }
+    if requirement.justify && asked.justification.is_none_or(|words| words.trim().is_empty()) {
+        return refuse(
+            format!("the rule `{id}` asks for a justification"),
+            "say why, then send the command again: SET portcullis.justification = '…'",
+        );
+    }
+    Ok(())
+}

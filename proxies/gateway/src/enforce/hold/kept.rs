@@ -1,0 +1,111 @@
+//! The command that waits, and what a vote on it is bound to.
+
+use std::sync::Arc;
+
+use policy_core::Digest;
+
+use crate::enforce::asked::{Asked, Parameter, Stage, Statement};
+use crate::enforce::live::Live;
+
+/// What was asked, kept while it waits.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) statement: Arc<Statement>,
+    via: &'static str,
+    parameters: Vec<KeptParameter>,
+    pub(super) in_transaction: bool,
+    settings: Vec<(Box<str>, Box<str>)>,
+    pub(super) justification: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+struct KeptParameter {
+    value: Option<Box<[u8]>>,
+    binary: bool,
+    sensitive: bool,
+}
+
+impl Kept {
+    pub(super) fn of(asked: &Asked<'_>) -> Self {
+        Self {
+            statement: Arc::clone(asked.statement),
+            via: asked.via,
+            parameters: asked
+                .parameters
+                .iter()
+                .map(|parameter| KeptParameter {
+                    value: parameter.value.map(Into::into),
+                    binary: parameter.binary,
+                    sensitive: parameter.sensitive,
+                })
+                .collect(),
+            in_transaction: asked.in_transaction,
+            settings: asked.settings.to_vec(),
+            justification: asked.justification.map(Into::into),
+        }
+    }
+
+    pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
+        let parameters = self.parameters.iter();
+        let lent = parameters.map(|KeptParameter { value, binary, sensitive }| Parameter {
+            value: value.as_deref(),
+            binary: *binary,
+            sensitive: *sensitive,
+        });
+        lent.collect()
+    }
+
+    pub(super) fn asked<'a>(&'a self, parameters: &'a [Parameter<'a>]) -> Asked<'a> {
+        Asked {
+            statement: &self.statement,
+            stage: Stage::Execute,
+            via: self.via,
+            parameters,
+            in_transaction: self.in_transaction,
+            settings: &self.settings,
+            justification: self.justification.as_deref(),
+        }
+    }
+
+    /// The command in the clear, its parameters below.
+    pub(super) fn revealed(&self) -> String {
+        let mut text = self.statement.raw.to_string();
+        for (number, parameter) in self.parameters.iter().enumerate() {
+            let value = match &parameter.value {
+                None => "NULL".to_owned(),
+                Some(value) if parameter.binary => format!("({} bytes)", value.len()),
+                Some(value) => format!("{:?}", String::from_utf8_lossy(value)),
+            };
+            text.push_str(&format!("\n${} = {value}", number + 1));
+        }
+        text
+    }
+
+    /// All that a vote is about, besides the holds that it names itself.
+    pub(super) fn binding(&self, live: &Live) -> Digest {
+        let entry = &live.entry;
+        let actions = format!("{:?}", self.statement.bound);
+        let session = entry.id.0.to_be_bytes();
+        let mut parts: Vec<&[u8]> = vec![
+            b"approval",
+            &self.statement.digest.0,
+            actions.as_bytes(),
+            entry.principal.id.as_bytes(),
+            &session,
+            entry.target.protocol.as_str().as_bytes(),
+            entry.target.name.as_bytes(),
+        ];
+        for parameter in &self.parameters {
+            parts.push(match (&parameter.value, parameter.binary) {
+                (None, _) => b"null",
+                (Some(_), true) => b"binary",
+                (Some(_), false) => b"text",
+            });
+            parts.push(parameter.value.as_deref().unwrap_or_default());
+        }
+        for (name, value) in &self.settings {
+            parts.extend([b"setting".as_slice(), name.as_bytes(), value.as_bytes()]);
+        }
+        live.gateway.digest(&parts)
+    }
+}

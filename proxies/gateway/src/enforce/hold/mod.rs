@@ -1,0 +1,312 @@
+//! A command that waits for approval.
+//!
+//! ```text
+//! New ── open() ──→ Open ── step(): policy anew, votes anew ──→ Done: released | refused | expired | withdrawn
+//!                    ↑         │ a new or changed hold: ask for it too
+//!                    └─────────┘
+//! ```
+//! Nothing is remembered of a vote: whenever something changes, the current policy is asked anew, the votes are counted
+//! anew against the voters' current accounts, and only then is the grant consumed, before the intent is written.
+//!
+//! `ask` is what reviewers are asked and how their votes count, `kept` the command and what a vote on it is bound to, `end` every
+//! end but release.
+
+mod ask;
+mod end;
+mod kept;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use policy_core::Digest;
+use policy_core::approval::Status;
+use policy_core::rule::HoldKey;
+use portcullis_evidence::Record;
+use portcullis_evidence::record::Released as ReleasedRecord;
+
+use self::ask::{check_askable, deadline, held_rule, open_holds};
+use self::kept::Kept;
+use super::asked::{Asked, Stage};
+use super::judged::{Answer, Judged};
+use super::live::Live;
+use super::permit::Permit;
+use super::refusal::{Refusal, RefusalKind};
+use super::session::{admit, evaluate};
+use crate::store::{Approval, ApprovalState, HeldRule, Number, StoreError};
+
+/// A command that waits. Dropping it withdraws the approval.
+#[derive(Debug)]
+#[must_use = "a held command waits for its approval"]
+pub struct Held {
+    live: Arc<Live>,
+    asked: Kept,
+    command: u64,
+    binding: Digest,
+    holds: Vec<HeldRule>,
+    /// When it was asked, and when it expires, in milliseconds since the Unix epoch.
+    asked_at: i64,
+    deadline: i64,
+    state: State,
+    _slot: Slot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Open(Number),
+    Done,
+}
+
+/// What the client is told while it waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldNotice {
+    /// The approval's number.
+    pub number: u64,
+    /// What happens and how it is answered, in words.
+    pub text: Box<str>,
+    /// How long it waits at most.
+    pub within: Duration,
+}
+
+/// A command whose approval was granted, judged anew, and consumed.
+#[derive(Debug)]
+pub struct Released {
+    /// Its permit.
+    pub permit: Permit,
+    /// Those whose votes counted.
+    pub approved_by: Vec<String>,
+}
+
+impl Held {
+    pub(super) fn new(
+        live: Arc<Live>,
+        judged: Arc<Judged>,
+        asked: &Asked<'_>,
+        command: u64,
+    ) -> Result<Self, Refusal> {
+        let now = live.gateway.clock.millis();
+        let open = open_holds(&judged);
+        for (rule, _) in &open {
+            check_askable(&judged, *rule, asked)?;
+        }
+        let slot = Slot::take(&live.gateway.held, live.gateway.config.load().limits.held_commands)?;
+        let kept = Kept::of(asked);
+        let binding = kept.binding(&live);
+        let holds: Vec<_> = open.iter().map(|(rule, key)| held_rule(&judged, *rule, key, now)).collect();
+        let deadline = deadline(&judged, &holds);
+        Ok(Self {
+            live,
+            asked: kept,
+            command,
+            binding,
+            holds,
+            asked_at: now,
+            deadline,
+            state: State::New,
+            _slot: slot,
+        })
+    }
+
+    /// Opens the approval, so that reviewers see it. Called once, before [`Held::wait`].
+    ///
+    /// # Errors
+    /// Where the store or evidence can't take it.
+    pub async fn open(&mut self) -> Result<HoldNotice, Refusal> {
+        let gateway = &self.live.gateway;
+        let judged = evaluate(&self.live, &self.asked.statement.bound, Stage::Execute, &[])?;
+        let new = self.request(&judged);
+        let number = gateway.store.ask(move |store| store.request(&new)).await.map_err(store_lost)?;
+        self.state = State::Open(number);
+        self.record_held(number)?;
+        gateway.changes.send_modify(|count| *count += 1);
+        let within = Duration::from_millis((self.deadline - self.asked_at).max(0).unsigned_abs());
+        let rules: Vec<_> = self.holds.iter().map(|hold| format!("`{}`", hold.rule)).collect();
+        let locks =
+            if self.asked.in_transaction { "; the open transaction keeps its locks meanwhile" } else { "" };
+        let text = format!(
+            "held for approval {number} by {}: waiting up to {}{locks}; a reviewer answers with \
+             `portcullis approve {number}` or `portcullis refuse {number}`",
+            rules.join(", "),
+            in_minutes(within),
+        );
+        Ok(HoldNotice { number, text: text.into(), within })
+    }
+
+    /// Waits for the end: released, refused, expired, or the session stopped. Safe to drop and call again, as
+    /// `select!` does; the relay races it against the client going away and cancelling.
+    ///
+    /// # Errors
+    /// The refusal, to be told to the client.
+    pub async fn wait(&mut self) -> Result<Released, Refusal> {
+        let mut votes = self.live.gateway.changes.subscribe();
+        let mut policies = self.live.gateway.policies.changes();
+        loop {
+            votes.mark_unchanged();
+            policies.mark_unchanged();
+            if let Some(released) = self.step().await? {
+                return Ok(released);
+            }
+            let left = (self.deadline - self.live.gateway.clock.millis()).max(1).unsigned_abs();
+            let live = Arc::clone(&self.live);
+            tokio::select! {
+                reason = live.entry.stop.wait() => {
+                    self.end(ApprovalState::Withdrawn, "gateway", &reason.to_string(), "revoked").await;
+                    return Err(Refusal::stopped(reason));
+                }
+                // The sender lives in the gateway that this holds, so neither ever closes.
+                _ = votes.changed() => {}
+                _ = policies.changed() => {}
+                () = tokio::time::sleep(Duration::from_millis(left)) => {}
+            }
+        }
+    }
+
+    /// Withdraws the approval, and says why in evidence: `cancelled`, `client gone`. Dropping does the same with
+    /// `dropped`.
+    pub async fn withdraw(mut self, reason: &str) {
+        self.end(ApprovalState::Withdrawn, &self.live.entry.principal.id.clone(), reason, reason).await;
+    }
+
+    /// Looks at everything anew. `None` while it must wait on.
+    async fn step(&mut self) -> Result<Option<Released>, Refusal> {
+        let State::Open(number) = self.state else {
+            return Err(Refusal::unavailable("the approval was never opened, or is over"));
+        };
+        let approval = self.read(number).await?;
+        if approval.state != ApprovalState::Pending {
+            self.state = State::Done;
+            return Err(self.ended_elsewhere(&approval));
+        }
+        let people = self.people(&approval).await?;
+        let statement = Arc::clone(&self.asked.statement);
+        let judged = evaluate(&self.live, &statement.bound, Stage::Execute, &[])?;
+        let now = self.live.gateway.clock.millis();
+        let mut grants = Vec::new();
+        let mut approved_by = Vec::new();
+        match &judged.answer {
+            Answer::Deny(refusal) => {
+                let refusal = refusal.clone();
+                self.end(ApprovalState::Refused, "policy", &refusal.message, "policy changed").await;
+                return Err(refusal);
+            }
+            // The policy holds it no longer: what is left of the wait is consumed like a grant.
+            Answer::Allow => {}
+            Answer::Hold => {
+                let open = open_holds(&judged);
+                self.ask_for(number, &judged, &open, now).await?;
+                for (rule, key) in open {
+                    match self.status(&judged, rule, &key, &approval, &people, now) {
+                        Some(Status::Approved { by }) => {
+                            grants.push(key);
+                            approved_by.extend(by.iter().map(ToString::to_string));
+                        }
+                        Some(Status::Pending { .. }) => return Ok(None),
+                        Some(Status::Refused { by }) => return Err(self.refused_by(&by, &approval).await),
+                        Some(Status::Expired) => return Err(self.expired(number).await),
+                        None => return Err(Refusal::unavailable("the policy has no such hold")),
+                    }
+                }
+            }
+        }
+        self.release(number, approval.votes.len(), &grants, approved_by).await
+    }
+
+    /// Consumes the grant, then admits under the policy in force.
+    async fn release(
+        &mut self,
+        number: Number,
+        votes: usize,
+        grants: &[HoldKey],
+        mut approved_by: Vec<String>,
+    ) -> Result<Option<Released>, Refusal> {
+        let live = Arc::clone(&self.live);
+        let now = live.gateway.clock.millis();
+        let consumed = live
+            .gateway
+            .store
+            .ask(move |store| store.consume(number, votes, now))
+            .await
+            .map_err(store_lost)?;
+        if !consumed {
+            // Another vote came in, or its time ran out, while this was counting.
+            if now >= self.deadline {
+                return Err(self.expired(number).await);
+            }
+            return Ok(None);
+        }
+        self.state = State::Done;
+        let statement = Arc::clone(&self.asked.statement);
+        // Asked last of all, so that nothing lies between this answer and the permit.
+        let judged = evaluate(&live, &statement.bound, Stage::Execute, grants)?;
+        match &judged.answer {
+            Answer::Allow => {}
+            Answer::Deny(refusal) => return Err(refusal.clone()),
+            Answer::Hold => {
+                return Err(Refusal {
+                    kind: RefusalKind::Disapproved,
+                    rule: None,
+                    message: "the policy changed in the moment of release, and asks for another approval"
+                        .into(),
+                    hint: "send the command again".into(),
+                });
+            }
+        }
+        approved_by.sort();
+        approved_by.dedup();
+        let waited = live.gateway.clock.millis().saturating_sub(self.asked_at);
+        let approval = number.to_string();
+        live.write(&Record::Released(ReleasedRecord {
+            approval: approval.as_str().into(),
+            command: self.command,
+            approved_by: approved_by.iter().map(|name| name.as_str().into()).collect(),
+            micros: u64::try_from(waited).unwrap_or(0).saturating_mul(1000),
+        }))?;
+        let parameters = self.asked.parameters();
+        let permit =
+            admit(&live, &self.asked.asked(&parameters), judged, self.command, Some(&approval)).await?;
+        live.gateway.metrics.released.inc();
+        Ok(Some(Released { permit, approved_by }))
+    }
+
+    async fn read(&self, number: Number) -> Result<Approval, Refusal> {
+        let found =
+            self.live.gateway.store.ask(move |store| store.approval(number)).await.map_err(store_lost)?;
+        found.ok_or_else(|| Refusal::unavailable(format!("approval {number} is gone from the store")))
+    }
+}
+
+fn store_lost(error: StoreError) -> Refusal {
+    Refusal::unavailable(error.to_string())
+}
+
+fn in_minutes(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
+/// One of the commands that may be held at a time.
+#[derive(Debug)]
+struct Slot(Arc<AtomicUsize>);
+
+impl Slot {
+    fn take(held: &Arc<AtomicUsize>, most: usize) -> Result<Self, Refusal> {
+        let slot = Self(Arc::clone(held));
+        if held.fetch_add(1, Ordering::AcqRel) < most {
+            return Ok(slot);
+        }
+        Err(Refusal::unavailable(format!(
+            "{most} commands are waiting for approval already, and more are not held"
+        )))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
