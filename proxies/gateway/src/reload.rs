@@ -90,10 +90,11 @@ impl Gateway {
         let _one = reloading.one.lock().await;
         let outcome = self.take_up(by).await;
         let fault = outcome.as_ref().err().map(ToString::to_string);
+        // Whoever reads of it in the log may ask about it at once.
+        reloading.fault.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&fault);
         if let Some(fault) = &fault {
             tracing::error!("nothing was changed, because the new configuration can't be used: {fault}");
         }
-        *reloading.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
         outcome
     }
 

@@ -12,7 +12,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use portcullis_evidence::{AppendError, AuditLog, Batch, Record, Scope, Seq};
@@ -22,11 +22,12 @@ use crate::session::{Registry, StopReason};
 /// The longest that records which nothing waits for, such as outcomes, are kept back to go out with others.
 const KEPT_BACK: Duration = Duration::from_millis(100);
 
-/// The desk of one gateway. Its thread ends when this is dropped.
+/// The desk of one gateway. Its thread has ended, and has let go of the log, when this has been dropped.
 #[derive(Debug)]
 pub(crate) struct Desk {
     table: Arc<Table>,
-    _stop: mpsc::SyncSender<()>,
+    stop: Option<mpsc::SyncSender<()>>,
+    keeper: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -69,8 +70,10 @@ impl Desk {
         let (stop, stopped) = mpsc::sync_channel(0);
         let table = Arc::new(Table { log, page: Mutex::default(), hands: AtomicUsize::new(0) });
         let kept = Arc::clone(&table);
-        thread::Builder::new().name("kept records".into()).spawn(move || keep(&kept, &registry, &stopped))?;
-        Ok(Self { table, _stop: stop })
+        let keeper = thread::Builder::new()
+            .name("kept records".into())
+            .spawn(move || keep(&kept, &registry, &stopped))?;
+        Ok(Self { table, stop: Some(stop), keeper: Some(keeper) })
     }
 
     /// A place for a session.
@@ -87,6 +90,16 @@ impl Desk {
     /// Writes what was kept back.
     pub(crate) fn flush(&self) -> Result<(), AppendError> {
         self.table.flush()
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // The log's directory is locked while the thread has it, and the next instance may start a moment later.
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
     }
 }
 

@@ -136,7 +136,12 @@ impl House {
         let mut files: Vec<_> = walk(&self.directory.path().join("evidence"));
         files.sort();
         for file in files {
-            let text = String::from_utf8_lossy(&std::fs::read(file).expect("read")).into_owned();
+            let bytes = match std::fs::read(file) {
+                // A recording gets its last name when it is sealed.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                bytes => bytes.expect("read"),
+            };
+            let text = String::from_utf8_lossy(&bytes);
             for line in text.lines() {
                 let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
                 if let Some(kind) = line.get("kind").and_then(serde_json::Value::as_str) {
