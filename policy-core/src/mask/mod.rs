@@ -4,6 +4,9 @@
 //! with [`StreamMasker`], in a stream. A proxy that knows which column a value is from applies a transform
 //! to all of it; detectors are for where nothing says so.
 //!
+//! `sieve` takes a first look at a text, `trigger` finds where a detector has to look, `detect` has one file a detector, and
+//! `scan` makes finds of it that do not depend on how the text was split. [`Literals`] are secrets known beforehand.
+//!
 //! ```
 //! use policy_core::mask::{Detector, Detectors, MaskKey, Scratch, Transform};
 //!

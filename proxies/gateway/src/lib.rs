@@ -5,13 +5,13 @@
 //!
 //! # Reading order
 //!
-//! 1. [`config`]: one TOML file, checked.
+//! 1. [`config`]: one TOML file, checked. [`start`]: from there to a running instance.
 //! 2. [`policies`]: the policy in force. [`limits`]: how much of what it allows. [`reload`]: how all of it is replaced.
 //! 3. [`enforce`]: judge, admit, hold, record: what a proxy calls.
-//!    [`start`] puts it all together.
-//! 4. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared.
+//! 4. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared; `watch` looks there
+//!    for what other instances and people have changed.
 //! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead. [`tls`]: what clients are.
-//! 6. [`control`]: what people and their tools do about it. [`telemetry`] and [`lifecycle`]: the process itself.
+//! 6. [`control`]: what people and their tools do about it. [`telemetry`], [`lifecycle`] and [`clock`]: the process itself.
 
 pub mod clock;
 pub mod config;

@@ -8,10 +8,11 @@
 //! - [`relay`]: commands to the target, replies to the client, each through the [`relay::Judge`] and the [`relay::Veil`];
 //! - [`wire`]: the messages themselves, without any I/O; [`refuse`]: saying no in PostgreSQL's words;
 //! - [`mask`]: what of the replies nobody may see; [`catalogue`]: which columns they come from;
-//! - [`guard`]: where the gateway's judgement meets all of these; [`command`]: what a message means;
+//! - [`guard`]: where the gateway's judgement meets all of these; [`command`]: what a text means, and what names stand for;
 //! - `cancel`: cancel requests, which come on connections of their own;
 //! - [`probe`]: what a target and the gateway's role there are like, before anything is served;
-//! - [`Server`]: listening, and the threads that sessions run on; [`serve()`], [`run()`]: from a configuration to that.
+//! - [`Server`]: listening, and the threads that sessions run on; [`serve()`], [`run()`]: from a configuration to that;
+//!   `renew`: a changed one taken up.
 
 mod cancel;
 pub mod catalogue;

@@ -62,6 +62,43 @@ fn every_test_named_exists() {
     assert!(named > 100, "only {named} tests are named");
 }
 
+/// All files and folders below a folder, but for what is built.
+fn paths(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            paths(&path, found);
+        }
+        found.push(path);
+    }
+}
+
+#[test]
+fn every_place_in_the_code_that_is_named_exists() {
+    let mut known = Vec::new();
+    for folder in ["policy-core", "policy-lang", "proxies", "examples", "benches", "fuzz"] {
+        paths(&root().join(folder), &mut known);
+    }
+    let mut named = 0;
+    for page in ["THREATS.md", "ARCHITECTURE.md"] {
+        let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
+        // A crate may be named by the end of its path, as in `gateway/src/watch.rs`; a module without its crate.
+        for name in quoted(&text).filter(|name| name.contains('/') && name.split('/').all(is_plain)) {
+            assert!(
+                known.iter().any(|path| path.ends_with(name)),
+                "{page} names `{name}`, which does not exist"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 20, "only {named} places are named");
+}
+
+/// Whether this could be the name of a file or folder.
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     for (page, base) in [

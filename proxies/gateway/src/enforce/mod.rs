@@ -9,6 +9,15 @@
 //!
 //! A permit exists only after the intent was written to the audit log, can't be copied, and is consumed by
 //! whoever forwards the command. What fails on the way is a refusal; evidence that can't be written also ends the session.
+//!
+//! # Reading order
+//!
+//! 1. `gateway`: what all sessions share, and how one is opened; `session`: one of them, and the judging of its commands.
+//! 2. `asked`: what a proxy asks; `judged`: a decision made ready to be used many times; `refusal`: a denial in words.
+//! 3. `permit`: proof that a command may be forwarded, and the duty to say what became of it.
+//! 4. `hold`: a command that waits for approval.
+//! 5. `live`: what a session, its permits and its held commands share. Its evidence goes over the `desk`, where the records
+//!    of all sessions meet, and its recording over the `tape`.
 
 mod asked;
 mod desk;

@@ -5,6 +5,16 @@
 //!                         └── Plan, in the queue of expected replies ──┐
 //!  client ←── masked ── veil ←──────────────────────────────────────── relay ←── reply ── target
 //! ```
+//!
+//! # Reading order
+//!
+//! 1. `doors`: the targets in force; `target`: what all sessions on one share, with `dial`, `pins` and `finders`; `policing`
+//!    opens sessions on them.
+//! 2. `judge`: one message after the other; `understand`: what its text means now; `fixed`: settings that nobody may change;
+//!    `words`: what its refusals say.
+//! 3. `plan`: what the judge tells the veil about a command; `session`: what else the two share.
+//! 4. `veil`: what becomes of replies; `results`: of the columns in them; `count` and `stopped`: the policy's limits on them.
+//! 5. `recording` and `input`: what a session's recording is told of replies, and of data that is copied in.
 
 mod count;
 mod dial;
