@@ -15,6 +15,9 @@ pub(super) fn run(context: &Context) -> Outcome {
     }
     let policy = &reloaded.policy;
     let name = inert::line(&policy.name);
-    context.output.line(&format!("reloaded: policy `{name}`, {}", count(policy.rules, "rule")))?;
+    context.output.line(&format!(
+        "reloaded: policy `{name}`, {}, shipped ones included",
+        count(policy.rules, "rule")
+    ))?;
     Ok(Answer::Yes)
 }

@@ -31,6 +31,11 @@ fn every_protocol_gets_the_same_verdict() {
         assert_eq!(ask(&mut ana, "delete from orders").error(b'C'), "42501");
         assert_eq!(ask(&mut ana, "select 1").rows(), ["1"], "the session goes on");
     }
+    // A slip of the pen is refused, and not as something that it is not.
+    let slip = ana.ask("select item from ordrs");
+    assert_eq!(slip.error(b'C'), "42501");
+    assert!(slip.error(b'M').contains("not known to the gateway"), "{}", slip.text());
+    assert!(slip.error(b'H').contains("could not be determined"), "{}", slip.text());
     assert_eq!(house.direct("select count(*) from orders"), "4");
     let mut ben = house.log_in("ben");
     assert_eq!(ben.ask("select item from orders").error(b'C'), "42501");
