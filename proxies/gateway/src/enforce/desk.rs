@@ -184,12 +184,13 @@ impl Table {
     /// Sees to it that the page of this number is in the log. The number returned is no lower than that of its last record.
     fn turn(&self, page: &mut Page, number: u64) -> Result<Seq, AppendError> {
         if page.number == number {
-            page.number += 1;
             if let Err(error) = self.log.append(&mut page.batch) {
                 page.batch.clear();
                 let first = page.lost.as_ref().map_or(number, |lost| lost.first);
                 page.lost = Some(Lost { first, last: number, error });
             }
+            // Last, so that a page whose append never returned is not taken for one that was written.
+            page.number += 1;
         }
         match &page.lost {
             Some(lost) if (lost.first..=lost.last).contains(&number) => Err(lost.error.clone()),
