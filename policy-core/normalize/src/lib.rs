@@ -5,6 +5,9 @@
 //!
 //! - [`sql`]: PostgreSQL statements, by PostgreSQL's own grammar (feature `sql`, the default) or by the pure-Rust
 //!   crate `sqlparser` (feature `sqlparser`), with the lineage of every output column.
+//! - [`shell`]: command lines, as a POSIX shell or bash reads them (feature `shell`).
 
+#[cfg(feature = "shell")]
+pub mod shell;
 #[cfg(any(feature = "sql", feature = "sqlparser"))]
 pub mod sql;

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "portcullis-postgres",
         &["policy-core", "policy-normalize", "portcullis-evidence", "portcullis-gateway"],
     ),
+    ("portcullis-ssh", &["policy-core", "policy-normalize", "portcullis-evidence", "portcullis-gateway"]),
     (
         "portcullis-cli",
         &[
@@ -32,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "portcullis-evidence",
             "portcullis-gateway",
             "portcullis-postgres",
+            "portcullis-ssh",
         ],
     ),
     ("portcullis-examples", &["policy-core", "policy-lang", "policy-normalize"]),

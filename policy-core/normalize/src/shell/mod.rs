@@ -1,0 +1,1 @@
+//! Command lines, as a POSIX shell or bash reads them.

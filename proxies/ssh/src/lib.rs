@@ -1,0 +1,1 @@
+//! An SSH bastion that judges, holds, masks and records every channel.
