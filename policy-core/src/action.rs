@@ -20,6 +20,10 @@ impl Verb {
     /// Opening a session. Covered by any allow or hold that matches principal and target.
     pub const CONNECT: Self = Self::new(Self::CONNECT_NAME);
 
+    /// Asking for a terminal. Covered by the `exec` or `shell` that it is asked for with.
+    pub const PTY: Self = Self::new(Self::PTY_NAME);
+
+    pub(crate) const PTY_NAME: &'static str = "pty";
     pub(crate) const UNKNOWN_NAME: &'static str = "unknown";
     pub(crate) const NOOP_NAME: &'static str = "noop";
     pub(crate) const CONNECT_NAME: &'static str = "connect";
@@ -247,6 +251,11 @@ impl ActionSet {
     /// Where data flows, where that was said.
     pub fn lineage(&self) -> Option<&Lineage> {
         self.lineage.as_deref()
+    }
+
+    /// Whether an action of this set and verb needs no cover of its own, because it only goes along with another one.
+    pub(crate) fn is_accompanied(&self, verb: &str) -> bool {
+        verb == Verb::PTY_NAME && self.iter().any(|other| matches!(other.verb.as_str(), "exec" | "shell"))
     }
 
     /// The actions; never empty.

@@ -11,9 +11,10 @@
 //! statement's parameters) are deferred: a deny or hold applies only if it applies whatever is bound, an
 //! allow covers if it may; the decision says that it depends on parameters.
 //!
-//! Two verbs are special. `unknown` (and any verb that the vocabulary lacks) is matched by a deny or hold
+//! Three verbs are special. `unknown` (and any verb that the vocabulary lacks) is matched by a deny or hold
 //! without `do`, but *covered* only by a rule that names it, and never by `default allow`. `connect` is
-//! covered by any allow or hold whose `by` and `on` match; a hold delays it only if it names it.
+//! covered by any allow or hold whose `by` and `on` match; a hold delays it only if it names it. `pty` beside an
+//! `exec` or a `shell` is covered by what covers that.
 
 use crate::action::{Action, Verb};
 use crate::decision::{
@@ -54,7 +55,8 @@ impl Policy {
             facts.action = Some(action);
             let proposals = self.index.propose(&request.target.protocol, &action.verb);
             let verb = proposals.verb;
-            let mut covered = self.fallback == Fallback::Allow && verb != Verb::UNKNOWN_NAME;
+            let mut covered = self.fallback == Fallback::Allow && verb != Verb::UNKNOWN_NAME
+                || request.actions.is_accompanied(verb);
             proposals.each(request.principal, request.target, &action.resource, |rule, does_holds| {
                 let Some(entry) = self.entry(rule) else { return };
                 if entry.rule.mode == Mode::Observe && mode == Mode::Enforce {

@@ -154,7 +154,9 @@ fn outcome(
     let uncovered = request.actions.iter().zip(&covered).position(|(action, covered)| {
         let asked = Asked::new(vocabularies, request, action);
         let by_default = default_allow && asked.verb != "unknown";
-        !covered && !by_default
+        let is_along = |verb: &str| request.actions.iter().any(|action| action.verb.as_str() == verb);
+        let goes_along = asked.verb == "pty" && (is_along("exec") || is_along("shell"));
+        !covered && !by_default && !goes_along
     });
     let not_permitted = uncovered.map(PlainVerdict::NotPermitted);
     let held = (!open.is_empty()).then_some(PlainVerdict::Hold(open));

@@ -188,6 +188,11 @@ pub fn ask(actions: impl IntoIterator<Item = Action>) -> Asked {
 }
 
 impl Asked {
+    pub fn at_protocol(mut self, protocol: Protocol) -> Self {
+        self.target.protocol = protocol;
+        self
+    }
+
     pub fn request(&self) -> Request<'_> {
         Request {
             principal: &self.principal,

@@ -10,22 +10,30 @@
 //! 3. [`enforce`]: judge, admit, hold, record: what a proxy calls.
 //! 4. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared; `watch` looks there
 //!    for what other instances and people have changed.
-//! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead. [`tls`]: what clients are.
+//! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead. [`tls`]: what clients are;
+//!    [`finders`]: what is looked for in what a target says.
 //! 6. [`control`]: what people and their tools do about it. [`telemetry`], [`lifecycle`] and [`clock`]: the process itself.
+//! 7. [`listen`], [`throttle`] and [`workers`]: how clients are let in and who carries them; [`process`]: the whole life of
+//!    a process that runs some proxies.
 
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod credential;
 pub mod enforce;
+pub mod finders;
 pub mod identity;
 pub mod lifecycle;
 pub mod limits;
+pub mod listen;
 pub mod policies;
+pub mod process;
 pub mod reload;
 pub mod session;
 pub mod start;
 pub mod store;
 pub mod telemetry;
+pub mod throttle;
 pub mod tls;
 mod watch;
+pub mod workers;

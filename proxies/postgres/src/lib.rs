@@ -11,7 +11,7 @@
 //! - [`guard`]: where the gateway's judgement meets all of these; [`command`]: what a text means, and what names stand for;
 //! - `cancel`: cancel requests, which come on connections of their own;
 //! - [`probe`]: what a target and the gateway's role there are like, before anything is served;
-//! - [`Server`]: listening, and the threads that sessions run on; [`serve()`], [`run()`]: from a configuration to that;
+//! - [`Server`]: listening, and what a connection goes through; [`serve()`], [`start()`]: from a configuration to that;
 //!   `renew`: a changed one taken up.
 
 mod cancel;
@@ -21,14 +21,12 @@ pub mod connect;
 mod endpoint;
 mod exchange;
 pub mod guard;
-mod listen;
 pub mod mask;
 pub mod probe;
 mod reach;
 pub mod refuse;
 pub mod relay;
 mod renew;
-mod run;
 mod serve;
 mod server;
 mod settings;
@@ -36,8 +34,6 @@ mod startup;
 mod transport;
 pub mod wire;
 
-pub use listen::Unavailable;
-pub use run::{RunError, run};
-pub use serve::{Proxy, ServeError, serve};
+pub use serve::{Proxy, ServeError, serve, start};
 pub use server::{Opening, Policing, Server, Switch, Unpoliced};
 pub use settings::{Limits, ServerTls, Settings};

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    match portcullis_postgres::run(config, false) {
+    match portcullis_gateway::process::run(config, false, &[portcullis_postgres::start]) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

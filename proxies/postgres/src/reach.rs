@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portcullis_gateway::config::{Secrets, TargetConfig, TargetTls};
+use portcullis_gateway::config::{Leg, Secrets, TargetConfig, TargetTls};
 use portcullis_gateway::credential;
 use portcullis_gateway::tls::provider;
 use rustls::pki_types::pem::PemObject as _;
@@ -45,13 +45,17 @@ pub(crate) fn target(config: &TargetConfig, secrets: &Secrets) -> Result<Reached
         }
         None => "",
     };
-    let (tls, roots) = tls(config)?;
+    // Only targets of this protocol come here.
+    let Leg::Postgres { database, tls: wanted } = &config.leg else {
+        return Err(ServeError::OtherProtocol(name.clone()));
+    };
+    let (tls, roots) = tls(config, wanted)?;
     let target = Target {
         name: name.to_string(),
         address: address(config),
         tls,
         user: config.user.clone(),
-        database: config.database.clone(),
+        database: database.clone(),
         credential: Credential::new(password),
     };
     Ok(Reached { target: Arc::new(target), secret, roots })
@@ -77,9 +81,9 @@ fn unverified(host: &str) -> Result<Tls, ServeError> {
     Ok(Tls::VerifyFull { config: Arc::new(config), name })
 }
 
-fn tls(config: &TargetConfig) -> Result<(Tls, Vec<TrustAnchor<'static>>), ServeError> {
-    let TargetTls::VerifyFull { ca, server_name } = &config.tls else {
-        let tls = if config.tls == TargetTls::Require { unverified(&config.host)? } else { Tls::Off };
+fn tls(config: &TargetConfig, wanted: &TargetTls) -> Result<(Tls, Vec<TrustAnchor<'static>>), ServeError> {
+    let TargetTls::VerifyFull { ca, server_name } = wanted else {
+        let tls = if *wanted == TargetTls::Require { unverified(&config.host)? } else { Tls::Off };
         return Ok((tls, Vec::new()));
     };
     let name = config.subject.name.clone();

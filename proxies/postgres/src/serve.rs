@@ -9,13 +9,14 @@ use policy_core::{Name, Protocol};
 use portcullis_gateway::config::{Config, TargetConfig};
 use portcullis_gateway::credential::{self, CredentialError};
 use portcullis_gateway::enforce::Gateway;
+use portcullis_gateway::listen::Unavailable;
+use portcullis_gateway::process::{Serving, Starting};
 use portcullis_gateway::tls::{ServerCertificate, TlsError};
 use tokio::sync::mpsc;
 
 use crate::catalogue::Live;
 use crate::command::shown::Shown;
 use crate::guard::{Dialer, Door, Doors, Finders, Guarded, Judging, StoredPins};
-use crate::listen::Unavailable;
 use crate::reach::{self, Reached};
 use crate::renew::Renewing;
 use crate::server::Server;
@@ -43,6 +44,9 @@ pub enum ServeError {
     /// A target's password is no text.
     #[error("the credential of target `{0}` is not UTF-8 text")]
     NotText(Box<str>),
+    /// A target speaks another protocol.
+    #[error("the target `{0}` is none of PostgreSQL's")]
+    OtherProtocol(Box<str>),
     /// What is looked for can't be compiled.
     #[error("the detectors can't be compiled: {0}")]
     Detectors(#[from] policy_core::mask::DetectorsError),
@@ -105,6 +109,19 @@ impl Proxy {
     }
 }
 
+/// Gets the proxy ready, for [`portcullis_gateway::process::run`].
+pub fn start(gateway: &Gateway) -> Starting<'_> {
+    Box::pin(async move {
+        let proxy = serve(gateway).await?;
+        Ok(Serving {
+            what: "PostgreSQL",
+            addresses: proxy.addresses()?,
+            fingerprint: proxy.fingerprint.clone(),
+            run: Box::pin(proxy.run()),
+        })
+    })
+}
+
 /// What a configuration comes to, with nothing of it in force yet.
 pub(crate) struct Served {
     pub(crate) settings: Settings,
@@ -131,14 +148,13 @@ impl Served {
         let tls = certificate.server_config()?;
         let tls = own.map(|own| ServerTls::new(tls, &own));
         let mut ways = Ways::new();
-        for target in config.targets.iter().filter(|target| target.subject.protocol == Protocol::POSTGRES) {
+        for target in config.targets_of(&Protocol::POSTGRES) {
             let name = target.subject.name.to_string();
             let way = way(gateway, config, target, before.get(&name)).await?;
             ways.insert(name, way);
         }
         let limits = Limits {
-            sessions: config.limits.connections,
-            sessions_a_source: config.limits.connections_per_address,
+            bounds: config.limits.bounds(),
             login: config.limits.authentication_time,
             idle: config.limits.idle_time,
             caps: Caps { statement: config.limits.statement_bytes, ..Limits::default().caps },

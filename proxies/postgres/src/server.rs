@@ -1,31 +1,27 @@
-//! Listening, and spreading sessions over workers.
+//! Listening, and what a connection goes through.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use policy_core::Principal;
+use portcullis_gateway::listen::{Listeners, Unavailable};
+use portcullis_gateway::throttle::Throttle;
+use portcullis_gateway::workers::{self, Connections};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 
 use crate::cancel::{Registration, Registry};
 use crate::connect;
 use crate::exchange;
-use crate::listen::{Listeners, Unavailable};
 use crate::refuse::{Refusal, Severity, SqlState};
 use crate::relay::{Judge, Relay, Transparent, Veil};
 use crate::settings::Settings;
-use crate::startup::{self, Arrival, Client, Rejected, Throttle};
+use crate::startup::{self, Arrival, Client, Rejected};
 use crate::transport::Transport;
 use crate::wire::frontend::Caps;
 use crate::wire::make;
-
-/// Bytes of stack of a worker: a statement's grammar is parsed on it.
-const STACK: usize = 32 << 20;
 
 /// Makes the judge and the veil of each session.
 pub trait Policing: Send + Sync + 'static {
@@ -112,24 +108,9 @@ impl<P: Policing> Server<P> {
     ///
     /// # Errors
     /// Where a worker can't be started.
-    pub async fn serve(mut self) -> io::Result<()> {
-        let count = self.shared.settings.load().limits.workers.max(1);
-        let workers = (0..count).map(|_| Worker::start(&self.shared)).collect::<io::Result<Vec<_>>>()?;
-        loop {
-            let (stream, source) = match self.listeners.accept().await {
-                Ok(accepted) => accepted,
-                // A connection that was gone again, or no descriptor left: those that are open go on.
-                Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                    continue;
-                }
-            };
-            let idlest = workers.iter().min_by_key(|worker| worker.sessions.load(Ordering::Relaxed));
-            let (Some(worker), Ok(stream)) = (idlest, stream.into_std()) else { continue };
-            worker.sessions.fetch_add(1, Ordering::Relaxed);
-            let _ = worker.queue.send((stream, source));
-        }
+    pub async fn serve(self) -> io::Result<()> {
+        let count = self.shared.settings.load().limits.workers;
+        workers::serve(self.listeners, self.shared, count).await
     }
 }
 
@@ -144,59 +125,10 @@ impl Switch {
     }
 }
 
-/// A thread with a runtime of its own. A session never leaves it.
-struct Worker {
-    queue: mpsc::UnboundedSender<(std::net::TcpStream, SocketAddr)>,
-    sessions: Arc<AtomicUsize>,
-}
-
-impl Worker {
-    fn start<P: Policing>(shared: &Arc<Shared<P>>) -> io::Result<Self> {
-        let (queue, mut arriving) = mpsc::unbounded_channel();
-        let sessions = Arc::new(AtomicUsize::new(0));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (shared, count) = (shared.clone(), sessions.clone());
-        let run = async move {
-            let (open, mut all_left) = mpsc::channel::<Infallible>(1);
-            while let Some((stream, source)) = arriving.recv().await {
-                let shared = shared.clone();
-                let leaving = Leaving(count.clone());
-                let open = open.clone();
-                tokio::spawn(async move {
-                    let _open = open;
-                    let _leaving = leaving;
-                    shared.connection(stream, source).await;
-                });
-            }
-            // Nobody new will come. Those who are here hold the other end until they leave.
-            drop(open);
-            let _ = all_left.recv().await;
-        };
-        std::thread::Builder::new()
-            .name("session worker".to_owned())
-            .stack_size(STACK)
-            .spawn(move || runtime.block_on(run))?;
-        Ok(Self { queue, sessions })
-    }
-}
-
-struct Leaving(Arc<AtomicUsize>);
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl<P: Policing> Shared<P> {
-    async fn connection(&self, stream: std::net::TcpStream, source: SocketAddr) {
-        let stream =
-            match TcpStream::from_std(stream).and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
-                Ok(stream) => stream,
-                Err(error) => return tracing::debug!(%source, %error, "a connection failed at once"),
-            };
+impl<P: Policing> Connections for Shared<P> {
+    async fn carry(&self, stream: TcpStream, source: SocketAddr) {
         let settings = self.settings.load_full();
-        let Some(place) = self.throttle.enter(source.ip(), &settings.limits) else {
+        let Some(place) = self.throttle.enter(source.ip(), &settings.limits.bounds) else {
             let refusal =
                 Refusal::new(SqlState::TOO_MANY, "too many connections or failed logins; try again later");
             return turn_away(&stream, &refusal);
@@ -224,7 +156,9 @@ impl<P: Policing> Shared<P> {
             }
         }
     }
+}
 
+impl<P: Policing> Shared<P> {
     async fn session(&self, mut client: Client, source: SocketAddr) {
         let end = match self.prepare(&client, source).await {
             Ok(prepared) => self.relay(client.transport, prepared).await,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_gateway::identity::IdentitySource;
+use portcullis_gateway::throttle::Bounds;
 
 use crate::connect::Target;
 use crate::wire::frontend::Caps;
@@ -53,17 +54,13 @@ impl ServerTls {
 /// Bounds on what clients can take.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Sessions at a time, those that are not admitted yet included.
-    pub sessions: usize,
-    /// Connections at a time from one address.
-    pub sessions_a_source: usize,
+    /// How many are let in.
+    pub bounds: Bounds,
     /// How long a client may take to prove itself.
     pub login: Duration,
     /// How long a session may be idle before it ends: no byte from its client, nothing running, nothing held.
     /// `None` is for ever.
     pub idle: Option<Duration>,
-    /// Failed logins from one address within a minute, before its connections are refused.
-    pub failures_a_minute: u32,
     /// The longest messages that are assembled.
     pub caps: Caps,
     /// Threads that run sessions.
@@ -73,11 +70,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            sessions: 1_000,
-            sessions_a_source: 500,
+            bounds: Bounds::default(),
             login: Duration::from_secs(15),
             idle: None,
-            failures_a_minute: 20,
             caps: Caps { statement: 1 << 20, bind: 16 << 20 },
             workers: 1,
         }

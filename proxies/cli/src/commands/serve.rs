@@ -1,6 +1,8 @@
 //! `serve`: the gateway itself.
 
-use portcullis_postgres::RunError;
+use policy_core::Protocol;
+use portcullis_gateway::config::Config;
+use portcullis_gateway::process::{self, RunError, Start};
 
 use crate::args::Serve;
 use crate::context::Context;
@@ -9,7 +11,8 @@ use crate::failure::{Answer, Failure, Outcome};
 pub(super) fn run(context: &Context, arguments: &Serve) -> Outcome {
     let config = context.config()?;
     let file = config.file.clone();
-    portcullis_postgres::run(config, arguments.dry_run).map_err(|error| failed(&error))?;
+    let proxies = proxies(&config);
+    process::run(config, arguments.dry_run, &proxies).map_err(|error| failed(&error))?;
     if arguments.dry_run {
         if context.output.is_json() {
             context.output.document(&serde_json::json!({ "ok": true, "configuration": file }))?;
@@ -18,6 +21,14 @@ pub(super) fn run(context: &Context, arguments: &Serve) -> Outcome {
         }
     }
     Ok(Answer::Yes)
+}
+
+/// The proxies that have something to guard.
+fn proxies(config: &Config) -> Vec<Start> {
+    let all: [(Protocol, Start); 2] =
+        [(Protocol::POSTGRES, portcullis_postgres::start), (Protocol::SSH, portcullis_ssh::start)];
+    let guards = |protocol: &Protocol| config.targets_of(protocol).next().is_some();
+    all.into_iter().filter(|(protocol, _)| guards(protocol)).map(|(_, start)| start).collect()
 }
 
 fn failed(error: &RunError) -> Failure {

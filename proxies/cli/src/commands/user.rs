@@ -32,6 +32,7 @@ pub(super) fn run(context: &Context, action: &args::User) -> Outcome {
                 person: person.clone(),
                 owner: owner.clone(),
                 disabled: false,
+                keys: Vec::new(),
             };
             add(context, user, password)
         }
@@ -55,6 +56,7 @@ fn add(context: &Context, mut user: User, password: &args::Password) -> Outcome 
             .help("an agent's owner is a local user; `portcullis user list` shows them"));
     }
     let was = store.user(&user.name).map_err(Failure::io)?;
+    user.keys = was.as_ref().map(|was| was.keys.clone()).unwrap_or_default();
     let password = password::new(password, &user.name)?;
     let verifier = Verifier::new(&user.name, &password)
         .map_err(|refused| Failure::configuration(format_args!("this password is not taken: {refused}")))?;

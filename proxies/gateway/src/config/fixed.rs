@@ -11,6 +11,7 @@ impl Config {
         keep("evidence", &mut self.evidence, &running.evidence, &mut left);
         keep("workers", &mut self.workers, &running.workers, &mut left);
         keep("listen.postgres", &mut self.listen.postgres, &running.listen.postgres, &mut left);
+        keep("listen.ssh", &mut self.listen.ssh, &running.listen.ssh, &mut left);
         keep("control.socket", &mut self.control, &running.control, &mut left);
         keep("health.listen", &mut self.health, &running.health, &mut left);
         keep("log.format", &mut self.log.format, &running.log.format, &mut left);

@@ -7,6 +7,7 @@ mod error;
 mod fixed;
 mod raw;
 mod resolve;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 pub use error::ConfigError;
 pub use raw::LogFormat;
+
+use crate::throttle::Bounds;
 
 /// The configuration in force. All paths are absolute or relative to the working directory, never to the file.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub struct Config {
     pub log: Log,
     /// The encrypted secrets file.
     pub secrets: Secrets,
+    /// What concerns SSH clients alone.
+    pub ssh: Ssh,
     /// What is guarded, by name; names are unique within a protocol.
     pub targets: Vec<Arc<TargetConfig>>,
 }
@@ -53,8 +58,10 @@ pub struct Config {
 /// Addresses by protocol.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// PostgreSQL clients.
+    /// PostgreSQL clients; none without such targets, unless the file names some.
     pub postgres: Vec<SocketAddr>,
+    /// SSH clients; the same.
+    pub ssh: Vec<SocketAddr>,
 }
 
 /// The certificate shown to clients.
@@ -83,6 +90,17 @@ pub struct Limits {
     pub held_commands: usize,
 }
 
+impl Limits {
+    /// What of them is counted before anybody is let in.
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            connections: self.connections,
+            connections_a_source: self.connections_per_address,
+            ..Bounds::default()
+        }
+    }
+}
+
 /// Logging.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -96,6 +114,16 @@ pub struct Log {
     pub rotate_bytes: u64,
     /// Rotated files kept.
     pub keep: usize,
+}
+
+/// SSH clients.
+#[derive(Clone, Debug, Default)]
+pub struct Ssh {
+    /// The gateway's host key (OpenSSH's private key format, without a passphrase); `None` is generated and kept in the
+    /// state directory.
+    pub host_key: Option<PathBuf>,
+    /// Files of authorities, a public key a line, whose user certificates are accepted.
+    pub user_authorities: Vec<PathBuf>,
 }
 
 /// Where secrets are, and the key that opens them.
@@ -125,14 +153,34 @@ pub struct TargetConfig {
     pub host: String,
     /// TCP port, or the number in the Unix socket's name.
     pub port: u16,
-    /// The database on the target; the target's name unless given.
-    pub database: String,
     /// The account on the target.
     pub user: String,
-    /// Where its password is; `None` for accounts that need none.
+    /// Where its credential is; `None` for accounts that need none, and for SSH targets that trust the gateway's own
+    /// authority.
     pub credential: Option<CredentialSource>,
-    /// How the leg to the target is protected.
-    pub tls: TargetTls,
+    /// What only its protocol has.
+    pub leg: Leg,
+}
+
+/// What only one protocol's targets have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leg {
+    /// PostgreSQL.
+    Postgres {
+        /// The database on the target; the target's name unless given.
+        database: String,
+        /// How the leg is protected.
+        tls: TargetTls,
+    },
+    /// SSH.
+    Ssh {
+        /// The host keys that the target may show, in OpenSSH's text form (`ssh-ed25519 AAAA…`).
+        host_keys: Vec<String>,
+        /// The authorities whose host certificates it may show, in the same form.
+        host_authorities: Vec<String>,
+        /// A file of OpenSSH's `known_hosts` format that names the target.
+        known_hosts: Option<PathBuf>,
+    },
 }
 
 /// Where a target's credential comes from. Never the credential itself.
@@ -185,6 +233,15 @@ impl Config {
     /// A commented configuration to start from.
     pub const fn example() -> &'static str {
         include_str!("example.toml")
+    }
+
+    /// The targets of a protocol.
+    pub fn targets_of<'a>(
+        &'a self,
+        protocol: &policy_core::Protocol,
+    ) -> impl Iterator<Item = &'a Arc<TargetConfig>> + use<'a> {
+        let protocol = protocol.clone();
+        self.targets.iter().filter(move |target| target.subject.protocol == protocol)
     }
 
     /// The target of this name and protocol.

@@ -27,6 +27,8 @@ pub(super) struct Raw {
     pub(super) log: Log,
     #[serde(default)]
     pub(super) secrets: Secrets,
+    #[serde(default)]
+    pub(super) ssh: Ssh,
     pub(super) target: Option<Vec<Spanned<Target>>>,
 }
 
@@ -34,6 +36,7 @@ pub(super) struct Raw {
 #[serde(deny_unknown_fields)]
 pub(super) struct Listen {
     pub(super) postgres: Option<Spanned<OneOrMore>>,
+    pub(super) ssh: Option<Spanned<OneOrMore>>,
 }
 
 /// One address, or a list of them.
@@ -106,6 +109,14 @@ pub(super) struct Secrets {
     pub(super) key_env: Option<Spanned<String>>,
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ssh {
+    pub(super) host_key: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) user_authorities: Vec<Spanned<PathBuf>>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Target {
@@ -115,16 +126,19 @@ pub(super) struct Target {
     pub(super) database: Option<Spanned<String>>,
     pub(super) user: Spanned<String>,
     pub(super) credential: Option<Spanned<Credential>>,
-    #[serde(default)]
-    pub(super) tls: TargetTls,
+    pub(super) tls: Option<Spanned<TargetTls>>,
+    pub(super) host_keys: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) known_hosts: Option<Spanned<PathBuf>>,
+    pub(super) host_authorities: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum TargetProtocol {
     Postgres,
+    Ssh,
 }
 
 #[derive(Deserialize)]

@@ -1,19 +1,19 @@
 //! From the file as written to the configuration in force: defaults, relations between keys, bounds.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy_core::{Protocol, Target};
+use policy_core::Protocol;
 use toml::Spanned;
 
-use super::raw::{self, OneOrMore, Raw, TargetProtocol, TlsMode};
+use super::raw::{self, OneOrMore, Raw};
 use super::{
-    Config, ConfigError, CredentialSource, Limits, Listen, Log, Secrets, SecretsKey, ServerTls, TargetConfig,
-    TargetTls,
+    Config, ConfigError, CredentialSource, Limits, Listen, Log, Secrets, SecretsKey, ServerTls, Ssh,
+    TargetConfig,
 };
 
 pub(super) fn resolve(file: &Path, source: &str, raw: Raw) -> Result<Config, ConfigError> {
@@ -26,34 +26,35 @@ pub(super) fn resolve(file: &Path, source: &str, raw: Raw) -> Result<Config, Con
         evidence: raw.evidence.map_or_else(|| state.join("evidence"), |path| r.path(&path)),
         policies: r.policies(raw.policies)?,
         workers: r.workers(raw.workers)?,
-        listen: r.listen(raw.listen)?,
+        listen: r.listen(raw.listen, &targets)?,
         tls: r.server_tls(raw.tls)?,
         limits: r.limits(raw.limits)?,
         control: raw.control.socket.map_or_else(|| state.join("control.sock"), |path| r.path(&path)),
         health: r.health(raw.health)?,
         log: r.log(raw.log)?,
         secrets: r.secrets(raw.secrets, &state)?,
+        ssh: r.ssh(raw.ssh)?,
         targets,
         state,
     })
 }
 
-struct Resolver<'a> {
+pub(super) struct Resolver<'a> {
     file: &'a Path,
     source: &'a str,
     base: PathBuf,
 }
 
 impl Resolver<'_> {
-    fn fault(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+    pub(super) fn fault(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
         ConfigError::at(self.file, self.source, span, message)
     }
 
-    fn path(&self, path: &Path) -> PathBuf {
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
     }
 
-    fn existing(&self, path: &Spanned<PathBuf>, key: &str) -> Result<PathBuf, ConfigError> {
+    pub(super) fn existing(&self, path: &Spanned<PathBuf>, key: &str) -> Result<PathBuf, ConfigError> {
         let full = self.path(path.get_ref());
         if full.is_file() {
             return Ok(full);
@@ -101,20 +102,43 @@ impl Resolver<'_> {
         Ok(NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN))
     }
 
-    fn listen(&self, listen: raw::Listen) -> Result<Listen, ConfigError> {
-        let Some(postgres) = listen.postgres else {
-            return Ok(Listen { postgres: vec![SocketAddr::from(([127, 0, 0, 1], 6432))] });
-        };
-        let span = postgres.span();
-        let addresses = match postgres.into_inner() {
+    /// A protocol without targets listens nowhere, unless the file says where.
+    fn listen(&self, listen: raw::Listen, targets: &[Arc<TargetConfig>]) -> Result<Listen, ConfigError> {
+        let has = |protocol| targets.iter().any(|target| target.subject.protocol == protocol);
+        let default = |port| vec![SocketAddr::from(([127, 0, 0, 1], port))];
+        Ok(Listen {
+            postgres: match listen.postgres {
+                Some(postgres) => self.sockets(postgres, "listen.postgres")?,
+                None if has(Protocol::POSTGRES) => default(6432),
+                None => Vec::new(),
+            },
+            ssh: match listen.ssh {
+                Some(ssh) => self.sockets(ssh, "listen.ssh")?,
+                None if has(Protocol::SSH) => default(2222),
+                None => Vec::new(),
+            },
+        })
+    }
+
+    fn sockets(&self, addresses: Spanned<OneOrMore>, key: &str) -> Result<Vec<SocketAddr>, ConfigError> {
+        let span = addresses.span();
+        let addresses = match addresses.into_inner() {
             OneOrMore::One(address) => vec![address],
             OneOrMore::More(addresses) => addresses,
         };
-        let postgres = addresses
-            .iter()
-            .map(|address| self.socket(address, span.clone(), "listen.postgres"))
-            .collect::<Result<_, _>>()?;
-        Ok(Listen { postgres })
+        addresses.iter().map(|address| self.socket(address, span.clone(), key)).collect()
+    }
+
+    fn ssh(&self, ssh: raw::Ssh) -> Result<Ssh, ConfigError> {
+        let existing = |key: &str, file: &Spanned<PathBuf>| self.existing(file, key);
+        Ok(Ssh {
+            host_key: ssh.host_key.map(|file| existing("ssh.host_key", &file)).transpose()?,
+            user_authorities: ssh
+                .user_authorities
+                .iter()
+                .map(|file| existing("ssh.user_authorities", file))
+                .collect::<Result<_, _>>()?,
+        })
     }
 
     fn socket(&self, address: &str, span: Range<usize>, key: &str) -> Result<SocketAddr, ConfigError> {
@@ -241,95 +265,7 @@ impl Resolver<'_> {
         Ok(targets)
     }
 
-    fn target(&self, raw: raw::Target) -> Result<TargetConfig, ConfigError> {
-        let TargetProtocol::Postgres = raw.protocol;
-        let name = raw.name.get_ref();
-        if name.is_empty() || name.len() > 63 || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            let message =
-                "a target's `name` is 1 to 63 bytes without white space: clients type it as database name";
-            return Err(self.fault(raw.name.span(), message));
-        }
-        let (host, port) = self.host_and_port(&raw.address, 5432)?;
-        if raw.user.get_ref().is_empty() {
-            return Err(self.fault(raw.user.span(), "`user` is empty: name the account on the target"));
-        }
-        let tls = self.target_tls(raw.tls, &host)?;
-        let credential = raw.credential.map(|credential| self.credential(credential)).transpose()?;
-        Ok(TargetConfig {
-            subject: Arc::new(Target {
-                name: name.as_str().into(),
-                protocol: Protocol::POSTGRES,
-                labels: raw.labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
-            }),
-            database: raw.database.map_or_else(|| name.clone(), Spanned::into_inner),
-            user: raw.user.into_inner(),
-            host,
-            port,
-            credential,
-            tls,
-        })
-    }
-
-    /// `host`, `host:port`, `[v6]:port` or `/directory[:port]` of a Unix socket.
-    fn host_and_port(&self, address: &Spanned<String>, default: u16) -> Result<(String, u16), ConfigError> {
-        let text = address.get_ref().as_str();
-        let bad = || {
-            self.fault(address.span(), format!("`{text}` is no address of a target"))
-                .help("such as \"db.example.org:5432\", \"[::1]:5432\" or \"/run/postgresql\"")
-        };
-        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            let (host, rest) = rest.split_once(']').ok_or_else(bad)?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?;
-            (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or_else(bad)?) })
-        } else {
-            match text.rsplit_once(':') {
-                Some((host, _)) if host.contains(':') => return Err(bad()),
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            }
-        };
-        let port = match port {
-            None => default,
-            Some(port) => port.parse().ok().filter(|&port| port != 0).ok_or_else(bad)?,
-        };
-        if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(bad());
-        }
-        Ok((host.to_owned(), port))
-    }
-
-    fn target_tls(&self, raw: raw::TargetTls, host: &str) -> Result<TargetTls, ConfigError> {
-        let mode = raw.mode.as_ref().map_or(TlsMode::VerifyFull, |mode| *mode.get_ref());
-        if mode != TlsMode::VerifyFull {
-            if let Some(ca) = &raw.ca {
-                let message = "`ca` is checked only with `mode = \"verify-full\"`";
-                return Err(self.fault(ca.span(), message).help("drop `ca`, or drop `mode` to verify"));
-            }
-            if let Some(name) = &raw.server_name {
-                return Err(
-                    self.fault(name.span(), "`server_name` is checked only with `mode = \"verify-full\"`")
-                );
-            }
-        }
-        match mode {
-            TlsMode::VerifyFull => Ok(TargetTls::VerifyFull {
-                ca: raw.ca.map(|ca| self.existing(&ca, "ca")).transpose()?,
-                server_name: raw.server_name.map_or_else(|| host.to_owned(), Spanned::into_inner),
-            }),
-            TlsMode::Require => Ok(TargetTls::Require),
-            TlsMode::DisableOverNetwork => Ok(TargetTls::Disable),
-            TlsMode::Disable if stays_on_this_machine(host) => Ok(TargetTls::Disable),
-            TlsMode::Disable => {
-                let span = raw.mode.map_or(0..0, |mode| mode.span());
-                let message = format!("`disable` would send the credential to `{host}` in the clear");
-                Err(self.fault(span, message).help(
-                    "use `verify-full`; or, if the network between is trusted, spell it out: `disable-over-network`",
-                ))
-            }
-        }
-    }
-
-    fn credential(&self, raw: Spanned<raw::Credential>) -> Result<CredentialSource, ConfigError> {
+    pub(super) fn credential(&self, raw: Spanned<raw::Credential>) -> Result<CredentialSource, ConfigError> {
         let span = raw.span();
         let raw::Credential { env, file, secret } = raw.into_inner();
         match (env, file, secret) {
@@ -341,10 +277,6 @@ impl Resolver<'_> {
                 .help("such as { env = \"SHOP_PASSWORD\" }; a password itself never stands in this file")),
         }
     }
-}
-
-fn stays_on_this_machine(host: &str) -> bool {
-    host.starts_with('/') || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Whether a text is a level, or a list of `module=level` with at most a bare level among them. tracing-subscriber

@@ -24,7 +24,7 @@ fn example_works() {
     assert_eq!(config.targets.len(), 1);
     let target = config.target(&policy_core::Protocol::POSTGRES, "shop").expect("the example's target");
     assert_eq!(target.credential, Some(CredentialSource::Env("SHOP_PASSWORD".into())));
-    assert_eq!(target.tls, TargetTls::Disable);
+    assert!(matches!(target.leg, Leg::Postgres { tls: TargetTls::Disable, .. }));
 }
 
 #[test]
@@ -34,8 +34,9 @@ fn defaults_are_safe() {
     assert!(config.listen.postgres.iter().all(|address| address.ip().is_loopback()));
     assert_eq!(config.health, None);
     let target = &config.targets[0];
-    assert_eq!(target.tls, TargetTls::VerifyFull { ca: None, server_name: "127.0.0.1".into() });
-    assert_eq!((target.port, target.database.as_str()), (5432, "shop"));
+    let tls = TargetTls::VerifyFull { ca: None, server_name: "127.0.0.1".into() };
+    assert_eq!(target.leg, Leg::Postgres { database: "shop".into(), tls });
+    assert_eq!(target.port, 5432);
 }
 
 #[test]

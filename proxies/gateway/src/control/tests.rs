@@ -63,6 +63,7 @@ impl House {
                 person: None,
                 owner,
                 disabled: false,
+                keys: Vec::new(),
             };
             store.ask(move |store| store.put_user(&user)).await.expect("stored");
         }

@@ -35,8 +35,11 @@ pub fn load(source: &CredentialSource, secrets: &Secrets) -> Result<Secret, Cred
     }
 }
 
-/// Reads a file that nobody but its owner can read, and that this user or root owns.
-pub(crate) fn read_private(path: &Path) -> Result<Vec<u8>, CredentialError> {
+/// Reads a file that nobody but its owner can read, and that this user or root owns; at most 64 KiB.
+///
+/// # Errors
+/// Where it isn't there, is too long, or could have been read or changed by others.
+pub fn read_private(path: &Path) -> Result<Vec<u8>, CredentialError> {
     let unreadable = |error| CredentialError::Unreadable(path.to_owned(), error);
     let file = File::open(path).map_err(unreadable)?;
     // Of the open file, so that what is checked is what is read.

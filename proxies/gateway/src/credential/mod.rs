@@ -4,7 +4,7 @@ mod load;
 mod sealed;
 mod secret;
 
-pub(crate) use load::read_private;
-pub use load::{CredentialError, load};
+
+pub use load::{CredentialError, load, read_private};
 pub use sealed::{SealedError, SecretsFile};
 pub use secret::Secret;

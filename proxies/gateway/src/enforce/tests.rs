@@ -90,6 +90,7 @@ impl House {
             person: None,
             owner: None,
             disabled: false,
+            keys: Vec::new(),
         };
         self.gateway.store().ask(move |store| store.put_user(&user)).await.expect("stored");
     }

@@ -1,12 +1,11 @@
 //! Accounts that are given, not stored: for tests, and for services that keep their own.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 
 use policy_core::Principal;
 
 use super::scram::Verifier;
-use super::users::{Claim, IdentityError, IdentitySource, Mock};
+use super::users::{Answer, Claim, IdentitySource, Mock};
 
 /// Accounts in memory.
 #[derive(Debug)]
@@ -24,10 +23,7 @@ impl FixedUsers {
 }
 
 impl IdentitySource for FixedUsers {
-    fn claim<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<Claim, IdentityError>> + Send + 'a>> {
+    fn claim<'a>(&'a self, name: &'a str) -> Answer<'a, Claim> {
         let claim = match self.users.get(name) {
             Some((principal, verifier)) => Claim::new(verifier.clone(), Some(principal.clone())),
             None => Claim::new(self.mock.verifier(name), None),
@@ -35,11 +31,13 @@ impl IdentitySource for FixedUsers {
         Box::pin(std::future::ready(Ok(claim)))
     }
 
-    fn current<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<Principal>, IdentityError>> + Send + 'a>> {
+    fn current<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Principal>> {
         let principal = self.users.get(name).map(|(principal, _)| principal.clone());
         Box::pin(std::future::ready(Ok(principal)))
+    }
+
+    /// Accounts that are given have passwords only.
+    fn keys<'a>(&'a self, _: &'a str) -> Answer<'a, Vec<String>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }

@@ -9,4 +9,4 @@ mod users;
 
 pub use fixed::FixedUsers;
 pub use scram::{NotAVerifier, PasswordRefused, Verifier};
-pub use users::{Claim, IdentityError, IdentitySource, LocalUsers, Proven};
+pub use users::{Answer, Claim, IdentityError, IdentitySource, LocalUsers, Proven};

@@ -11,17 +11,18 @@ use crate::store::{Keeper, StoreError, User};
 /// Where accounts come from.
 pub trait IdentitySource: Send + Sync + std::fmt::Debug {
     /// The claim to a name. Given for every name, so that whether it exists can't be told.
-    fn claim<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<Claim, IdentityError>> + Send + 'a>>;
+    fn claim<'a>(&'a self, name: &'a str) -> Answer<'a, Claim>;
 
     /// The account of this name as it is now: its groups, and whether it may still act.
-    fn current<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<Principal>, IdentityError>> + Send + 'a>>;
+    fn current<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Principal>>;
+
+    /// The public keys that an account may prove to hold, in OpenSSH's text form; none where there is no such account, or
+    /// it may not act.
+    fn keys<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>>;
 }
+
+/// What an [`IdentitySource`] answers with.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, IdentityError>> + Send + 'a>>;
 
 /// Why an account could not be looked up. Nobody is let in.
 #[derive(Debug, thiserror::Error)]
@@ -123,10 +124,7 @@ impl std::fmt::Debug for LocalUsers {
 }
 
 impl IdentitySource for LocalUsers {
-    fn claim<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<Claim, IdentityError>> + Send + 'a>> {
+    fn claim<'a>(&'a self, name: &'a str) -> Answer<'a, Claim> {
         Box::pin(async move {
             let Some(user) = self.find(name).await? else {
                 return Ok(Claim { verifier: self.mock.verifier(name), principal: None });
@@ -137,11 +135,15 @@ impl IdentitySource for LocalUsers {
         })
     }
 
-    fn current<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<Principal>, IdentityError>> + Send + 'a>> {
+    fn current<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Principal>> {
         Box::pin(async move { Ok(self.find(name).await?.and_then(active)) })
+    }
+
+    fn keys<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>> {
+        Box::pin(async move {
+            let user = self.find(name).await?.filter(|user| !user.disabled);
+            Ok(user.map(|user| user.keys).unwrap_or_default())
+        })
     }
 }
 
@@ -177,6 +179,7 @@ mod tests {
                 person: None,
                 owner: None,
                 disabled,
+                keys: Vec::new(),
             };
             keeper.ask(move |store| store.put_user(&user)).await.expect("stored");
         }

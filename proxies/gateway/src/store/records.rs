@@ -212,6 +212,8 @@ pub struct User {
     pub owner: Option<String>,
     /// Whether it may neither log in nor vote.
     pub disabled: bool,
+    /// Public keys that it may prove to hold, in OpenSSH's text form.
+    pub keys: Vec<String>,
 }
 
 /// What a column that a policy tags resolved to on a target: renaming it doesn't untag it.

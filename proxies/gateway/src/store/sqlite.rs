@@ -16,7 +16,7 @@ use super::{
 use crate::session::SessionId;
 
 /// Brings a store from the version that is its index to the next. Never changed once released, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("keys.sql")];
 /// How long a writer waits for another instance's transaction.
 const BUSY: Duration = Duration::from_secs(2);
 /// An instance that has not been heard of for this long is dead.
@@ -359,10 +359,10 @@ impl Store for Sqlite {
     }
 
     fn put_user(&mut self, user: &User) -> Result<(), StoreError> {
-        let groups = json(&user.groups)?;
+        let (groups, keys) = (json(&user.groups)?, json(&user.keys)?);
         self.with(|db| {
             db.execute(
-                "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
                     user.name,
                     user.verifier,
@@ -370,7 +370,8 @@ impl Store for Sqlite {
                     groups,
                     user.person,
                     user.owner,
-                    user.disabled
+                    user.disabled,
+                    keys
                 ],
             )
             .map(drop)
@@ -403,7 +404,7 @@ impl Store for Sqlite {
     }
 }
 
-const USER: &str = "SELECT name, verifier, kind, groups, person, owner, disabled FROM users";
+const USER: &str = "SELECT name, verifier, kind, groups, person, owner, disabled, keys FROM users";
 const APPROVAL: &str =
     "SELECT number, instance, session, principal, kind, person, owner, target, binding, shown,
     revealed, actions, holds, justification, in_transaction, created, deadline, state, decided_by, reason
@@ -418,6 +419,7 @@ fn user(row: &Row<'_>) -> Result<User, rusqlite::Error> {
         person: row.get(4)?,
         owner: row.get(5)?,
         disabled: row.get(6)?,
+        keys: from_json(row, 7)?,
     })
 }
 

@@ -138,6 +138,7 @@ fn users_and_pins_read_back() {
         person: None,
         owner: Some("bob".into()),
         disabled: false,
+        keys: Vec::new(),
     };
     one.put_user(&user).expect("stored");
     assert_eq!(two.user("ana").expect("read"), Some(user.clone()));

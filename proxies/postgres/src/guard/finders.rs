@@ -1,25 +1,19 @@
 //! What is looked for in a target's replies, whichever column it is in.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use policy_core::mask::{Detector, Detectors, DetectorsError, Literals, MaskKey, Scratch, Transform};
+use policy_core::mask::{Detectors, DetectorsError, MaskKey, Scratch};
 use portcullis_gateway::credential::Secret;
 use portcullis_gateway::enforce::Judged;
+use portcullis_gateway::finders;
 
 use crate::mask::finder::{Finder, Found};
 
-/// What is looked for, and what becomes of it.
-type Rules = Vec<(Detector, Transform)>;
-/// What looks for it; nothing where there is nothing to look for.
-type Compiled = Option<Arc<dyn Finder>>;
-
-/// Compiled detectors, by what a decision asks for.
+/// What looks through a target's replies.
 pub struct Finders {
-    secrets: Vec<Secret>,
+    finders: finders::Finders,
     key: MaskKey,
-    /// Few: one for each combination of rules that mask values.
-    compiled: Mutex<Vec<(Rules, Compiled)>>,
 }
 
 impl Finders {
@@ -28,40 +22,24 @@ impl Finders {
     /// # Errors
     /// Where the automaton can't be built, which no input can cause.
     pub fn new(secrets: Vec<Secret>, key: MaskKey) -> Result<Self, DetectorsError> {
-        let finders = Self { secrets, key, compiled: Mutex::default() };
-        let plain = finders.compile(&[])?;
-        finders.compiled.lock().unwrap_or_else(PoisonError::into_inner).push((Vec::new(), plain));
-        Ok(finders)
+        Ok(Self { finders: finders::Finders::new(secrets)?, key })
     }
 
     /// What is looked for under a decision; without one, credentials alone. Where it can't be compiled, everything
     /// is a find.
     pub fn of(&self, judged: Option<&Judged>) -> Option<Arc<dyn Finder>> {
-        let rules = judged.map_or_else(Vec::new, |judged| judged.policy().value_masks(judged.obligations()));
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, finder)) = compiled.iter().find(|(known, _)| *known == rules) {
-            return finder.clone();
+        match self.finders.of(judged) {
+            Ok(detectors) => Some(Arc::new(Searching { detectors: detectors?, key: self.key.clone() })),
+            Err(error) => {
+                tracing::error!(%error, "detectors can't be compiled: no text is shown");
+                Some(Arc::new(Everything))
+            }
         }
-        let finder = self.compile(&rules).unwrap_or_else(|error| {
-            tracing::error!(%error, "detectors can't be compiled: no text is shown");
-            Some(Arc::new(Everything))
-        });
-        compiled.push((rules, finder.clone()));
-        finder
-    }
-
-    fn compile(&self, rules: &[(Detector, Transform)]) -> Result<Option<Arc<dyn Finder>>, DetectorsError> {
-        let literals = Literals::new(self.secrets.iter().map(Secret::expose))?;
-        let detectors = Detectors::new(rules)?.with_literals(literals);
-        if detectors.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(Searching { detectors, key: self.key.clone() })))
     }
 }
 
 struct Searching {
-    detectors: Detectors,
+    detectors: Arc<Detectors>,
     key: MaskKey,
 }
 

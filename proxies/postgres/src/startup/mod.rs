@@ -3,12 +3,9 @@
 mod negotiate;
 mod parameters;
 mod scram;
-mod throttle;
 
 use policy_core::Principal;
 use tokio::net::TcpStream;
-
-pub(crate) use throttle::Throttle;
 
 use crate::exchange::{self, Broken};
 use crate::refuse::{Refusal, Severity, SqlState};

@@ -151,6 +151,7 @@ impl House {
             person: None,
             owner: None,
             disabled: false,
+            keys: Vec::new(),
         };
         self.runtime
             .block_on(self.gateway().store().ask(move |store| store.put_user(&user)))

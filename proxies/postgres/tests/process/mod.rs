@@ -68,6 +68,7 @@ impl House {
             person: None,
             owner: None,
             disabled: false,
+            keys: Vec::new(),
         };
         open_store(&config).unwrap().put_user(&user).unwrap();
         house

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use policy_core::Protocol;
 use portcullis_evidence::inert;
-use portcullis_gateway::config::{Config, TargetConfig, TargetTls};
+use portcullis_gateway::config::{Config, Leg, TargetConfig, TargetTls};
 use portcullis_postgres::probe::{Power, ProbeError, Probed, probe};
 
 use super::finding::Finding;
@@ -15,7 +15,7 @@ const TESTED: std::ops::RangeInclusive<u32> = 15..=18;
 const SKEW: u64 = 5;
 
 pub(super) async fn examine(config: &Config, findings: &mut Vec<Finding>) {
-    for target in config.targets.iter().filter(|target| target.subject.protocol == Protocol::POSTGRES) {
+    for target in config.targets_of(&Protocol::POSTGRES) {
         let about = format!("target {}", inert::line(&target.subject.name));
         protection(&about, target, findings);
         match probe(target, &config.secrets).await {
@@ -36,7 +36,8 @@ fn protection(about: &str, target: &TargetConfig, findings: &mut Vec<Finding>) {
     let local = target.host.starts_with('/')
         || target.host == "localhost"
         || target.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match &target.tls {
+    let Leg::Postgres { tls, .. } = &target.leg else { return };
+    match tls {
         TargetTls::VerifyFull { .. } => {}
         TargetTls::Require => findings.push(
             Finding::warning(about, "its certificate is not checked (`mode = \"require\"`)")

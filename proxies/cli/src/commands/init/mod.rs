@@ -179,6 +179,8 @@ fn write(file: &PathBuf, text: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_gateway::config::Leg;
+
     use super::*;
 
     fn arguments(target: &str, database: &str) -> Init {
@@ -204,7 +206,12 @@ mod tests {
             let config = Config::parse(Path::new("portcullis.toml"), &text).expect(&text);
             let [target] = config.targets.as_slice() else { panic!("one target: {text}") };
             assert_eq!((target.host.as_str(), target.port), (host, port), "{text}");
-            assert_eq!((target.database.as_str(), target.user.as_str()), ("shop", "gate \"keeper\""));
+            assert_eq!(target.user, "gate \"keeper\"");
+            assert!(
+                matches!(&target.leg, Leg::Postgres { database, .. } if database == "shop"),
+                "{:?}",
+                target.leg
+            );
             assert_eq!(target.subject.labels.get("env").map(AsRef::as_ref), Some("dev"));
             assert_eq!(config.listen.postgres, ["[::1]:7000".parse().expect("an address")]);
             assert!(matches!(

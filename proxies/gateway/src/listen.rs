@@ -21,26 +21,35 @@ pub struct Unavailable {
 }
 
 /// Sockets that listen, one an address.
-pub(crate) struct Listeners {
+pub struct Listeners {
     all: Vec<TcpListener>,
     /// Where the next look begins, so that a busy address does not starve the others.
     next: usize,
 }
 
 impl Listeners {
-    /// Takes every address, or none.
-    pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Self, Unavailable> {
+    /// Takes every address, or none. Port 0 takes a free one; an IPv6 address takes IPv6 alone.
+    ///
+    /// # Errors
+    /// Where one of them can't be had.
+    pub fn bind(addresses: &[SocketAddr]) -> Result<Self, Unavailable> {
         let one = |&address| listen(address).map_err(|source| Unavailable { address, source });
         Ok(Self { all: addresses.iter().map(one).collect::<Result<_, _>>()?, next: 0 })
     }
 
     /// Where they listen, in the order given.
-    pub(crate) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+    ///
+    /// # Errors
+    /// Those of `getsockname`.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.all.iter().map(TcpListener::local_addr).collect()
     }
 
     /// The next connection on any of them.
-    pub(crate) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+    ///
+    /// # Errors
+    /// Those of `accept`: the connection is gone again, or the process has no descriptor left.
+    pub async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         std::future::poll_fn(|cx| self.poll_accept(cx)).await
     }
 

@@ -1,19 +1,38 @@
-//! The whole life of a gateway process that guards PostgreSQL: start, serve, reload, drain, stop.
+//! The whole life of a gateway process: start, serve, reload, drain, stop.
 
 use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
-use portcullis_gateway::config::Config;
-use portcullis_gateway::control::{ControlServer, ServeError as ControlError};
-use portcullis_gateway::enforce::Gateway;
-use portcullis_gateway::lifecycle::{self, Signals, Wish};
-use portcullis_gateway::start::StartError;
-use portcullis_gateway::telemetry::{self, HealthServer};
-
-use crate::serve::{ServeError, serve};
+use crate::config::Config;
+use crate::control::{ControlServer, ServeError as ControlError};
+use crate::enforce::Gateway;
+use crate::lifecycle::{self, Signals, Wish};
+use crate::reload::Fault;
+use crate::start::StartError;
+use crate::telemetry::{self, HealthServer};
 
 /// How long sessions may take to finish once the gateway was asked to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Gets a proxy ready: its addresses taken, nothing served yet.
+pub type Start = for<'a> fn(&'a Gateway) -> Starting<'a>;
+
+/// See [`Start`].
+pub type Starting<'a> = Pin<Box<dyn Future<Output = Result<Serving, Fault>> + Send + 'a>>;
+
+/// A proxy that has its addresses.
+pub struct Serving {
+    /// What it guards, such as `PostgreSQL`.
+    pub what: &'static str,
+    /// Where clients reach it.
+    pub addresses: Vec<SocketAddr>,
+    /// What clients know it by: the fingerprint of its certificate or host key.
+    pub fingerprint: String,
+    /// Serves until it is dropped.
+    pub run: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
+}
 
 /// Why a gateway does not run, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -21,15 +40,15 @@ pub enum RunError {
     /// Something it needs is missing, broken, or taken by another instance.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The proxy does not start.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
+    /// A proxy does not start.
+    #[error("{0}")]
+    Serve(#[source] Fault),
     /// The control socket can't be had.
     #[error(transparent)]
     Control(#[from] ControlError),
     /// The address of health and metrics can't be had.
     #[error("can't listen on {0} for health and metrics: {1}")]
-    Health(std::net::SocketAddr, #[source] io::Error),
+    Health(SocketAddr, #[source] io::Error),
     /// The system refuses something.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),
@@ -38,11 +57,11 @@ pub enum RunError {
     Close(#[from] portcullis_evidence::AppendError),
 }
 
-/// Runs until the process is told to stop. With `dry_run` it gets everything ready, and stops before it serves.
+/// Runs proxies until the process is told to stop. With `dry_run` it gets everything ready, and stops before it serves.
 ///
 /// # Errors
 /// See [`RunError`].
-pub fn run(config: Config, dry_run: bool) -> Result<(), RunError> {
+pub fn run(config: Config, dry_run: bool, proxies: &[Start]) -> Result<(), RunError> {
     lifecycle::prepare()?;
     let log = telemetry::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -50,7 +69,10 @@ pub fn run(config: Config, dry_run: bool) -> Result<(), RunError> {
         let mut signals = Signals::listen()?;
         let health = config.health;
         let gateway = Gateway::start(config)?;
-        let proxy = serve(&gateway).await?;
+        let mut ready = Vec::with_capacity(proxies.len());
+        for start in proxies {
+            ready.push(start(&gateway).await.map_err(RunError::Serve)?);
+        }
         if dry_run {
             return Ok(gateway.close("dry run")?);
         }
@@ -61,25 +83,20 @@ pub fn run(config: Config, dry_run: bool) -> Result<(), RunError> {
             ),
             None => None,
         };
-        let addresses: Vec<_> = proxy.addresses()?.iter().map(ToString::to_string).collect();
-        tracing::info!(
-            addresses = addresses.join(", "),
-            certificate = proxy.fingerprint,
-            "guarding PostgreSQL"
-        );
-        let serving = tokio::spawn(proxy.run());
+        let serving: Vec<_> = ready.into_iter().map(begin).collect();
+        let stop_accepting = || serving.iter().for_each(tokio::task::JoinHandle::abort);
         let reason = loop {
             match signals.next().await {
                 Wish::Reload => gateway.on_hangup(log.as_ref()).await,
                 Wish::Drain => {
-                    serving.abort();
+                    stop_accepting();
                     tokio::select! {
                         () = gateway.drain(PATIENCE) => break "SIGTERM",
                         () = second(&mut signals) => break "stopped twice",
                     }
                 }
                 Wish::Stop => {
-                    serving.abort();
+                    stop_accepting();
                     gateway.drain(Duration::ZERO).await;
                     break "SIGINT";
                 }
@@ -87,6 +104,13 @@ pub fn run(config: Config, dry_run: bool) -> Result<(), RunError> {
         };
         Ok(gateway.close(reason)?)
     })
+}
+
+fn begin(proxy: Serving) -> tokio::task::JoinHandle<io::Result<()>> {
+    let addresses: Vec<_> = proxy.addresses.iter().map(ToString::to_string).collect();
+    let (addresses, fingerprint) = (addresses.join(", "), proxy.fingerprint);
+    tracing::info!(addresses, fingerprint, "guarding {}", proxy.what);
+    tokio::spawn(proxy.run)
 }
 
 /// Resolves when the operator loses patience.

@@ -5,16 +5,31 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::settings::Limits;
-
 /// The time over which failed logins are counted.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses remembered at most. Beyond it those without a connection are forgotten.
 const ADDRESSES: usize = 10_000;
 
+/// How much is let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections at a time, those that have not proven themselves included.
+    pub connections: usize,
+    /// Connections at a time from one address.
+    pub connections_a_source: usize,
+    /// Failed logins from one address within a minute, before its connections are refused.
+    pub failures_a_minute: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 1_000, connections_a_source: 500, failures_a_minute: 20 }
+    }
+}
+
 /// Counts connections and failed logins by address.
 #[derive(Default)]
-pub(crate) struct Throttle(Mutex<Counts>);
+pub struct Throttle(Mutex<Counts>);
 
 #[derive(Default)]
 struct Counts {
@@ -29,17 +44,17 @@ struct Source {
 }
 
 /// A connection's place, given back when this is dropped.
-pub(crate) struct Place {
+pub struct Place {
     throttle: Arc<Throttle>,
     source: IpAddr,
 }
 
 impl Throttle {
     /// A place for a connection from `source`; none if it, or everybody together, has had enough.
-    pub(crate) fn enter(self: &Arc<Self>, source: IpAddr, limits: &Limits) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, source: IpAddr, bounds: &Bounds) -> Option<Place> {
         let now = Instant::now();
         let mut counts = self.lock();
-        if counts.open >= limits.sessions {
+        if counts.open >= bounds.connections {
             return None;
         }
         if counts.sources.len() >= ADDRESSES {
@@ -49,7 +64,7 @@ impl Throttle {
         if now.duration_since(entry.since) > WINDOW {
             entry.failures = 0;
         }
-        if entry.open >= limits.sessions_a_source || entry.failures >= limits.failures_a_minute {
+        if entry.open >= bounds.connections_a_source || entry.failures >= bounds.failures_a_minute {
             return None;
         }
         entry.open += 1;
@@ -64,7 +79,7 @@ impl Throttle {
 
 impl Place {
     /// Notes a failed login.
-    pub(crate) fn failed(&self) {
+    pub fn failed(&self) {
         if let Some(source) = self.throttle.lock().sources.get_mut(&self.source) {
             if source.failures == 0 {
                 source.since = Instant::now();
