@@ -14,12 +14,14 @@ mod event;
 mod reader;
 mod recorder;
 mod tape;
+mod utf8;
 
-pub use event::{Event, RecordedDecision};
+pub use event::{Event, FileResult, RecordedDecision, Stream};
 pub use reader::{End, Played, Reader};
 pub(crate) use recorder::sum;
 pub use recorder::{Recorder, RecorderError, RecorderOptions, Recording};
 pub use tape::PushError;
+pub use utf8::Utf8Stream;
 
 /// What a closed recording's file name ends in.
 pub(crate) const CLOSED: &str = ".ndjson.zst";

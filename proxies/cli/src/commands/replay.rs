@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_evidence::inert;
 use portcullis_evidence::read::{self, Command, Ending};
 use portcullis_evidence::record::{DecisionKind, Parameter, Result as CommandResult};
-use portcullis_evidence::recording::{self, End, Event, Reader};
+use portcullis_evidence::recording::{self, End, Event, FileResult, Reader, Stream};
 use serde_json::json;
 
 use crate::args::Replay;
@@ -154,7 +154,22 @@ impl Screen {
             Event::Columns { .. } | Event::Row { .. } => Ok(()),
             Event::RowsOmitted { rows, .. } => self.say(at, &format!("     {rows} more rows, counted only")),
             Event::Input { text, .. } => self.say(at, &format!("  <- {}", inert::line(text))),
-            Event::Output { text, .. } => self.say(at, &format!("  -> {}", inert::line(text))),
+            Event::Output { stream: Stream::Stdout, text, .. } => {
+                self.say(at, &format!("  -> {}", inert::line(text)))
+            }
+            Event::Output { stream: Stream::Stderr, text, .. } => {
+                self.say(at, &format!("  2> {}", inert::line(text)))
+            }
+            Event::Terminal { command, term, columns, rows } => {
+                self.say(at, &format!("#{command} terminal {}, {columns}×{rows}", inert::line(term)))
+            }
+            Event::Resize { command, columns, rows } => {
+                self.say(at, &format!("#{command} terminal is now {columns}×{rows}"))
+            }
+            Event::Exit { command, status, signal } => {
+                self.say(at, &exit(*command, *status, signal.as_deref()))
+            }
+            Event::File { .. } => self.say(at, &file(event)),
             Event::Message { severity, text } => {
                 self.say(at, &format!("     {}: {}", inert::line(severity), inert::line(text)))
             }
@@ -214,6 +229,30 @@ fn outcome(
         }
         CommandResult::Unknown => format!("#{command} outcome not known{rows} after {took}"),
     }
+}
+
+fn exit(command: u64, status: Option<u32>, signal: Option<&str>) -> String {
+    match (status, signal) {
+        (_, Some(signal)) => format!("#{command} ended by signal {}", inert::line(signal)),
+        (Some(status), None) => format!("#{command} exited with {status}"),
+        (None, None) => format!("#{command} ended without a status"),
+    }
+}
+
+fn file(event: &Event<'_>) -> String {
+    let Event::File { command, operation, path, to, result, error, bytes } = event else {
+        return String::new();
+    };
+    let to = to.as_ref().map_or(String::new(), |to| format!(" -> {}", inert::line(to)));
+    let bytes = bytes.map_or(String::new(), |bytes| format!(", {bytes} bytes"));
+    let error = error.as_ref().map_or(String::new(), |error| format!(": {}", inert::line(error)));
+    let result = match result {
+        FileResult::Done => "done",
+        FileResult::Denied => "denied",
+        FileResult::Failed => "failed",
+        FileResult::Unknown => "outcome not known",
+    };
+    format!("#{command} {} {}{to}  {result}{error}{bytes}", inert::line(operation), inert::line(path))
 }
 
 /// What the audit log says of a session that has no recording.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use portcullis_evidence::Text;
-use portcullis_evidence::recording::Event;
+use portcullis_evidence::recording::{Event, Stream};
 use portcullis_gateway::enforce::{Receipt, Tape};
 use smallvec::SmallVec;
 
@@ -116,7 +116,7 @@ impl Replies {
         }
         let text = shown(body, false);
         answer.bytes += text.len();
-        self.tape.push(&Event::Output { command: answer.command, text });
+        self.tape.push(&Event::Output { command: answer.command, stream: Stream::Stdout, text });
     }
 
     /// Counts a row that is too long to be recorded.

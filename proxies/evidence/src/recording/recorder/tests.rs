@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::task::Wake;
 
 use super::*;
+use crate::recording::Stream;
 use crate::{LogOptions, SigningKey};
 
 struct Flag(AtomicBool);
@@ -23,7 +24,7 @@ fn start(dir: &Path, options: RecorderOptions) -> Recorder {
 }
 
 fn output(text: &str) -> Event<'_> {
-    Event::Output { command: 1, text: text.into() }
+    Event::Output { command: 1, stream: Stream::Stdout, text: text.into() }
 }
 
 /// Noise, so that compression doesn't help the sink.
