@@ -2,6 +2,7 @@
 //!
 //! - [`Postgres`]: one real PostgreSQL for the whole test run, whichever runner starts the tests;
 //! - [`Database`]: a database of a test's own on it, dropped with the value;
+//! - [`ssh::Sshd`]: a real OpenSSH server of a test's own, and [`ssh::Client`], the real clients;
 //! - [`Authority`]: a throw-away certificate authority for TLS on either leg;
 //! - [`peer`]: bytes as a test wants them, from a client or from a target that keeps no rule.
 //!
@@ -13,6 +14,7 @@
 mod authority;
 pub mod peer;
 mod postgres;
+pub mod ssh;
 
 pub use authority::{Authority, Issued};
 pub use postgres::{Database, Postgres};
