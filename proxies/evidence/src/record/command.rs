@@ -168,6 +168,10 @@ pub enum Made {
     Pin,
     /// The description of a portal, which its client runs without having asked for one.
     Describe,
+    /// A question for the home directory, where relative paths begin.
+    Home,
+    /// The beginning of a file transfer, whose operations are judged one by one.
+    Sftp,
 }
 
 /// A limit was reached.

@@ -1,7 +1,7 @@
 //! Which host keys a target may show: pinned ones, and those that a trusted authority vouches for. Any other is refused.
 
 use portcullis_gateway::config::{Leg, TargetConfig};
-use russh::PublicKeyOrCertificate;
+use russh::keys::PublicKeyOrCertificate;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Certificate, PublicKey};
 

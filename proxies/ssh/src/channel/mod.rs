@@ -1,0 +1,215 @@
+//! One session channel, from its opening to its end.
+//!
+//! ```text
+//! gather: env, pty-req, … ──→ exec | shell | subsystem
+//!   → ready: the session, which may wait for its target or an approval
+//!   → judge: refused: words on standard error, status 126 ┊ held: a notice, the channel waits ┊ admitted
+//!   → launch: a channel to the target, what was admitted started in it
+//!   → pump: bytes both ways, the target's masked and recorded, until either side ends
+//! ```
+//!
+//! A channel has a task of its own, so whatever it waits for, the connection's other channels go on.
+
+mod input;
+mod launch;
+mod line;
+mod output;
+mod pump;
+mod wishes;
+
+use std::sync::Arc;
+
+use portcullis_gateway::enforce::{Judgement, Permit, Refusal};
+use russh::Channel;
+use russh::server::Msg;
+
+use self::line::{Line, Withdrawn};
+use self::wishes::{Gathered, Wishes};
+use crate::bastion::{Bastion, Open, Place, Readiness};
+use crate::command::{self, Command, Launch, Start};
+use crate::judge::words;
+
+/// The exit status of a command that was not run: what a shell answers for a command that may not be executed.
+const REFUSED: u32 = 126;
+/// The exit status where the gateway or the target failed: what `ssh` itself answers with.
+const FAILED: u32 = 255;
+
+/// Carries a channel to its end.
+pub(crate) async fn carry(bastion: Arc<Bastion>, channel: Channel<Msg>, _place: Place) {
+    let mut line = Line::new(channel, bastion.client.clone());
+    match run(&bastion, &mut line).await {
+        Ok(()) | Err(End::Gone) => line.close().await,
+        Err(End::Told { words, status }) => line.refuse(&words, status).await,
+    }
+}
+
+/// Why a channel ends before its program does.
+pub(crate) enum End {
+    /// The client has gone.
+    Gone,
+    /// The client is told something first.
+    Told {
+        words: String,
+        status: u32,
+    },
+}
+
+impl End {
+    fn refused(refusal: &Refusal) -> Self {
+        Self::Told { words: words(refusal), status: REFUSED }
+    }
+
+    fn failed(words: impl Into<String>) -> Self {
+        Self::Told { words: words.into(), status: FAILED }
+    }
+}
+
+async fn run(bastion: &Bastion, line: &mut Line) -> Result<(), End> {
+    let (wishes, asked) = match wishes::gather(line).await? {
+        Gathered::Start(wishes, asked) => (wishes, asked),
+        Gathered::TooMuch(words) => return Err(End::Told { words, status: REFUSED }),
+    };
+    line.has_pty = wishes.pty.is_some();
+    let open = ready(bastion, line).await?;
+    if wishes.pty.is_some() && !bastion.permits.pty {
+        return Err(unjudged(&open, "pty", "the certificate does not permit terminals").await);
+    }
+    let asked = match &bastion.force_command {
+        Some(forced) => Start::Exec(forced.clone().into_bytes()),
+        None => asked,
+    };
+    let wishes = granted(bastion, &open, line, wishes).await?;
+    let (command, launch) = resolved(&open, &asked, wishes.pty.is_some()).await;
+    let permit = admitted(&open, line, &command, &wishes.settings()).await?;
+    let target = launch::open(&open, &wishes).await.map_err(End::failed)?;
+    let started = launch::start(target, launch, permit).await.map_err(End::failed)?;
+    pump::carry(&open, line, started, &command, &wishes).await
+}
+
+/// Waits for the session. What the client sends meanwhile is kept.
+async fn ready(bastion: &Bastion, line: &mut Line) -> Result<Arc<Open>, End> {
+    let mut readiness = bastion.readiness();
+    let mut told = false;
+    loop {
+        let now = readiness.borrow_and_update().clone();
+        match now {
+            Readiness::Ready(open) => return Ok(open),
+            Readiness::Refused(words) => return Err(End::Told { words: words.to_string(), status: REFUSED }),
+            Readiness::Held(notice) if !told => {
+                told = true;
+                line.say(&notice).await?;
+            }
+            Readiness::Held(_) | Readiness::Connecting => {}
+        }
+        tokio::select! {
+            changed = readiness.changed() => if changed.is_err() { return Err(End::Gone) },
+            withdrawn = line.withdrawn() => return Err(withdrawn.end()),
+        }
+    }
+}
+
+/// What of the wishes is granted, each judged on its own: a variable, the agent and X11 are not needed to run the command,
+/// so one that is refused is left out, and the client is told.
+async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes) -> Result<Wishes, End> {
+    let mut granted = Wishes { pty: wishes.pty, ..Wishes::default() };
+    for (name, value) in wishes.variables {
+        match open.judge_now(&command::variable(&name, &value)).await {
+            Ok(permit) => {
+                permit.forward().outcome(Default::default());
+                granted.variables.push((name, value));
+            }
+            Err(why) => line.say(&format!("the variable {name} is not set: {why}")).await?,
+        }
+    }
+    if wishes.agent {
+        let judged = match bastion.permits.agent_forwarding {
+            true => open.judge_now(&command::agent()).await,
+            false => Err("the certificate does not permit it".to_owned()),
+        };
+        match judged {
+            Ok(permit) => {
+                permit.forward().outcome(Default::default());
+                open.grants.agent();
+                granted.agent = true;
+            }
+            Err(why) => line.say(&format!("the agent is not forwarded: {why}")).await?,
+        }
+    }
+    if let Some(x11) = wishes.x11 {
+        let judged = match bastion.permits.x11_forwarding {
+            true => open.judge_now(&command::x11()).await,
+            false => Err("the certificate does not permit it".to_owned()),
+        };
+        match judged {
+            Ok(permit) => {
+                permit.forward().outcome(Default::default());
+                open.grants.x11();
+                granted.x11 = Some(x11);
+            }
+            Err(why) => line.say(&format!("X11 is not forwarded: {why}")).await?,
+        }
+    }
+    Ok(granted)
+}
+
+/// What starting comes to, with relative paths made whole where there are any.
+async fn resolved(open: &Open, asked: &Start, has_pty: bool) -> (Command, Launch) {
+    let first = command::start(asked, has_pty, None);
+    if !command::wants_home(&first.0.actions) {
+        return first;
+    }
+    match open.home().await {
+        Some(home) => command::start(asked, has_pty, Some(home)),
+        None => first,
+    }
+}
+
+/// Judged to the end: what comes back may run.
+async fn admitted(
+    open: &Open,
+    line: &mut Line,
+    command: &Command,
+    settings: &[(Box<str>, Box<str>)],
+) -> Result<Permit, End> {
+    let mut held = match open.judge(command, settings).await {
+        Judgement::Admit(permit) => return Ok(permit),
+        Judgement::Refuse(refusal) => return Err(End::refused(&refusal)),
+        Judgement::Hold(held) => held,
+    };
+    let _holding = open.traffic.holds();
+    let notice = held.open().await.map_err(|refusal| End::refused(&refusal))?;
+    line.say(&notice.text).await?;
+    let withdrawn = tokio::select! {
+        released = held.wait() => match released {
+            Ok(released) => {
+                line.say(&format!("approved by {}", released.approved_by.join(", "))).await?;
+                return Ok(released.permit);
+            }
+            Err(refusal) => return Err(End::refused(&refusal)),
+        },
+        withdrawn = line.withdrawn() => withdrawn,
+    };
+    held.withdraw(withdrawn.word()).await;
+    Err(withdrawn.end())
+}
+
+/// Refuses without a verdict, and records that.
+async fn unjudged(open: &Open, what: &str, reason: &str) -> End {
+    match open.session.lock().await.refused(what, reason, None) {
+        Ok(()) => End::Told { words: reason.to_owned(), status: REFUSED },
+        Err(refusal) => End::refused(&refusal),
+    }
+}
+
+impl Withdrawn {
+    fn end(&self) -> End {
+        match self {
+            Self::Gone => End::Gone,
+            Self::Cancelled => End::Told { words: "withdrawn".to_owned(), status: 130 },
+            Self::TooMuch => End::Told {
+                words: "more input came while it waited than is kept: send it once the command runs".to_owned(),
+                status: REFUSED,
+            },
+        }
+    }
+}

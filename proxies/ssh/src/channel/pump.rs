@@ -1,0 +1,459 @@
+//! Bytes both ways between a client and what runs for it, until either side ends.
+//!
+//! Each direction waits for its own reader only: a client that reads slowly does not keep its own input from arriving,
+//! and the program that does not read does not keep its output. Nothing is forwarded once the session is stopped.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use policy_core::rule::LimitUnit;
+use portcullis_evidence::recording::{Event, Stream};
+use portcullis_gateway::enforce::{Judged, Judgement, Outcome, Receipt, Tape};
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use tokio::time::Instant;
+
+use super::End;
+use super::input::Input;
+use super::launch::Started;
+use super::line::{Kept, Line, STDERR, Size};
+use super::output::Output;
+use super::wishes::Wishes;
+use crate::bastion::Open;
+use crate::command::Command;
+use crate::judge::words;
+
+/// After how much silence what is held back is shown, but for the beginnings of finds.
+const SETTLED: Duration = Duration::from_millis(20);
+/// After how much silence all of it is.
+const RELEASED: Duration = Duration::from_secs(1);
+
+/// Carries what runs to its end, and says how it ended.
+pub(super) async fn carry(
+    open: &Arc<Open>,
+    line: &mut Line,
+    started: Started,
+    command: &Command,
+    wishes: &Wishes,
+) -> Result<(), End> {
+    let Started { channel, receipt, early } = started;
+    let (from_target, to_target) = channel.split();
+    let number = receipt.command();
+    let judged = Arc::clone(receipt.judged());
+    let recording = Recording { tape: open.tape.clone(), command: number, content: records(&judged, wishes) };
+    recording.terminal(wishes);
+    let kept = line.take_kept();
+    let mut down = Down::new(open, &judged, receipt, recording.clone()).map_err(End::failed)?;
+
+    let end = {
+        let upward = up(open, &mut line.read, &to_target, kept, &recording);
+        let downward = down.run(from_target, early, &line.write, command, wishes);
+        tokio::pin!(upward, downward);
+        let mut deaf = false;
+        // Neither direction is cut off in the middle of a message, but by the end of all.
+        loop {
+            tokio::select! {
+                biased;
+                reason = open.stop.wait() => break Ended::Stopped(reason.to_string()),
+                left = &mut upward, if !deaf => match left {
+                    Left::Gone => break Ended::ClientGone,
+                    Left::Deaf => deaf = true,
+                },
+                end = &mut downward => break end,
+            }
+        }
+    };
+    let _ = to_target.close().await;
+    down.close(line, end).await
+}
+
+/// Whether content is recorded, beside the command itself: always on a terminal, which cannot be understood without.
+fn records(judged: &Judged, wishes: &Wishes) -> bool {
+    judged.records_results() || wishes.pty.is_some()
+}
+
+/// What is recorded of one command.
+#[derive(Clone)]
+struct Recording {
+    tape: Tape,
+    command: u64,
+    content: bool,
+}
+
+impl Recording {
+    fn terminal(&self, wishes: &Wishes) {
+        if let (true, Some(pty)) = (self.tape.is_on(), &wishes.pty) {
+            self.tape.push(&Event::Terminal {
+                command: self.command,
+                term: pty.term.as_str().into(),
+                columns: pty.size.columns,
+                rows: pty.size.rows,
+            });
+        }
+    }
+
+    fn resize(&self, size: Size) {
+        if self.tape.is_on() {
+            let Size { columns, rows, .. } = size;
+            self.tape.push(&Event::Resize { command: self.command, columns, rows });
+        }
+    }
+
+    /// Whether content is recorded now, once there is room for it.
+    async fn is_on(&self) -> bool {
+        if !self.content || !self.tape.is_on() {
+            return false;
+        }
+        poll_fn(|cx| self.tape.poll_room(cx)).await;
+        true
+    }
+}
+
+/// How the client's direction ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// The client has gone, or closed the channel.
+    Gone,
+    /// The target takes nothing more.
+    Deaf,
+}
+
+/// From the client to the target.
+async fn up(
+    open: &Open,
+    from: &mut ChannelReadHalf,
+    to: &ChannelWriteHalf<Msg>,
+    kept: std::collections::VecDeque<Kept>,
+    recording: &Recording,
+) -> Left {
+    let mut input = Input::default();
+    let mut ended = false;
+    for kept in kept {
+        let sent = match kept {
+            Kept::Data(data) if !ended => send(open, to, data, &mut input, recording).await,
+            Kept::Data(_) => true,
+            Kept::Eof => {
+                ended = true;
+                to.eof().await.is_ok()
+            }
+            Kept::Resize(size) => resize(to, size, recording).await,
+        };
+        if !sent {
+            return Left::Deaf;
+        }
+    }
+    loop {
+        let Some(message) = from.wait().await else { return Left::Gone };
+        let sent = match message {
+            ChannelMsg::Close => return Left::Gone,
+            // After its end a client sends nothing more that counts.
+            ChannelMsg::Data { data } if !ended => send(open, to, data, &mut input, recording).await,
+            ChannelMsg::Eof if !ended => {
+                ended = true;
+                to.eof().await.is_ok()
+            }
+            ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
+                let size = Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
+                resize(to, size, recording).await
+            }
+            ChannelMsg::Signal { signal } => to.signal(signal).await.is_ok(),
+            // The channel has started what it starts; a second exec or a late pty changes nothing.
+            _ => true,
+        };
+        if !sent {
+            return Left::Deaf;
+        }
+    }
+}
+
+async fn send(
+    open: &Open,
+    to: &ChannelWriteHalf<Msg>,
+    data: Bytes,
+    input: &mut Input,
+    recording: &Recording,
+) -> bool {
+    open.traffic.from_client(data.len());
+    if recording.is_on().await {
+        input.record(&recording.tape, recording.command, &data);
+    }
+    if open.stop.reached().is_some() {
+        return false;
+    }
+    to.data_bytes(data).await.is_ok()
+}
+
+async fn resize(to: &ChannelWriteHalf<Msg>, size: Size, recording: &Recording) -> bool {
+    recording.resize(size);
+    to.window_change(size.columns, size.rows, size.width, size.height).await.is_ok()
+}
+
+/// How a channel ended.
+enum Ended {
+    /// The target closed it, after it had said how its program ended.
+    Target,
+    ClientGone,
+    /// The gateway ends it, with these words.
+    Stopped(String),
+}
+
+/// From the target to the client.
+struct Down {
+    open: Arc<Open>,
+    receipt: Receipt,
+    recording: Recording,
+    stdout: Output,
+    stderr: Output,
+    bytes: u64,
+    exit: Option<Exit>,
+    /// When the target was last heard of, and how far the silence since was answered.
+    heard: Instant,
+    silence: Silence,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    Fresh,
+    Settled,
+    Released,
+}
+
+enum Exit {
+    Status(u32),
+    Signal(Sig, bool),
+}
+
+type ToClient = ChannelWriteHalf<russh::server::Msg>;
+
+impl Down {
+    fn new(
+        open: &Arc<Open>,
+        judged: &Judged,
+        receipt: Receipt,
+        recording: Recording,
+    ) -> Result<Self, String> {
+        let detectors = open.way.finders.of(Some(judged)).map_err(|error| error.to_string())?;
+        let output = |stream| Output::new(stream, detectors.clone(), open.gateway.mask_key().clone());
+        Ok(Self {
+            open: Arc::clone(open),
+            receipt,
+            recording,
+            stdout: output(Stream::Stdout),
+            stderr: output(Stream::Stderr),
+            bytes: 0,
+            exit: None,
+            heard: Instant::now(),
+            silence: Silence::Fresh,
+        })
+    }
+
+    /// Carries what the target says until the end.
+    async fn run(
+        &mut self,
+        mut from: ChannelReadHalf,
+        early: Vec<ChannelMsg>,
+        client: &ToClient,
+        command: &Command,
+        wishes: &Wishes,
+    ) -> Ended {
+        for message in early {
+            if let Some(end) = self.message(message, client).await {
+                return end;
+            }
+        }
+        let mut policies = self.open.gateway.policies().changes();
+        // A policy that came between the judging and here is noticed, too.
+        let mut is_due = self.open.gateway.policies().generation() != self.receipt.judged().generation();
+        loop {
+            if std::mem::take(&mut is_due)
+                && let Err(why) = self.judge_again(command, wishes, client).await
+            {
+                return Ended::Stopped(why);
+            }
+            let patience = self.patience();
+            let silence = async {
+                match patience {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let end = tokio::select! {
+                message = from.wait() => match message {
+                    Some(message) => self.message(message, client).await,
+                    None => Some(Ended::Target),
+                },
+                () = silence => self.hushed(client).await,
+                changed = policies.changed() => {
+                    is_due = changed.is_ok();
+                    None
+                }
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    /// Until when a silence goes on before something that is held back is shown; for ever where nothing is.
+    fn patience(&self) -> Option<Instant> {
+        if !self.stdout.holds() && !self.stderr.holds() {
+            return None;
+        }
+        match self.silence {
+            Silence::Fresh => Some(self.heard + SETTLED),
+            Silence::Settled => Some(self.heard + RELEASED),
+            Silence::Released => None,
+        }
+    }
+
+    async fn hushed(&mut self, client: &ToClient) -> Option<Ended> {
+        let show: fn(&mut Output) -> Bytes = match self.silence {
+            Silence::Fresh => Output::settle,
+            Silence::Settled | Silence::Released => Output::release,
+        };
+        self.silence = if self.silence == Silence::Fresh { Silence::Settled } else { Silence::Released };
+        let (out, err) = (show(&mut self.stdout), show(&mut self.stderr));
+        self.tell(client, Stream::Stdout, out).await.or(self.tell(client, Stream::Stderr, err).await)
+    }
+
+    async fn message(&mut self, message: ChannelMsg, client: &ToClient) -> Option<Ended> {
+        let (stream, data) = match message {
+            ChannelMsg::Data { data } => (Stream::Stdout, data),
+            ChannelMsg::ExtendedData { data, ext: STDERR } => (Stream::Stderr, data),
+            ChannelMsg::ExitStatus { exit_status } => {
+                self.exit = Some(Exit::Status(exit_status));
+                return None;
+            }
+            ChannelMsg::ExitSignal { signal_name, core_dumped, .. } => {
+                self.exit = Some(Exit::Signal(signal_name, core_dumped));
+                return None;
+            }
+            ChannelMsg::Eof => {
+                let (out, err) = (self.stdout.finish(), self.stderr.finish());
+                let told = self.tell(client, Stream::Stdout, out).await;
+                let told = told.or(self.tell(client, Stream::Stderr, err).await);
+                let _ = client.eof().await;
+                return told;
+            }
+            ChannelMsg::Close => return Some(Ended::Target),
+            _ => return None,
+        };
+        self.heard = Instant::now();
+        self.silence = Silence::Fresh;
+        let shown = match stream {
+            Stream::Stdout => self.stdout.push(data),
+            Stream::Stderr => self.stderr.push(data),
+        };
+        self.tell(client, stream, shown).await
+    }
+
+    /// Counts, records and forwards, in this order.
+    async fn tell(&mut self, client: &ToClient, stream: Stream, shown: Bytes) -> Option<Ended> {
+        if shown.is_empty() {
+            return None;
+        }
+        if let Err(words) = self.count(shown.len() as u64).await {
+            return Some(Ended::Stopped(words));
+        }
+        if self.recording.is_on().await {
+            let output = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+            output.record(&self.recording.tape, self.recording.command, &shown);
+        }
+        if let Some(reason) = self.open.stop.reached() {
+            return Some(Ended::Stopped(reason.to_string()));
+        }
+        self.bytes += shown.len() as u64;
+        self.open.traffic.to_client(shown.len());
+        let sent = match stream {
+            Stream::Stdout => client.data_bytes(shown).await,
+            Stream::Stderr => client.extended_data_bytes(STDERR, shown).await,
+        };
+        sent.is_err().then_some(Ended::ClientGone)
+    }
+
+    async fn count(&mut self, bytes: u64) -> Result<(), String> {
+        let judged = Arc::clone(self.receipt.judged());
+        if !judged.counts(LimitUnit::Bytes) {
+            return Ok(());
+        }
+        let taken = match self.receipt.take(LimitUnit::Bytes, bytes) {
+            Some(taken) => taken,
+            None => {
+                judged.fetch(LimitUnit::Bytes, bytes).await.map_err(|refusal| words(&refusal))?;
+                self.receipt.take_fetched(LimitUnit::Bytes, bytes)
+            }
+        };
+        taken.map_err(|refusal| words(&refusal))
+    }
+
+    /// Another policy is in force: what runs goes on only if it would be let through again.
+    async fn judge_again(&mut self, command: &Command, wishes: &Wishes, client: &ToClient) -> Result<(), String> {
+        let stands = self.open.session.lock().await.resume(self.receipt.judged());
+        if let Some(continuation) = stands.map_err(|refusal| words(&refusal))? {
+            continuation.forward();
+            return Ok(());
+        }
+        let permit = match self.open.judge(command, &wishes.settings()).await {
+            Judgement::Admit(permit) => permit,
+            Judgement::Refuse(refusal) => return Err(words(&refusal)),
+            Judgement::Hold(_) => {
+                return Err("the policy has changed, and this needs an approval now: start it again".to_owned());
+            }
+        };
+        let receipt = permit.forward();
+        let detectors =
+            self.open.way.finders.of(Some(receipt.judged())).map_err(|error| error.to_string())?;
+        let (out, err) = (self.stdout.renew(detectors.clone()), self.stderr.renew(detectors));
+        let _ = self.tell(client, Stream::Stdout, out).await;
+        let _ = self.tell(client, Stream::Stderr, err).await;
+        // What was begun under the old policy ends where the new one's goes on.
+        std::mem::replace(&mut self.receipt, receipt).outcome(Outcome::default());
+        Ok(())
+    }
+
+    /// Says how it ended: to the client, in evidence, in the recording.
+    async fn close(mut self, line: &Line, end: Ended) -> Result<(), End> {
+        let (out, err) = (self.stdout.finish(), self.stderr.finish());
+        if matches!(end, Ended::Target) {
+            let _ = self.tell(&line.write, Stream::Stdout, out).await;
+            let _ = self.tell(&line.write, Stream::Stderr, err).await;
+        }
+        let (status, signal) = match &self.exit {
+            Some(Exit::Status(status)) => (Some(*status), None),
+            Some(Exit::Signal(signal, _)) => (None, Some(signal_name(signal))),
+            None => (None, None),
+        };
+        if self.recording.tape.is_on() {
+            let signal = signal.as_deref().map(Into::into);
+            self.recording.tape.push(&Event::Exit { command: self.recording.command, status, signal });
+        }
+        let error = match (&end, status, &signal) {
+            (Ended::Stopped(_), ..) => Some("stopped".to_owned()),
+            (Ended::ClientGone, None, None) => Some("client gone".to_owned()),
+            (_, Some(0), _) => None,
+            (_, Some(status), _) => Some(format!("exit {status}")),
+            (_, None, Some(signal)) => Some(format!("signal {signal}")),
+            (_, None, None) => Some("no exit status".to_owned()),
+        };
+        let masked = self.stdout.masked() + self.stderr.masked();
+        self.receipt.outcome(Outcome { rows: None, bytes: self.bytes, masked, error: error.as_deref() });
+        match end {
+            Ended::ClientGone => Err(End::Gone),
+            Ended::Stopped(words) => Err(End::failed(words)),
+            Ended::Target => {
+                match self.exit {
+                    Some(Exit::Status(status)) => line.exit_status(status).await,
+                    Some(Exit::Signal(signal, core_dumped)) => line.exit_signal(signal, core_dumped).await,
+                    None => {}
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn signal_name(signal: &Sig) -> String {
+    format!("{signal:?}").trim_start_matches("Custom(\"").trim_end_matches("\")").to_owned()
+}

@@ -1,0 +1,173 @@
+//! Tunnels: judged when they are opened, carried as opaque bytes.
+
+use std::sync::Arc;
+
+use portcullis_gateway::enforce::{Outcome, Permit};
+use russh::server::{ChannelOpenHandle, Msg};
+use russh::{Channel, ChannelOpenFailure};
+
+use crate::bastion::{Bastion, Open, Place, Readiness};
+use crate::command::{self, Command, Direction};
+use crate::splice::splice;
+
+/// Where a client's tunnel goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Tunnel {
+    Port { host: String, port: u32, origin: String, origin_port: u32 },
+    Socket { path: String },
+}
+
+impl Tunnel {
+    fn command(&self) -> Command {
+        match self {
+            Self::Port { host, port, .. } => command::tunnel(Direction::Local, host, *port),
+            Self::Socket { path } => command::socket(Direction::Local, path),
+        }
+    }
+}
+
+/// A tunnel that the client opens (`-L`, `-D`, `-W`): judged, a hold waits with the channel unanswered, then carried.
+pub(crate) async fn outward(
+    bastion: Arc<Bastion>,
+    channel: Channel<Msg>,
+    tunnel: Tunnel,
+    reply: ChannelOpenHandle,
+    _place: Place,
+) {
+    let Some(open) = ready(&bastion).await else {
+        return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+    };
+    let permit = match permitted(&bastion, &open, &tunnel.command()).await {
+        Some(permit) => permit,
+        None => return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
+    };
+    let receipt = permit.forward();
+    let opened = match tunnel {
+        Tunnel::Port { host, port, origin, origin_port } => {
+            open.target.channel_open_direct_tcpip(host, port, origin, origin_port).await
+        }
+        Tunnel::Socket { path } => open.target.channel_open_direct_streamlocal(path).await,
+    };
+    match opened {
+        Ok(target) => {
+            reply.accept().await;
+            let carried = splice(channel, target);
+            let (to_client, _) = tokio::select! {
+                carried = carried => carried,
+                _ = open.stop.wait() => return,
+            };
+            receipt.outcome(Outcome { bytes: to_client, ..Outcome::default() });
+        }
+        Err(_) => {
+            receipt.outcome(Outcome { error: Some("the target could not open it"), ..Outcome::default() });
+            reply.reject(ChannelOpenFailure::ConnectFailed).await;
+        }
+    }
+}
+
+/// Judged to the end. There is nowhere to say why not: the channel-open failure is all that the client sees.
+async fn permitted(bastion: &Bastion, open: &Open, command: &Command) -> Option<Permit> {
+    use portcullis_gateway::enforce::Judgement;
+
+    if !bastion.permits.port_forwarding {
+        note(open, command, "the certificate does not permit tunnels").await;
+        return None;
+    }
+    match open.judge(command, &[]).await {
+        Judgement::Admit(permit) => Some(permit),
+        Judgement::Refuse(_) => None,
+        Judgement::Hold(mut held) => {
+            let _holding = open.traffic.holds();
+            held.open().await.ok()?;
+            Some(held.wait().await.ok()?.permit)
+        }
+    }
+}
+
+/// A port that the target is asked to listen on (`-R`); the port, which the target may choose.
+pub(crate) async fn listen(bastion: &Bastion, address: &str, port: u32) -> Option<u32> {
+    let open = at_once(bastion).await?;
+    let permit = permitted_now(bastion, &open, &command::tunnel(Direction::Remote, address, port)).await?;
+    let receipt = permit.forward();
+    match open.target.tcpip_forward(address, port).await {
+        Ok(chosen) => {
+            let listening = if port == 0 { chosen } else { port };
+            open.grants.port(address, listening);
+            receipt.outcome(Outcome::default());
+            Some(listening)
+        }
+        Err(_) => {
+            receipt.outcome(Outcome { error: Some("the target refused"), ..Outcome::default() });
+            None
+        }
+    }
+}
+
+/// The target stops listening; without effect unless it was granted.
+pub(crate) async fn stop_listening(bastion: &Bastion, address: &str, port: u32) -> bool {
+    let Some(open) = bastion.open() else { return false };
+    open.grants.take_port(address, port) && open.target.cancel_tcpip_forward(address, port).await.is_ok()
+}
+
+/// A socket that the target is asked to make (`-R path:…`).
+pub(crate) async fn listen_at(bastion: &Bastion, path: &str) -> bool {
+    let Some(open) = at_once(bastion).await else { return false };
+    let Some(permit) = permitted_now(bastion, &open, &command::socket(Direction::Remote, path)).await else {
+        return false;
+    };
+    let receipt = permit.forward();
+    let listening = open.target.streamlocal_forward(path).await.is_ok();
+    if listening {
+        open.grants.socket(path);
+    }
+    let error = (!listening).then_some("the target refused");
+    receipt.outcome(Outcome { error, ..Outcome::default() });
+    listening
+}
+
+/// The target removes the socket; without effect unless it was granted.
+pub(crate) async fn stop_listening_at(bastion: &Bastion, path: &str) -> bool {
+    let Some(open) = bastion.open() else { return false };
+    open.grants.take_socket(path) && open.target.cancel_streamlocal_forward(path).await.is_ok()
+}
+
+async fn permitted_now(bastion: &Bastion, open: &Open, command: &Command) -> Option<Permit> {
+    if !bastion.permits.port_forwarding {
+        note(open, command, "the certificate does not permit tunnels").await;
+        return None;
+    }
+    open.judge_now(command).await.ok()
+}
+
+/// Records what is refused without a verdict.
+async fn note(open: &Open, command: &Command, reason: &str) {
+    let _ = open.session.lock().await.refused(command.via, reason, Some(command.text.as_bytes()));
+}
+
+/// The session, however long its beginning takes.
+async fn ready(bastion: &Bastion) -> Option<Arc<Open>> {
+    let mut readiness = bastion.readiness();
+    loop {
+        let now = readiness.borrow_and_update().clone();
+        match now {
+            Readiness::Ready(open) => return Some(open),
+            Readiness::Refused(_) => return None,
+            Readiness::Connecting | Readiness::Held(_) => {}
+        }
+        readiness.changed().await.ok()?;
+    }
+}
+
+/// The session, if nobody has to be waited for: global requests are answered in the loop of the whole connection.
+async fn at_once(bastion: &Bastion) -> Option<Arc<Open>> {
+    let mut readiness = bastion.readiness();
+    loop {
+        let now = readiness.borrow_and_update().clone();
+        match now {
+            Readiness::Ready(open) => return Some(open),
+            Readiness::Refused(_) | Readiness::Held(_) => return None,
+            Readiness::Connecting => {}
+        }
+        readiness.changed().await.ok()?;
+    }
+}
