@@ -76,6 +76,13 @@ impl Literals {
         decided
     }
 
+    /// From where on the text, to its end, is at least half of the shortest secret, and the beginning of one.
+    pub(super) fn begun(&self, text: &[u8]) -> Option<usize> {
+        let at = self.first_unfinished(text, 0);
+        let last = text.len().checked_sub(Self::MIN_BYTES / 2)?;
+        (at <= last).then_some(at)
+    }
+
     /// The first place from which the text, to its end, may be the beginning of a pattern.
     fn first_unfinished(&self, text: &[u8], from: usize) -> usize {
         let floor = from.max(text.len().saturating_sub(self.longest - 1));

@@ -1,7 +1,7 @@
 //! What happens to values on their way back.
 //!
 //! [`Transform`]s say what becomes of a value; [`Detectors`] find values by their content, in a text or,
-//! with [`StreamMasker`], in a stream. A proxy that knows which column a value is from applies a transform
+//! with [`StreamMasker`], in a stream, or with [`TerminalMasker`], in what a terminal shows. A proxy that knows which column a value is from applies a transform
 //! to all of it; detectors are for where nothing says so.
 //!
 //! `sieve` takes a first look at a text, `trigger` finds where a detector has to look, `detect` has one file a detector, and
@@ -20,18 +20,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod begun;
 mod detect;
 mod detectors;
 mod literals;
 mod scan;
 mod sieve;
 mod stream;
+mod terminal;
 mod transform;
 mod trigger;
 
 pub use detectors::{Detectors, DetectorsError, Find, MAX_FIND, Scratch};
 pub use literals::Literals;
 pub use stream::StreamMasker;
+pub use terminal::TerminalMasker;
 pub use transform::{Applied, Joined, MaskKey, REDACTED, Transform, ValueKind, WeakMaskKey};
 
 /// A kind of value that can be recognised by its content.

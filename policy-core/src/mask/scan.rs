@@ -9,7 +9,7 @@ use super::trigger::{Kind, MAX_TRIGGER, SearchFailed, may_join};
 use super::{Detector, Detectors};
 
 /// Where a scan of one text stands. Positions are those of the text handed to [`Scanner::advance`].
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Scanner {
     /// Where the next trigger may begin.
     resume: usize,
@@ -34,6 +34,8 @@ struct Waiting {
     seen: usize,
     /// Once the text is as long as this, a decision falls.
     limit: usize,
+    /// Where the trigger ends.
+    end: usize,
 }
 
 impl Scanner {
@@ -68,6 +70,16 @@ impl Scanner {
         if detectors.literals().is_some() { triggers.min(self.literals) } else { triggers }
     }
 
+    /// Where a trigger ends that no decision has fallen on yet.
+    pub(super) fn undecided(&self) -> Option<usize> {
+        self.waiting.map(|waiting| waiting.end)
+    }
+
+    /// Where the next trigger may begin.
+    pub(super) fn resume(&self) -> usize {
+        self.resume
+    }
+
     /// What lies further before this place than detectors look back is of no use any more.
     pub(super) fn needed(&self, detectors: &Detectors) -> usize {
         let open = self.open.iter().flatten().map(|open| open.at).min().unwrap_or(usize::MAX);
@@ -93,6 +105,7 @@ impl Scanner {
         if let Some(waiting) = &mut self.waiting {
             back(&mut waiting.seen);
             back(&mut waiting.limit);
+            back(&mut waiting.end);
         }
     }
 
@@ -113,7 +126,7 @@ impl Scanner {
             match self.judge(detectors, view, kind, end) {
                 Step::Next(at) => self.resume = at.max(self.resume + 1).min(view.text.len()),
                 Step::More { limit } => {
-                    self.waiting = Some(Waiting { seen: view.text.len(), limit });
+                    self.waiting = Some(Waiting { seen: view.text.len(), limit, end });
                     self.resume = self.resume.max(end.saturating_sub(MAX_TRIGGER));
                     break;
                 }

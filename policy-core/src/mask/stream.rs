@@ -3,7 +3,7 @@
 use super::detect::{Hit, MAX_CONTEXT, View};
 use super::detectors::{Detectors, MAX_FIND, Union};
 use super::scan::Scanner;
-use super::{MaskKey, Transform};
+use super::{MaskKey, Transform, begun};
 
 /// Masks one stream.
 ///
@@ -36,20 +36,15 @@ impl StreamMasker {
         let mut masked = 0;
         // Pieces keep the buffer small, whatever size the bytes come in.
         for piece in bytes.chunks(PIECE) {
-            self.text.extend_from_slice(piece);
-            masked += self.advance(detectors, key, false, out);
+            self.append(piece);
+            masked += self.advance(detectors, key, out);
         }
         masked
     }
 
     /// Ends the stream: appends what was held back to `out`. The next byte begins a new stream.
     pub fn flush(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut Vec<u8>) -> usize {
-        let masked = self.advance(detectors, key, true, out);
-        self.scanner.reset(0);
-        self.text.clear();
-        self.left = 0;
-        self.swallowed = None;
-        masked
+        self.end(detectors, key, out)
     }
 
     /// How many bytes are held back.
@@ -57,17 +52,63 @@ impl StreamMasker {
         self.text.len() - self.left
     }
 
-    fn advance(&mut self, detectors: &Detectors, key: &MaskKey, ended: bool, out: &mut Vec<u8>) -> usize {
-        let view = View { text: &self.text, ended };
+    /// Takes some bytes, at most [`PIECE`] between two calls of [`Self::advance`].
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+    }
+
+    /// Lets go of what may leave.
+    pub(super) fn advance(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut impl Outlet) -> usize {
+        let view = View { text: &self.text, ended: false };
         self.scanner.advance(detectors, view);
         let frontier = self.scanner.frontier(detectors, view);
-        let masked = self.release(detectors, key, frontier, out);
+        let masked = self.let_go(detectors, key, frontier, out);
         self.forget(detectors);
         masked
     }
 
+    /// Lets go of what is no beginning of a find that is worth waiting for: see [`super::begun`].
+    pub(super) fn settle(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut impl Outlet) -> usize {
+        let view = View { text: &self.text, ended: false };
+        let hold = begun::hold_from(&self.scanner, detectors, view, self.left);
+        self.let_go(detectors, key, hold, out)
+    }
+
+    /// Lets go of everything, masked as if the stream ended here. It does not: a find that is let go of here and
+    /// continues is swallowed.
+    pub(super) fn release(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut impl Outlet) -> usize {
+        let view = View { text: &self.text, ended: true };
+        let mut ended = self.scanner.clone();
+        ended.advance(detectors, view);
+        let (end, continues) = (view.text.len(), self.swallowed.is_some());
+        let continues = continues || ended.sink.hits.iter().any(|hit| hit.end == end && end > self.left);
+        let scanner = std::mem::replace(&mut self.scanner, ended);
+        let masked = self.let_go(detectors, key, end, out);
+        self.scanner = scanner;
+        self.swallowed = continues.then_some(end);
+        masked
+    }
+
+    /// Ends the stream. The next byte begins a new one.
+    pub(super) fn end(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut impl Outlet) -> usize {
+        let view = View { text: &self.text, ended: true };
+        self.scanner.advance(detectors, view);
+        let masked = self.let_go(detectors, key, view.text.len(), out);
+        self.scanner.reset(0);
+        self.text.clear();
+        self.left = 0;
+        self.swallowed = None;
+        masked
+    }
+
     /// Lets go of everything before `frontier` that no find may still change.
-    fn release(&mut self, detectors: &Detectors, key: &MaskKey, frontier: usize, out: &mut Vec<u8>) -> usize {
+    fn let_go(
+        &mut self,
+        detectors: &Detectors,
+        key: &MaskKey,
+        frontier: usize,
+        out: &mut impl Outlet,
+    ) -> usize {
         self.sort_finds();
         let mut masked = 0;
         let mut known = self.sorted.as_slice();
@@ -75,6 +116,7 @@ impl StreamMasker {
         if let Some(end) = self.swallowed {
             let (union, rest, open) = take_union(known, Some(end));
             known = rest;
+            out.swallow(union.end - self.left);
             self.left = union.end;
             let ended = union.end <= frontier && !open;
             self.swallowed = (!ended).then_some(union.end);
@@ -93,10 +135,11 @@ impl StreamMasker {
                 stop = stop.min(union.start);
                 break;
             }
-            copy(&self.text, self.left..union.start, out);
+            out.text(slice(&self.text, self.left..union.start));
+            // Not all of a find is there to be hidden: `settle` may have let go of its beginning.
+            let covers = union.end - self.left.max(union.start);
             let transform = if complete { detectors.transform(&union) } else { Transform::Redact };
-            let value = self.text.get(union.start..union.end).unwrap_or_default();
-            let _nothing_for_null = transform.apply(value, key, out);
+            out.find(covers, slice(&self.text, union.start..union.end), transform, key);
             masked += 1;
             self.left = union.end;
             known = rest;
@@ -107,7 +150,7 @@ impl StreamMasker {
             }
         }
         let stop = stop.max(self.left);
-        copy(&self.text, self.left..stop, out);
+        out.text(slice(&self.text, self.left..stop));
         self.left = stop;
         masked
     }
@@ -141,8 +184,30 @@ impl std::fmt::Debug for StreamMasker {
     }
 }
 
+/// Where a masked stream goes to, in its order: all that the calls cover is all of the stream.
+pub(super) trait Outlet {
+    /// Text that stays as it is.
+    fn text(&mut self, text: &[u8]);
+    /// A find that covers so many bytes from here on; `value` is all of it.
+    fn find(&mut self, covers: usize, value: &[u8], transform: Transform, key: &MaskKey);
+    /// More of the find before.
+    fn swallow(&mut self, covers: usize);
+}
+
+impl Outlet for Vec<u8> {
+    fn text(&mut self, text: &[u8]) {
+        self.extend_from_slice(text);
+    }
+
+    fn find(&mut self, _: usize, value: &[u8], transform: Transform, key: &MaskKey) {
+        let _nothing_for_null = transform.apply(value, key, self);
+    }
+
+    fn swallow(&mut self, _: usize) {}
+}
+
 /// How many bytes are looked at in one go.
-const PIECE: usize = 16 * 1024;
+pub(super) const PIECE: usize = 16 * 1024;
 
 /// The first finds that overlap, as one; those behind them; and whether one is still open.
 ///
@@ -161,6 +226,6 @@ fn take_union(known: &[(Hit, bool)], swallowed: Option<usize>) -> (Union, &[(Hit
     (union, rest, any_open)
 }
 
-fn copy(text: &[u8], range: std::ops::Range<usize>, out: &mut Vec<u8>) {
-    out.extend_from_slice(text.get(range).unwrap_or_default());
+fn slice(text: &[u8], range: std::ops::Range<usize>) -> &[u8] {
+    text.get(range).unwrap_or_default()
 }

@@ -74,6 +74,32 @@ impl Triggers {
         Ok(Some((*kind, found.offset())))
     }
 
+    /// Where what the trigger may belong to begins, as far as hiding it is worth a wait; numbers aside, for which
+    /// [`Self::finds_numbers`].
+    pub(super) fn begins(&self, kind: Kind, view: View<'_>, end: usize) -> Option<usize> {
+        match kind {
+            Kind::Digits => None,
+            Kind::At => detect::email::local_start(view, end.saturating_sub(1)),
+            Kind::Jwt(length) => Some(end.saturating_sub(length)),
+            Kind::AwsId => Some(end.saturating_sub("AKIA".len())),
+            Kind::PrivateKey => Some(end.saturating_sub("-----BEGIN ".len())),
+            Kind::Iban => {
+                let start = detect::iban::start(view, end);
+                detect::iban::length(view, start).map(|_| start)
+            }
+            // Their names stay readable: a prompt may end with one.
+            Kind::AwsSecret | Kind::Authorization | Kind::Bearer | Kind::Basic => {
+                Some(view.run(end, MAX_TRIGGER, |byte| !byte.is_ascii_alphanumeric()).end)
+            }
+        }
+    }
+
+    /// Whether a detector of numbers is among them.
+    pub(super) fn finds_numbers(&self) -> bool {
+        let numbers = [Detector::CreditCard, Detector::Ssn, Detector::Phone];
+        numbers.into_iter().any(|detector| self.enabled.contains(detector))
+    }
+
     /// Asks the detectors that the trigger belongs to.
     pub(super) fn judge(&self, kind: Kind, view: View<'_>, end: usize, sink: &mut Sink) -> Step {
         match kind {

@@ -28,7 +28,7 @@ pub(in crate::mask) fn detect(view: View<'_>, end: usize, sink: &mut Sink) -> St
 }
 
 /// Where the local part before `sign` begins; `None` if there is none.
-fn local_start(view: View<'_>, sign: usize) -> Option<usize> {
+pub(in crate::mask) fn local_start(view: View<'_>, sign: usize) -> Option<usize> {
     let mut start = sign;
     while let Some(length) = local_character_before(view, start)
         && sign - (start - length) <= MAX_LOCAL

@@ -25,28 +25,35 @@ const MAX_REACH: usize = 2 * 33 + 1;
 
 /// Judges the country and check digits with two more characters behind them, which end at `end`.
 pub(in crate::mask) fn detect(view: View<'_>, end: usize, sink: &mut Sink) -> Step {
-    let separated = matches!(view.before(end, 3), Some(b' ' | b'-'));
-    let start = end.saturating_sub(6 + usize::from(separated));
+    let start = start(view, end);
     // Not behind the two characters: they may begin another one.
     let next = Step::Next(start + 4);
-    let country = view.slice(start..start + 2);
-    let length = COUNTRIES.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(country));
-    let Some((_, length)) = length else { return next };
-    if view.inside_word(start) {
-        return next;
-    }
+    let Some(length) = length(view, start) else { return next };
     if view
         .run(start, MAX_REACH, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-'))
         .unfinished
     {
         return Step::More { limit: 0 };
     }
-    let Some(last) = characters(view, start, *length) else { return next };
+    let Some(last) = characters(view, start, length) else { return next };
     let whole = view.slice(start..last);
     if !view.at(last).is_some_and(super::is_word) && remainder(whole) == 1 {
         sink.hit(Detector::Iban, start..last);
     }
     next
+}
+
+/// Where the account begins whose first characters end at `end`.
+pub(in crate::mask) fn start(view: View<'_>, end: usize) -> usize {
+    let separated = matches!(view.before(end, 3), Some(b' ' | b'-'));
+    end.saturating_sub(6 + usize::from(separated))
+}
+
+/// The length of the account that begins at `start`; `None` if no country's can.
+pub(in crate::mask) fn length(view: View<'_>, start: usize) -> Option<usize> {
+    let country = view.slice(start..start + 2);
+    let length = COUNTRIES.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(country));
+    length.filter(|_| !view.inside_word(start)).map(|(_, length)| *length)
 }
 
 /// Where the first `count` letters and digits end, single separators between them left out.

@@ -74,7 +74,7 @@ pub(super) enum Tail {
 }
 
 /// What a detector adds its finds to.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Sink {
     pub(super) hits: Vec<Hit>,
     pub(super) opened: Option<Open>,

@@ -1,15 +1,15 @@
 //! What holds across detectors: unions, recall, and streams that are split anywhere.
 
 mod recall;
-mod splits;
+pub(super) mod splits;
 
 use super::*;
 
-pub(super) fn key() -> MaskKey {
+pub(in crate::mask) fn key() -> MaskKey {
     MaskKey::new(b"a test key of 32 bytes, not more").unwrap()
 }
 
-pub(super) fn all(transform: Transform) -> Detectors {
+pub(in crate::mask) fn all(transform: Transform) -> Detectors {
     Detectors::new(&Detector::ALL.map(|detector| (detector, transform))).unwrap()
 }
 

@@ -11,7 +11,7 @@ use crate::mask::*;
 const SECRET: &[u8] = b"the password of a target";
 
 /// Compiled once: without optimisation that takes longer than the tests.
-fn detectors() -> &'static Detectors {
+pub(in crate::mask) fn detectors() -> &'static Detectors {
     static DETECTORS: LazyLock<Detectors> = LazyLock::new(compile);
     &DETECTORS
 }
@@ -27,7 +27,7 @@ fn compile() -> Detectors {
     Detectors::new(&rules).unwrap().with_literals(Literals::new([SECRET, &SECRET[..20]]).unwrap())
 }
 
-fn whole(detectors: &Detectors, text: &[u8]) -> Vec<u8> {
+pub(in crate::mask) fn whole(detectors: &Detectors, text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     match detectors.mask_into(text, &key(), &mut Scratch::default(), &mut out) {
         0 => text.to_vec(),
@@ -66,7 +66,7 @@ const PIECES: &[&str] = &[
     "a", "word", "550e8400-e29b-41d4-a716-446655440000", "192.168.1.1", "MIIEvQIBADANBgkqhkiG9w0BAQ",
 ];
 
-fn texts(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
+pub(in crate::mask) fn texts(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         8 => proptest::sample::select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
         1 => proptest::collection::vec(any::<u8>(), 1..4),
