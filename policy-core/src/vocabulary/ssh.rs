@@ -8,9 +8,16 @@
 //! | `subsystem` | subsystem | a subsystem other than SFTP |
 //! | `env` | variable | an environment variable is set |
 //! | `forward`, `agent_forward`, `x11` | – | tunnels in either direction, the agent, X11 |
-//! | `read` … `extended` | path | one SFTP or scp operation |
+//! | `read`, `write`, `append` | path | a file is opened for it; `write` includes making it and cutting it short |
+//! | `list`, `readlink` | path | a directory is listed, a file's status or where a link points to is read |
+//! | `remove`, `rmdir`, `mkdir`, `setstat` | path | what their names say |
+//! | `rename`, `symlink` | path | `to` is the new name, or what the link (hard ones too) points to |
+//! | `extended` | request | an extended SFTP request about no file, such as `limits@openssh.com` |
+//!
+//! Paths are absolute and without `.` and `..`; [`path`] makes a resource of one.
 
 use super::{Attributes, Capability, Object, Type, VerbRow, Vocabulary};
+use crate::action::Resource;
 use crate::subject::Protocol;
 
 const EXEC: Attributes = &[("argv", Type::List), ("text", Type::Text)];
@@ -22,6 +29,7 @@ const NONE: Attributes = &[];
 
 const VERBS: &[VerbRow] = &[
     ("agent_forward", "lend the client's agent to the target", Object::None, NONE),
+    ("append", "add to the end of a file", Object::Any, NONE),
     ("env", "set an environment variable", Object::Any, VARIABLE),
     ("exec", "run a command", Object::None, EXEC),
     ("extended", "run an extended SFTP request", Object::Any, NONE),
@@ -30,8 +38,10 @@ const VERBS: &[VerbRow] = &[
     ("mkdir", "make a directory", Object::Any, NONE),
     ("pty", "ask for a terminal", Object::None, NONE),
     ("read", "read a file", Object::Any, NONE),
-    ("remove", "remove a file or directory", Object::Any, NONE),
-    ("rename", "rename a file", Object::Any, MOVE),
+    ("readlink", "read where a link points to", Object::Any, NONE),
+    ("remove", "remove a file", Object::Any, NONE),
+    ("rename", "rename a file or directory", Object::Any, MOVE),
+    ("rmdir", "remove a directory", Object::Any, NONE),
     ("setstat", "change a file's mode, owner, size or times", Object::Any, NONE),
     ("shell", "open an interactive shell", Object::None, NONE),
     ("signal", "send a signal to a running command", Object::None, NONE),
@@ -54,4 +64,33 @@ pub fn vocabulary() -> Vocabulary {
             Capability::RecordResults,
         ],
     )
+}
+
+/// The resource that an absolute path without `.`, `..` and doubled slashes names.
+///
+/// The root has no segment to be named by, and goes by one that no such path has: `.`, in policies `"/."`.
+/// Anything else than such a path is [`Resource::Undetermined`].
+pub fn path(absolute: &str) -> Resource {
+    match absolute.strip_prefix('/') {
+        None => Resource::Undetermined,
+        Some("") => Resource::named(["."]),
+        Some(rest) if rest.split('/').any(|segment| matches!(segment, "" | "." | "..")) => {
+            Resource::Undetermined
+        }
+        Some(rest) => Resource::named(rest.split('/')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_absolute_paths_name_something() {
+        assert_eq!(path("/etc/passwd"), Resource::named(["etc", "passwd"]));
+        assert_eq!(path("/"), Resource::named(["."]));
+        for other in ["", "etc", "//", "/etc/", "/./etc", "/etc/../root", "/a//b", "/a\u{1f}b"] {
+            assert_eq!(path(other), Resource::Undetermined, "{other:?}");
+        }
+    }
 }

@@ -7,9 +7,9 @@ use std::io;
 use std::sync::Arc;
 
 use portcullis_gateway::config::Config;
+use ring::rand::{SecureRandom, SystemRandom};
 use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::keys::{Certificate, PrivateKey, PublicKey};
-use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::keys::{self, KeyError};
 
@@ -49,12 +49,9 @@ impl Authority {
         builder.cert_type(CertType::User).map_err(failed)?;
         builder.key_id(id).map_err(failed)?;
         builder.valid_principal(account).map_err(failed)?;
-        for extension in [
-            "permit-pty",
-            "permit-port-forwarding",
-            "permit-agent-forwarding",
-            "permit-X11-forwarding",
-        ] {
+        for extension in
+            ["permit-pty", "permit-port-forwarding", "permit-agent-forwarding", "permit-X11-forwarding"]
+        {
             builder.extension(extension, "").map_err(failed)?;
         }
         let certificate = builder.sign(&*self.0).map_err(failed)?;

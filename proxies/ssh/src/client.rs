@@ -11,7 +11,9 @@ use std::sync::Arc;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::throttle::Place;
 use russh::keys::Certificate;
-use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
+use russh::server::{
+    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
+};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
 use tokio::sync::oneshot;
 
@@ -144,9 +146,7 @@ impl Handler for Client {
         };
         let password = answers.next().and_then(|answer| String::from_utf8(answer.to_vec()).ok());
         let outcome = match password {
-            Some(password) => {
-                login::prove_by_password(&**self.gateway.identity(), user, &password).await
-            }
+            Some(password) => login::prove_by_password(&**self.gateway.identity(), user, &password).await,
             None => Err(Refused::Unproven),
         };
         Ok(self.outcome(user, outcome))
@@ -196,12 +196,7 @@ impl Handler for Client {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Answer<()> {
-        let tunnel = Tunnel::Port {
-            host: host.to_owned(),
-            port,
-            origin: origin.to_owned(),
-            origin_port,
-        };
+        let tunnel = Tunnel::Port { host: host.to_owned(), port, origin: origin.to_owned(), origin_port };
         self.tunnel(channel, tunnel, reply);
         Ok(())
     }
@@ -289,12 +284,7 @@ impl Handler for Client {
         Ok(session.channel_success(channel)?)
     }
 
-    async fn subsystem_request(
-        &mut self,
-        channel: ChannelId,
-        _: &str,
-        session: &mut Session,
-    ) -> Answer<()> {
+    async fn subsystem_request(&mut self, channel: ChannelId, _: &str, session: &mut Session) -> Answer<()> {
         Ok(session.channel_success(channel)?)
     }
 

@@ -1,17 +1,52 @@
 //! Where relative paths begin on a target: asked once a session, by the gateway itself, when a command needs it.
 
+use std::time::Duration;
+
 use portcullis_evidence::record::Made;
+use russh::ChannelMsg;
 
 use crate::bastion::Open;
+use crate::sftp::wire::request;
+use crate::sftp::{Gate, Reply, SUBSYSTEM};
+
+/// How long the target may take to say.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Open {
     /// The home directory, or nothing where the target does not say: relative paths stay undetermined then.
     pub(crate) async fn home(&self) -> Option<&str> {
-        self.home.get_or_init(|| self.ask_home()).await.as_deref()
+        self.home
+            .get_or_init(|| async { tokio::time::timeout(PATIENCE, self.ask_home()).await.ok().flatten() })
+            .await
+            .as_deref()
     }
 
+    /// Begins a file transfer as a client would, which has the gate ask.
     async fn ask_home(&self) -> Option<String> {
         self.session.lock().await.made(Made::Home, None).ok()?;
-        None
+        let mut channel = self.target.channel_open_session().await.ok()?;
+        channel.request_subsystem(true, SUBSYSTEM).await.ok()?;
+        let mut gate = Gate::new();
+        gate.from_client(&request::write_init()).ok()?;
+        while let Some(crate::sftp::Step::Pass(greeting)) = gate.step().ok()? {
+            channel.data_bytes(greeting).await.ok()?;
+        }
+        let home = loop {
+            match channel.wait().await? {
+                ChannelMsg::Data { data } => gate.from_target(&data).ok()?,
+                ChannelMsg::Failure | ChannelMsg::Close => return None,
+                _ => {}
+            }
+            while let Some(reply) = gate.reply().ok()? {
+                if let Reply::Target(question) = reply {
+                    channel.data_bytes(question).await.ok()?;
+                }
+            }
+            if let Some(home) = gate.home() {
+                break home.to_owned();
+            }
+        };
+        let _ = channel.close().await;
+        Some(home)
     }
 }

@@ -1,7 +1,7 @@
 //! Asking the gateway about a command, and what to tell whoever sent it.
 
-use portcullis_gateway::enforce::{Asked, Judgement, Permit, Refusal, Stage, StatementParts};
 use policy_core::Protocol;
+use portcullis_gateway::enforce::{Asked, Judgement, Permit, Refusal, Stage, StatementParts};
 
 use crate::bastion::Open;
 use crate::command::Command;
@@ -48,5 +48,9 @@ impl Open {
 
 /// A refusal, for the person who is refused: what happened, and the way out.
 pub(crate) fn words(refusal: &Refusal) -> String {
-    if refusal.hint.is_empty() { refusal.message.to_string() } else { format!("{}\n{}", refusal.message, refusal.hint) }
+    if refusal.hint.is_empty() {
+        refusal.message.to_string()
+    } else {
+        format!("{}\n{}", refusal.message, refusal.hint)
+    }
 }

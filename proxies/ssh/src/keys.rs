@@ -43,7 +43,9 @@ pub(crate) fn host_key(config: &Config) -> Result<PrivateKey, KeyError> {
     match &config.ssh.host_key {
         Some(path) => {
             let key = read(path)?;
-            if matches!(key.algorithm(), Algorithm::Dsa) || rsa_bits(key.public_key()).is_some_and(|bits| bits < 3072) {
+            if matches!(key.algorithm(), Algorithm::Dsa)
+                || rsa_bits(key.public_key()).is_some_and(|bits| bits < 3072)
+            {
                 return Err(KeyError::Weak(path.clone(), key.algorithm().to_string()));
             }
             Ok(key)

@@ -9,6 +9,7 @@
 //! - `connect`: the target's leg: its pinned host key, the hidden credential;
 //! - `channel`: one session channel: what it starts, judged, held, carried, masked and recorded;
 //! - `command`: what is asked for, in the policy's words; `judge`: the asking;
+//! - [`sftp`]: file transfer, operation by operation, without any I/O;
 //! - `forward`: tunnels in either direction; `splice`: two channels joined;
 //! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
 
@@ -24,9 +25,9 @@ mod judge;
 pub mod keys;
 mod login;
 mod serve;
-mod shim;
 mod server;
 mod settings;
+pub mod sftp;
 mod splice;
 
 pub use serve::{serve, start};

@@ -21,7 +21,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let ended = Config::load(&file).map_err(|error| error.to_string()).and_then(|config| {
-        portcullis_gateway::process::run(config, false, &[portcullis_ssh::start]).map_err(|error| error.to_string())
+        portcullis_gateway::process::run(config, false, &[portcullis_ssh::start])
+            .map_err(|error| error.to_string())
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,

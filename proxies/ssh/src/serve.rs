@@ -60,8 +60,7 @@ impl Reload for Renewing {
     fn prepare(self: Arc<Self>, next: Arc<Config>) -> Preparing {
         Box::pin(async move {
             let before = self.settings.load_full();
-            let settings =
-                Settings::of(&next, Some(&before)).map_err(|error| Box::new(error) as Fault)?;
+            let settings = Settings::of(&next, Some(&before)).map_err(|error| Box::new(error) as Fault)?;
             let commit: Commit = Box::new(move || {
                 let changes = changes(&before, &settings);
                 self.settings.store(Arc::new(settings));

@@ -4,7 +4,6 @@ mod load;
 mod sealed;
 mod secret;
 
-
 pub use load::{CredentialError, load, read_private};
 pub use sealed::{SealedError, SecretsFile};
 pub use secret::Secret;

@@ -15,6 +15,7 @@ mod launch;
 mod line;
 mod output;
 mod pump;
+mod sftp;
 mod wishes;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use self::wishes::{Gathered, Wishes};
 use crate::bastion::{Bastion, Open, Place, Readiness};
 use crate::command::{self, Command, Launch, Start};
 use crate::judge::words;
+use crate::sftp::SUBSYSTEM;
 
 /// The exit status of a command that was not run: what a shell answers for a command that may not be executed.
 const REFUSED: u32 = 126;
@@ -48,10 +50,7 @@ pub(crate) enum End {
     /// The client has gone.
     Gone,
     /// The client is told something first.
-    Told {
-        words: String,
-        status: u32,
-    },
+    Told { words: String, status: u32 },
 }
 
 impl End {
@@ -78,6 +77,9 @@ async fn run(bastion: &Bastion, line: &mut Line) -> Result<(), End> {
         Some(forced) => Start::Exec(forced.clone().into_bytes()),
         None => asked,
     };
+    if asked == Start::Subsystem(SUBSYSTEM.to_owned()) {
+        return sftp::carry(&open, line).await;
+    }
     let wishes = granted(bastion, &open, line, wishes).await?;
     let (command, launch) = resolved(&open, &asked, wishes.pty.is_some()).await;
     let permit = admitted(&open, line, &command, &wishes.settings()).await?;
@@ -207,7 +209,8 @@ impl Withdrawn {
             Self::Gone => End::Gone,
             Self::Cancelled => End::Told { words: "withdrawn".to_owned(), status: 130 },
             Self::TooMuch => End::Told {
-                words: "more input came while it waited than is kept: send it once the command runs".to_owned(),
+                words: "more input came while it waited than is kept: send it once the command runs"
+                    .to_owned(),
                 status: REFUSED,
             },
         }

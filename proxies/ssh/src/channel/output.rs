@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use policy_core::mask::{Detectors, MaskKey};
-use crate::shim::TerminalMasker;
+use policy_core::mask::{Detectors, MaskKey, TerminalMasker};
 use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
 use portcullis_gateway::enforce::Tape;
 
@@ -47,10 +46,7 @@ impl Output {
         self.more(TerminalMasker::finish)
     }
 
-    fn more(
-        &mut self,
-        how: fn(&mut TerminalMasker, &Detectors, &MaskKey, &mut Vec<u8>) -> usize,
-    ) -> Bytes {
+    fn more(&mut self, how: fn(&mut TerminalMasker, &Detectors, &MaskKey, &mut Vec<u8>) -> usize) -> Bytes {
         let Some(detectors) = &self.detectors else { return Bytes::new() };
         let mut shown = Vec::new();
         self.masked += how(&mut self.masker, detectors, &self.key, &mut shown) as u64;

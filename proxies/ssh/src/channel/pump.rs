@@ -155,7 +155,8 @@ async fn up(
                 to.eof().await.is_ok()
             }
             ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
-                let size = Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
+                let size =
+                    Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
                 resize(to, size, recording).await
             }
             ChannelMsg::Signal { signal } => to.signal(signal).await.is_ok(),
@@ -389,7 +390,12 @@ impl Down {
     }
 
     /// Another policy is in force: what runs goes on only if it would be let through again.
-    async fn judge_again(&mut self, command: &Command, wishes: &Wishes, client: &ToClient) -> Result<(), String> {
+    async fn judge_again(
+        &mut self,
+        command: &Command,
+        wishes: &Wishes,
+        client: &ToClient,
+    ) -> Result<(), String> {
         let stands = self.open.session.lock().await.resume(self.receipt.judged());
         if let Some(continuation) = stands.map_err(|refusal| words(&refusal))? {
             continuation.forward();
@@ -399,7 +405,9 @@ impl Down {
             Judgement::Admit(permit) => permit,
             Judgement::Refuse(refusal) => return Err(words(&refusal)),
             Judgement::Hold(_) => {
-                return Err("the policy has changed, and this needs an approval now: start it again".to_owned());
+                return Err(
+                    "the policy has changed, and this needs an approval now: start it again".to_owned()
+                );
             }
         };
         let receipt = permit.forward();

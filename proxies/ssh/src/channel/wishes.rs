@@ -65,7 +65,13 @@ pub(super) async fn gather(line: &mut Line) -> Result<Gathered, End> {
                 return Ok(Gathered::Start(wishes, Start::Subsystem(name)));
             }
             ChannelMsg::RequestPty {
-                term, col_width, row_height, pix_width, pix_height, terminal_modes, ..
+                term,
+                col_width,
+                row_height,
+                pix_width,
+                pix_height,
+                terminal_modes,
+                ..
             } => {
                 if !is_terminal_type(&term) {
                     return Ok(Gathered::TooMuch("the terminal's type is no name of one".to_owned()));
@@ -116,5 +122,6 @@ pub(super) async fn gather(line: &mut Line) -> Result<Gathered, End> {
 
 /// Names that terminfo has, and nothing that a shell or a file system would read otherwise.
 fn is_terminal_type(term: &str) -> bool {
-    term.len() <= TERM_BYTES && term.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
+    term.len() <= TERM_BYTES
+        && term.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
 }

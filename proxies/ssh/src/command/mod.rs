@@ -6,7 +6,6 @@ use std::sync::Arc;
 use policy_core::{Action, ActionSet, Resource, Value, Verb};
 use policy_normalize::shell::{self, Environment};
 
-const EXEC: Verb = Verb::new("exec");
 const SHELL: Verb = Verb::new("shell");
 const SUBSYSTEM: Verb = Verb::new("subsystem");
 const FORWARD: Verb = Verb::new("forward");
@@ -44,7 +43,9 @@ pub(crate) enum Launch {
 /// What starting comes to: the command that is judged, and what is then sent.
 pub(crate) fn start(start: &Start, has_pty: bool, home: Option<&str>) -> (Command, Launch) {
     let (via, text, mut actions, launch) = match start {
-        Start::Shell => ("shell", "shell".to_owned(), vec![Action::new(SHELL, Resource::None)], Launch::Shell),
+        Start::Shell => {
+            ("shell", "shell".to_owned(), vec![Action::new(SHELL, Resource::None)], Launch::Shell)
+        }
         Start::Subsystem(name) => {
             let action = Action::new(SUBSYSTEM, Resource::named([name]));
             ("subsystem", format!("subsystem {name}"), vec![action], Launch::Subsystem(name.clone()))

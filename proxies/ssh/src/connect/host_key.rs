@@ -19,7 +19,9 @@ pub(crate) struct Pins {
 /// Why a target is not who it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Stranger {
-    #[error("it shows another host key ({0}) than the ones that are pinned: it was replaced, or somebody sits in between")]
+    #[error(
+        "it shows another host key ({0}) than the ones that are pinned: it was replaced, or somebody sits in between"
+    )]
     Changed(String),
     #[error("its host certificate is not good: {0}")]
     Certificate(&'static str),
@@ -34,7 +36,8 @@ impl Pins {
         let Leg::Ssh { host_keys, host_authorities, known_hosts } = &config.leg else {
             return Ok(Self { keys: Vec::new(), authorities: Vec::new(), host: config.host.clone() });
         };
-        let read = |texts: &[String]| texts.iter().map(|text| keys::public(text)).collect::<Result<Vec<_>, _>>();
+        let read =
+            |texts: &[String]| texts.iter().map(|text| keys::public(text)).collect::<Result<Vec<_>, _>>();
         let mut pinned = read(host_keys)?;
         if let Some(file) = known_hosts {
             let known = russh::keys::known_hosts::known_host_keys_path(&config.host, config.port, file)
@@ -64,7 +67,10 @@ impl Pins {
         let trusted = self.authorities.iter().any(|own| own.key_data() == certificate.signature_key());
         must(trusted, "its authority is not among `host_authorities`")?;
         must(certificate.cert_type() == CertType::Host, "it is a user's")?;
-        must(!is_broken(&certificate.signature().algorithm()), "its signature's algorithm proves nothing any more")?;
+        must(
+            !is_broken(&certificate.signature().algorithm()),
+            "its signature's algorithm proves nothing any more",
+        )?;
         must(certificate.verify_signature().is_ok(), "its signature is wrong")?;
         let valid = (certificate.valid_after()..certificate.valid_before()).contains(&now);
         must(valid, "it is not valid at this time")?;

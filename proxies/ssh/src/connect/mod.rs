@@ -61,11 +61,7 @@ pub(crate) enum Unready {
 }
 
 /// Opens the way to a target. `id` is what a certificate of the gateway's own says in the target's log.
-pub(crate) async fn open(
-    way: &Way,
-    side: TargetSide,
-    id: &str,
-) -> Result<Handle<TargetSide>, Unready> {
+pub(crate) async fn open(way: &Way, side: TargetSide, id: &str) -> Result<Handle<TargetSide>, Unready> {
     let opening = async {
         let config = Arc::new(client_config(way));
         let address = (way.config.host.as_str(), way.config.port);

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use russh::keys::PublicKeyOrCertificate;
 use russh::client::{ChannelOpenHandle, Handler, Msg, Session};
+use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelOpenFailure, server};
 
 use super::host_key::{Pins, Stranger};

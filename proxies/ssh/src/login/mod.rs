@@ -26,7 +26,9 @@ pub(crate) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(crate) fn read(user: &'a str) -> Self {
         match user.split_once(':') {
-            Some((account, target)) => Self { account, target: Some(target).filter(|target| !target.is_empty()) },
+            Some((account, target)) => {
+                Self { account, target: Some(target).filter(|target| !target.is_empty()) }
+            }
             None => Self { account: user, target: None },
         }
     }

@@ -23,12 +23,12 @@ pub const POLICY: &str = r#"
 policy "tests"
 default deny
 set oncall = group "sre"
-allow "engineers" { by group "eng"  on ssh  do exec, shell, read, write, list, remove, rename, mkdir, setstat, symlink }
+allow "engineers" { by group "eng"  on ssh  do exec, shell, read, write, append, list, readlink, remove, rmdir, rename, mkdir, setstat, symlink, extended }
 allow "locale"    { on ssh  do env on "LANG", "LC_*" }
 deny  "destruction" { on ssh  do exec  when argv is ["rm", **]  say "files are removed by the platform team" }
 hold  "restarts"  { by group "eng"  on ssh  do exec  when argv is ["echo", "restart", **]  until 1 of oncall approve within 10m }
-mask  "secrets"   { on ssh  values credit_card, aws_key  with redact }
-record results { on ssh  do exec, shell }
+mask  "secrets"   { on ssh  do exec, shell  values credit_card, aws_key  with redact }
+record all { on ssh  do exec, shell }
 "#;
 
 /// A gateway that serves until this is dropped.

@@ -1,7 +1,13 @@
 //! The bastion between OpenSSH's own clients and OpenSSH's own server.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test states what it expects by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test states what it expects by failing"
+)]
 #![allow(clippy::indexing_slicing, reason = "a test states what it expects by failing")]
 
 mod commands;
+mod files;
 mod house;

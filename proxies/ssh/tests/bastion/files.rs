@@ -1,0 +1,56 @@
+//! Files: judged operation by operation, byte for byte what they were.
+
+use std::fs;
+
+use crate::house::House;
+
+/// Every byte, and more than one packet of them.
+fn payload() -> Vec<u8> {
+    (0..300_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
+}
+
+#[tokio::test]
+async fn files_go_both_ways_by_sftp_and_scp() {
+    let house = House::new().await;
+    let client = house.client("ana");
+    let here = client.directory().join("here");
+    fs::write(&here, payload()).unwrap();
+    let (here, back) = (here.display().to_string(), client.directory().join("back").display().to_string());
+    let batch =
+        format!("pwd\nput {here} there\nget there {back}\nrename there elsewhere\nls -l\nrm elsewhere\n");
+    let output = client.sftp(&batch).await.success();
+    assert!(output.text().contains(&house.sshd.home.display().to_string()), "{}", output.text());
+    assert_eq!(fs::read(&back).unwrap(), payload());
+    for mode in [&[][..], &["-O"]] {
+        fs::remove_file(&back).unwrap();
+        let _ = client.scp(&[mode, &[&here, "box:there"]].concat()).await.success();
+        let _ = client.scp(&[mode, &["box:there", &back]].concat()).await.success();
+        assert_eq!(fs::read(&back).unwrap(), payload(), "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_is_not_permitted_is_refused_and_the_transfer_goes_on() {
+    let policy = r#"
+        policy "files"
+        default deny
+        allow "work"   { by group "eng"  on ssh  do read, write, list on "/**" }
+        deny  "shadow" { on ssh  do read, write on "/**/secret*" }
+    "#;
+    let house = House::policed(policy).await;
+    fs::write(house.sshd.home.join("secret"), "s3cret").unwrap();
+    fs::write(house.sshd.home.join("plain"), "plain").unwrap();
+    let client = house.client("ana");
+    let (one, two) = (client.directory().join("one"), client.directory().join("two"));
+    let batch = format!(
+        "-get secret {}\n-get x/../secret {}\n-rm plain\nget plain {}\n",
+        one.display(),
+        one.display(),
+        two.display()
+    );
+    let output = client.sftp(&batch).await.success();
+    assert!(!one.exists(), "{}", output.errors());
+    assert_eq!(fs::read_to_string(&two).unwrap(), "plain");
+    assert!(house.sshd.home.join("plain").exists());
+    assert!(output.errors().to_lowercase().contains("shadow"), "{}", output.errors());
+}
