@@ -54,6 +54,8 @@ pub struct Plan {
     pub target: String,
     /// Whether the gateway logs in with a certificate of its own.
     pub by_authority: bool,
+    /// Where the target is, in place of the real one's port.
+    pub target_port: Option<u16>,
     /// The host key that the target is pinned by, in place of its own.
     pub pinned: Option<String>,
 }
@@ -90,7 +92,10 @@ impl House {
             "policies = [\"test.policy\"]\n{}\n[listen]\nssh = \"127.0.0.1:0\"\n[[target]]\nname = \"web-1\"\n\
              protocol = \"ssh\"\naddress = \"127.0.0.1:{}\"\nuser = \"{}\"\n{credential}host_keys = [\"{pinned}\"]\n{}\n\
              labels = {{ env = \"prod\" }}\n",
-            plan.config, sshd.port, sshd.user, plan.target
+            plan.config,
+            plan.target_port.unwrap_or(sshd.port),
+            sshd.user,
+            plan.target
         );
         std::fs::write(path("portcullis.toml"), &text).unwrap();
         let config = Config::load(path("portcullis.toml")).unwrap_or_else(|error| panic!("{error}"));
@@ -134,6 +139,16 @@ impl House {
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),
         };
         self.gateway().store().ask(move |store| store.put_user(&user)).await.unwrap();
+    }
+
+    pub async fn disable(&self, name: &str) {
+        let name = name.to_owned();
+        let disabled = self.gateway().store().ask(move |store| {
+            let mut user = store.user(&name)?.expect("a user");
+            user.disabled = true;
+            store.put_user(&user)
+        });
+        disabled.await.unwrap();
     }
 
     /// The clients of somebody on `web-1`, who has ana's key.

@@ -11,3 +11,6 @@
 mod commands;
 mod files;
 mod house;
+mod login;
+mod shells;
+mod tunnels;

@@ -1,0 +1,92 @@
+//! Tunnels: judged by direction, host and port, or refused.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use crate::house::House;
+
+/// Answers every connection with a line.
+fn origin() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = stream.and_then(|mut stream| stream.write_all(b"from the origin\n"));
+        }
+    });
+    port
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn fetch(port: u16) -> String {
+    let mut text = String::new();
+    let _ = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| stream.read_to_string(&mut text));
+    text
+}
+
+fn policy(rest: &str) -> String {
+    format!(
+        "policy \"tunnels\"\ndefault deny\nallow \"work\" {{ by group \"eng\"  on ssh  do exec }}\n{rest}"
+    )
+}
+
+#[tokio::test]
+async fn a_tunnel_is_refused_unless_it_is_allowed_by_its_port() {
+    let origin = origin();
+    let house = House::policed(&policy(&format!(
+        "allow \"one\" {{ by group \"eng\"  on ssh  do forward  when direction == \"local\" and host == \"127.0.0.1\" and port == {origin} }}\n"
+    )))
+    .await;
+    let client = house.client("ana");
+    let local = free_port();
+    let forward = format!("{local}:127.0.0.1:{origin}");
+    let running = client.start("ssh", &["-L", &forward, "box", "echo ready; cat"]);
+    running.until("ready").await;
+    assert_eq!(fetch(local), "from the origin\n");
+    let other = house.client("ana");
+    let local = free_port();
+    let forward = format!("{local}:127.0.0.1:{}", house.sshd.port);
+    let refused = other.start("ssh", &["-L", &forward, "box", "echo ready; cat"]);
+    refused.until("ready").await;
+    assert_eq!(fetch(local), "");
+    refused.until("administratively prohibited").await;
+    let output = client.ssh(&["-W", &format!("127.0.0.1:{origin}"), "box"]).await;
+    assert_eq!(output.text(), "from the origin\n");
+    let output = client.ssh(&["-W", &format!("localhost:{origin}"), "box"]).await;
+    assert_eq!(output.text(), "");
+    assert!(
+        house.judged().iter().any(|line| line.contains("forward") && line.ends_with("deny")),
+        "{:?}",
+        house.judged()
+    );
+}
+
+#[tokio::test]
+async fn the_target_listens_only_where_that_is_allowed() {
+    let origin = origin();
+    let (allowed, refused) = (free_port(), free_port());
+    let house = House::policed(&policy(&format!(
+        "allow \"one\" {{ by group \"eng\"  on ssh  do forward  when direction == \"remote\" and port == {allowed} }}\n"
+    )))
+    .await;
+    let client = house.client("ana").option("ExitOnForwardFailure yes");
+    let forward = format!("127.0.0.1:{allowed}:127.0.0.1:{origin}");
+    let running = client.start("ssh", &["-R", &forward, "box", "echo ready; cat"]);
+    running.until("ready").await;
+    assert_eq!(fetch(allowed), "from the origin\n");
+    let forward = format!("127.0.0.1:{refused}:127.0.0.1:{origin}");
+    let output = client.ssh(&["-R", &forward, "box", "echo ready"]).await;
+    assert_eq!(output.code, Some(255), "{}", output.errors());
+    assert!(output.errors().contains("remote port forwarding failed"), "{}", output.errors());
+}
+
+#[tokio::test]
+async fn the_agent_and_x11_are_not_forwarded_unless_allowed() {
+    let house = House::policed(&policy("")).await;
+    let output =
+        house.client("ana").option("ForwardAgent yes").ssh(&["-A", "box", "echo [$SSH_AUTH_SOCK]"]).await;
+    assert_eq!(output.text(), "[]\n", "{}", output.errors());
+}
