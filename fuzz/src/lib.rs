@@ -14,7 +14,9 @@
 
 use std::sync::LazyLock;
 
-use policy_core::mask::{Detector, Detectors, Literals, MaskKey, Scratch, StreamMasker, Transform};
+use policy_core::mask::{
+    Detector, Detectors, Literals, MaskKey, Scratch, StreamMasker, TerminalMasker, Transform,
+};
 use policy_core::reference::{self, Plain};
 use policy_core::rule::HoldKey;
 use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target};
@@ -145,6 +147,51 @@ pub fn stream_masker(input: &[u8]) {
     }
     masker.flush(&DETECTORS, &key, &mut out);
     assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&whole));
+}
+
+/// However what a terminal gets is split, the same leaves; without sequences it is what the whole becomes; and whatever
+/// the pauses, not a byte is lost where nothing is found. The first bytes say how it is split.
+pub fn terminal(input: &[u8]) {
+    static DETECTORS: LazyLock<Detectors> = LazyLock::new(detectors);
+    // Of something that a text without a `B` does not have.
+    static KEYS: LazyLock<Detectors> =
+        LazyLock::new(|| Detectors::new(&[(Detector::PrivateKey, Transform::Redact)]).expect("detectors"));
+    let Some((sizes, text)) = input.split_at_checked(8) else { return };
+    let key = MaskKey::new(b"sixteen bytes or more").expect("enough of them");
+    let run = |detectors: &Detectors, text: &[u8], sizes: &[u8], pauses: bool| {
+        let (mut masker, mut out, mut rest) = (TerminalMasker::default(), Vec::new(), text);
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, behind) = rest.split_at(usize::from(*size).clamp(1, rest.len()));
+            masker.push(detectors, &key, piece, &mut out);
+            assert!(masker.held() <= TerminalMasker::MAX_HELD, "{} bytes held back", masker.held());
+            match size % 3 {
+                0 if pauses => masker.settle(detectors, &key, &mut out),
+                1 if pauses => masker.release(detectors, &key, &mut out),
+                _ => 0,
+            };
+            rest = behind;
+        }
+        masker.finish(detectors, &key, &mut out);
+        out
+    };
+    let split = run(&DETECTORS, text, sizes, false);
+    assert_eq!(
+        String::from_utf8_lossy(&split),
+        String::from_utf8_lossy(&run(&DETECTORS, text, &[255], false))
+    );
+    if !text.iter().any(|byte| matches!(byte, 0x1b | 0x08)) {
+        let mut whole = Vec::new();
+        if DETECTORS.mask_into(text, &key, &mut Scratch::default(), &mut whole) == 0 {
+            whole = text.to_vec();
+        }
+        assert_eq!(String::from_utf8_lossy(&split), String::from_utf8_lossy(&whole));
+    }
+    let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'B').collect();
+    assert_eq!(run(&KEYS, &text, sizes, true), text);
+    let _ = run(&DETECTORS, &text, sizes, true);
 }
 
 /// All of them, with forms that show where a find began and ended.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::process::Command;
 
-use policy_core::mask::{Detector, Detectors, MaskKey, Scratch, StreamMasker, Transform};
+use policy_core::mask::{Detector, Detectors, MaskKey, Scratch, StreamMasker, TerminalMasker, Transform};
 use portcullis_benches::report::{self, Figure};
 use portcullis_benches::timing::median_ns;
 
@@ -47,10 +47,19 @@ fn main() -> io::Result<()> {
         }
         masker.flush(&all, &key, &mut out)
     });
+    let terminal = median_ns(|| {
+        out.clear();
+        let mut masker = TerminalMasker::default();
+        for piece in text.chunks(16 * 1024) {
+            masker.push(&all, &key, piece, &mut out);
+        }
+        masker.finish(&all, &key, &mut out)
+    });
     let mut figures = vec![
         Figure::new("detect/all", "portcullis", speed(whole), "MB/s"),
         Figure::new("detect/all/fields", "portcullis", speed(by_field), "MB/s"),
         Figure::new("detect/all/stream", "portcullis", speed(stream), "MB/s"),
+        Figure::new("detect/all/terminal", "portcullis", speed(terminal), "MB/s"),
     ];
     let found: Finds = corpus
         .lines

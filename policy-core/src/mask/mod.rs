@@ -23,6 +23,7 @@
 mod begun;
 mod detect;
 mod detectors;
+mod echo;
 mod literals;
 mod scan;
 mod sieve;
@@ -32,6 +33,7 @@ mod transform;
 mod trigger;
 
 pub use detectors::{Detectors, DetectorsError, Find, MAX_FIND, Scratch};
+pub use echo::Echo;
 pub use literals::Literals;
 pub use stream::StreamMasker;
 pub use terminal::TerminalMasker;

@@ -45,6 +45,11 @@ fn stream_masker() {
 }
 
 #[test]
+fn terminal() {
+    each("terminal", properties::terminal);
+}
+
+#[test]
 fn evaluator() {
     each("evaluator", properties::evaluator);
 }
