@@ -149,10 +149,24 @@ pub enum Value {
     Text(Box<str>),
     /// An ordered list of texts (`argv`, `reads`). An empty list is known to be empty.
     List(Box<[Box<str>]>),
+    /// An ordered list of texts of which not all are known (`argv` of `rm -rf $x`). A condition holds where it holds
+    /// however the holes are filled, does not where it holds for no filling, and is undetermined otherwise.
+    Open(Box<[Slot]>),
     /// Depends on parameters that are not bound yet; conditions on it are deferred.
     Pending,
     /// Could not be determined.
     Undetermined,
+}
+
+/// One place in a [`Value::Open`] list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// This text.
+    Text(Box<str>),
+    /// Exactly one text, which is not known.
+    One,
+    /// Any number of texts, none included, which are not known.
+    Many,
 }
 
 /// A named property of an action. Names and types are declared by the protocol's vocabulary; an

@@ -76,7 +76,7 @@ pub mod truth;
 pub mod vocabulary;
 mod words;
 
-pub use action::{Action, ActionSet, Attribute, Name, Resource, Value, Verb};
+pub use action::{Action, ActionSet, Attribute, Name, Resource, Slot, Value, Verb};
 pub use command::{Command, Digest};
 pub use decision::{Breach, Decision, Denial, Obligations, Verdict};
 pub use explain::Explanation;

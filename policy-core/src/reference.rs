@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use regex_automata::meta::Regex;
 
-use crate::action::{Action, Name, Resource, Value, Verb};
+use crate::action::{Action, Name, Resource, Slot, Value, Verb};
 use crate::decision::{Breach, Decision, Denial, Obligations, Verdict};
 use crate::lineage::Sources;
 use crate::policy::Policy;
@@ -299,11 +299,26 @@ impl<'a> Asked<'a> {
             },
             Expr::Compare(..) => Prospect::UNDETERMINED,
             Expr::In(fact, literals) => self.is_any(fact, literals),
-            Expr::Like(fact, pattern) => {
-                self.texts(fact, |texts| texts.iter().any(|text| matches(pattern, text)))
-            }
+            Expr::Like(fact, pattern) => match self.look(fact) {
+                Value::Open(slots) => {
+                    let holds =
+                        |texts: &[Box<str>]| Prospect::from(texts.iter().any(|text| matches(pattern, text)));
+                    however_filled(&slots, &pattern.segments, holds)
+                }
+                _ => self.texts(fact, |texts| texts.iter().any(|text| matches(pattern, text))),
+            },
             Expr::Shape(fact, elements) => match self.look(fact) {
                 Value::List(values) => has_shape(&values, elements).into(),
+                Value::Open(slots) => {
+                    let patterns: Vec<Box<str>> = elements
+                        .iter()
+                        .map(|element| match element {
+                            Element::One(pattern) => pattern.clone(),
+                            Element::AnyOne | Element::AnyNumber => "*".into(),
+                        })
+                        .collect();
+                    however_filled(&slots, &patterns, |texts| has_shape(texts, elements).into())
+                }
                 Value::Pending => Prospect::PENDING,
                 _ => Prospect::UNDETERMINED,
             },
@@ -320,7 +335,25 @@ impl<'a> Asked<'a> {
 
     fn is_any<'l>(&self, fact: &Fact, literals: impl IntoIterator<Item = &'l Literal>) -> Prospect {
         let value = self.look(fact);
-        match value {
+        match &value {
+            Value::Open(slots) => {
+                let literals: Vec<&Literal> = literals.into_iter().collect();
+                let texts: Vec<Box<str>> = literals
+                    .iter()
+                    .filter_map(|literal| match literal {
+                        Literal::Text(text) => Some(text.clone()),
+                        _ => None,
+                    })
+                    .collect();
+                return however_filled(slots, &texts, |filled| {
+                    literals.iter().fold(Prospect::FALSE, |any, literal| {
+                        any.or(match literal {
+                            Literal::Text(literal) => filled.contains(literal).into(),
+                            _ => Prospect::UNDETERMINED,
+                        })
+                    })
+                });
+            }
             Value::Pending => return Prospect::PENDING,
             Value::Undetermined => return Prospect::UNDETERMINED,
             _ => {}
@@ -411,6 +444,42 @@ fn text_matches(pattern: &[char], text: &[char]) -> bool {
         ([character, pattern @ ..], [first, text @ ..]) => character == first && text_matches(pattern, text),
         _ => false,
     }
+}
+
+/// Fills the holes in every way that could make a difference to these patterns: what holds for all fillings, fails for
+/// all of them, or neither. Takes time exponential in the number of holes: it is there to be compared with.
+fn however_filled(slots: &[Slot], patterns: &[Box<str>], test: impl Fn(&[Box<str>]) -> Prospect) -> Prospect {
+    // Texts that match a pattern each, and one in which no character of any pattern occurs.
+    let strange = ('\u{e000}'..='\u{f8ff}')
+        .find(|character| !patterns.iter().any(|pattern| pattern.contains(*character)))
+        .map(|character| Box::from(character.to_string()));
+    let texts: Vec<Box<str>> =
+        patterns.iter().map(|pattern| pattern.replace('*', "").into()).chain(strange).collect();
+    let mut filled: Vec<Vec<Box<str>>> = vec![vec![]];
+    for slot in slots {
+        let choices: Vec<Vec<Box<str>>> = match slot {
+            Slot::Text(text) => vec![vec![text.clone()]],
+            Slot::One => texts.iter().map(|text| vec![text.clone()]).collect(),
+            Slot::Many => {
+                let mut choices = vec![vec![]];
+                let mut longest = vec![vec![]];
+                for _ in 0..=patterns.len() {
+                    longest =
+                        extended(&longest, &texts.iter().map(|text| vec![text.clone()]).collect::<Vec<_>>());
+                    choices.extend(longest.iter().cloned());
+                }
+                choices
+            }
+        };
+        filled = extended(&filled, &choices);
+    }
+    let mut answers = filled.iter().map(|texts| test(texts));
+    let first = answers.next().unwrap_or(Prospect::UNDETERMINED);
+    if answers.all(|answer| answer == first) { first } else { Prospect::UNDETERMINED }
+}
+
+fn extended(lists: &[Vec<Box<str>>], by: &[Vec<Box<str>>]) -> Vec<Vec<Box<str>>> {
+    lists.iter().flat_map(|list| by.iter().map(move |more| [&list[..], &more[..]].concat())).collect()
 }
 
 fn has_shape(values: &[Box<str>], elements: &[Element]) -> bool {

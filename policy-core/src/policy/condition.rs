@@ -8,7 +8,8 @@ use regex_automata::dfa::Automaton;
 use regex_automata::dfa::dense::DFA;
 
 use super::glob::Glob;
-use crate::action::{Action, Value};
+use super::open;
+use crate::action::{Action, Slot, Value};
 use crate::decision::Dependence;
 use crate::request::Request;
 use crate::rule::{Comparison, Fact, Literal};
@@ -113,6 +114,7 @@ enum Seen<'a> {
     Integer(i64),
     Text(&'a str),
     List(&'a [Box<str>]),
+    Open(&'a [Slot]),
     Address(IpAddr),
     Pending,
     Undetermined,
@@ -144,6 +146,7 @@ impl<'a> Facts<'a> {
                 Some(Value::Integer(value)) => Seen::Integer(*value),
                 Some(Value::Text(value)) => Seen::Text(value),
                 Some(Value::List(value)) => Seen::List(value),
+                Some(Value::Open(slots)) => Seen::Open(slots),
                 Some(Value::Pending) => {
                     self.read.parameters = true;
                     Seen::Pending
@@ -198,6 +201,14 @@ impl Seen<'_> {
                 Literal::Text(literal) => Some(values.contains(literal)),
                 _ => None,
             }),
+            (Self::Open(slots), Test::OneOf(literals)) => {
+                literals.iter().fold(Prospect::FALSE, |any, literal| {
+                    any.or(match literal {
+                        Literal::Text(literal) => open::contains(slots, literal),
+                        _ => Prospect::UNDETERMINED,
+                    })
+                })
+            }
             (Self::Integer(value), Test::Order(comparison, bound)) => match comparison {
                 Comparison::Equal => value == bound,
                 Comparison::NotEqual => value != bound,
@@ -211,7 +222,9 @@ impl Seen<'_> {
             (Self::List(values), Test::Like(globs)) => {
                 values.iter().any(|value| globs.iter().any(|glob| glob.matches(value))).into()
             }
+            (Self::Open(slots), Test::Like(globs)) => open::like(slots, globs),
             (Self::List(values), Test::Shape(parts)) => has_shape(values, parts).into(),
+            (Self::Open(slots), Test::Shape(parts)) => open::has_shape(slots, parts),
             (Self::Text(value), Test::Matches(automaton)) => search(automaton, value),
             (Self::Address(address), Test::Within(networks)) => {
                 networks.iter().any(|network| network.contains(*address)).into()

@@ -55,6 +55,34 @@ impl Glob {
         }
     }
 
+    /// Whether every text of one segment matches: `*` and `**`, and nothing else does.
+    pub(crate) fn matches_any_text(&self) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Everything => true,
+            Self::Segments(segments) => {
+                let is_open = |segment: &Segment| match segment {
+                    Segment::Many => true,
+                    Segment::Exact(_) => false,
+                    Segment::Wild(pieces) => pieces.iter().all(|piece| piece.is_empty()),
+                };
+                segments.iter().all(is_open)
+                    && segments.iter().filter(|segment| **segment != Segment::Many).count() <= 1
+            }
+        }
+    }
+
+    /// Whether some text of one segment matches at all.
+    pub(crate) fn may_match_a_text(&self) -> bool {
+        match self {
+            Self::Literal(text) => !text.contains(Name::SEPARATOR),
+            Self::Everything => true,
+            Self::Segments(segments) => {
+                segments.iter().filter(|segment| **segment != Segment::Many).count() <= 1
+            }
+        }
+    }
+
     /// Whether some name that starts with these segments and has one more may match. Errs on the side of yes
     /// for patterns with `**`.
     pub(crate) fn may_match_in(&self, parent: &str) -> bool {

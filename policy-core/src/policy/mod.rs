@@ -8,6 +8,7 @@ pub(crate) mod glob;
 mod index;
 pub(crate) mod matcher;
 mod obligations;
+mod open;
 
 use std::collections::BTreeMap;
 

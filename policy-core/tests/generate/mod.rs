@@ -13,7 +13,7 @@ use policy_core::rule::{
 use policy_core::vocabulary::Vocabulary;
 use policy_core::{
     Action, ActionSet, Effect, Lineage, Name, Policy, Principal, PrincipalKind, Protocol, Resource, Rule,
-    RuleId, Sources, Target, Value, Verb, vocabulary,
+    RuleId, Slot, Sources, Target, Value, Verb, vocabulary,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -258,6 +258,14 @@ fn condition(family: &'static [&'static str]) -> impl Strategy<Value = Expr> {
         Some("exec") => vec![
             Expr::Shape(attribute("argv"), vec![Element::One("l*".into()), Element::AnyNumber]),
             Expr::Shape(attribute("argv"), vec![Element::AnyOne]),
+            Expr::Shape(attribute("argv"), vec![Element::AnyNumber, Element::One("-l".into())]),
+            Expr::Shape(
+                attribute("argv"),
+                vec![Element::One("ls".into()), Element::AnyOne, Element::AnyNumber],
+            ),
+            Expr::Shape(attribute("argv"), vec![Element::AnyNumber, Element::AnyOne, Element::AnyOne]),
+            Expr::Like(attribute("argv"), pattern(["-*"])),
+            Expr::Like(attribute("argv"), pattern(["*"])),
             Expr::In(attribute("argv"), vec![Literal::Text("-l".into())]),
             Expr::Matches(attribute("text"), "^ls( |$)".into()),
         ],
@@ -283,7 +291,7 @@ fn combined(leaf: impl Strategy<Value = Expr> + 'static) -> impl Strategy<Value 
 fn action() -> impl Strategy<Value = Action> {
     let verb = prop_oneof![
         12 => select(&["select", "delete", "update"][..]),
-        2 => select(&["drop", "exec"][..]),
+        4 => select(&["drop", "exec", "exec"][..]),
         1 => select(&["noop", "connect", "unknown", "frobnicate"][..]),
     ];
     let resource = prop_oneof![
@@ -296,8 +304,15 @@ fn action() -> impl Strategy<Value = Action> {
         0.2,
         select(vec![Value::Pending, Value::Undetermined, Value::Text("bad".into())]),
     );
-    (verb, resource, any::<bool>(), 0i64..20, open, any::<bool>()).prop_map(
-        |(verb, resource, filtered, limit, open, long)| {
+    let slot = prop_oneof![
+        3 => select(&["ls", "-l", "id"][..]).prop_map(|text| Slot::Text(text.into())),
+        1 => Just(Slot::One),
+        1 => Just(Slot::Many),
+    ];
+    let holes = |slots: &Vec<Slot>| slots.iter().filter(|slot| !matches!(slot, Slot::Text(_))).count() <= 2;
+    let slots = prop::option::of(vec(slot, 0..5).prop_filter("few holes", holes));
+    (verb, resource, any::<bool>(), 0i64..20, open, any::<bool>(), slots).prop_map(
+        |(verb, resource, filtered, limit, open, long, slots)| {
             let action = Action::new(Verb::new(verb), resource);
             let list = |texts: &[&str]| Value::List(texts.iter().map(|text| Box::from(*text)).collect());
             let value = |known: Value| open.clone().unwrap_or(known);
@@ -307,7 +322,13 @@ fn action() -> impl Strategy<Value = Action> {
                     .with("reads", value(list(if long { &["public\u{1f}users\u{1f}pan"] } else { &[] }))),
                 "select" => action.with("limit", value(Value::Integer(limit))),
                 "exec" => action
-                    .with("argv", value(list(if long { &["ls", "-l"] } else { &["id"] })))
+                    .with(
+                        "argv",
+                        value(match slots {
+                            Some(slots) => Value::Open(slots.into()),
+                            None => list(if long { &["ls", "-l"] } else { &["id"] }),
+                        }),
+                    )
                     .with("text", value(Value::Text(if long { "ls -l" } else { "id" }.into()))),
                 _ => action,
             }

@@ -1,7 +1,7 @@
 //! SQL to what policies judge, without a database: as the PostgreSQL proxy does it, but knowing no definitions.
 
 use policy_core::lineage::{Lineage, Sources};
-use policy_core::{Action, ActionSet, Name, Protocol, Resource, Value};
+use policy_core::{Action, ActionSet, Name, Protocol, Resource, Slot, Value};
 use policy_lang::suite::Normaliser;
 use policy_normalize::sql::{ColumnSet, Environment, Grammar, NoCatalogue, Postgres, Rejected, Statement};
 
@@ -58,6 +58,17 @@ fn value(value: &Value) -> String {
         Value::List(items) => {
             let items: Vec<String> = items.iter().map(|item| item.replace(Name::SEPARATOR, ".")).collect();
             format!("[{}]", items.join(", "))
+        }
+        Value::Open(slots) => {
+            let slots: Vec<&str> = slots
+                .iter()
+                .map(|slot| match slot {
+                    Slot::Text(text) => &**text,
+                    Slot::One => "?",
+                    Slot::Many => "…",
+                })
+                .collect();
+            format!("[{}]", slots.join(", "))
         }
         Value::Pending => "pending".to_owned(),
         Value::Undetermined => "undetermined".to_owned(),

@@ -177,6 +177,7 @@ pub(crate) fn show_action(action: &Action) -> String {
                 let last = |text: &str| text.rsplit(Name::SEPARATOR).next().unwrap_or_default().to_owned();
                 list.iter().map(|text| last(text)).collect::<Vec<_>>().join(" ")
             }
+            Value::Open(slots) => format!("{slots:?}"),
             Value::Pending => "pending".to_owned(),
             Value::Undetermined => "?".to_owned(),
         };
