@@ -72,11 +72,11 @@ impl Traffic {
         }
     }
 
-    pub(crate) fn from_client(&self, bytes: usize) {
+    pub(crate) fn count_input(&self, bytes: usize) {
         self.note(&self.from_client, bytes);
     }
 
-    pub(crate) fn to_client(&self, bytes: usize) {
+    pub(crate) fn count_output(&self, bytes: usize) {
         self.note(&self.to_client, bytes);
     }
 

@@ -1,21 +1,95 @@
-//! What a client types or sends: forwarded as it is, recorded with what nobody saw left out.
+//! What a client types or sends, as recordings may have it: forwarded as it is, recorded without what nobody saw, and
+//! masked like what is shown.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use policy_core::mask::{Detectors, Echo, MaskKey, TerminalMasker};
 use portcullis_evidence::recording::{Event, Utf8Stream};
 use portcullis_gateway::enforce::Tape;
 
-/// The stream, on its way from the client to the target.
-#[derive(Default)]
-pub(super) struct Input {
+/// The recorded side of a client's input. Cheap to clone: both directions know it, since what is shown tells what was
+/// echoed.
+#[derive(Clone)]
+pub(super) struct Input(Arc<Mutex<Inner>>);
+
+struct Inner {
+    command: u64,
+    key: MaskKey,
+    detectors: Option<Arc<Detectors>>,
+    masker: TerminalMasker,
+    /// On a terminal: what was typed while nothing was echoed is left out.
+    echo: Option<Echo>,
     text: Utf8Stream,
 }
 
 impl Input {
+    pub(super) fn new(command: u64, detectors: Option<Arc<Detectors>>, key: MaskKey, has_pty: bool) -> Self {
+        let echo = has_pty.then(Echo::default);
+        let (masker, text) = Default::default();
+        Self(Arc::new(Mutex::new(Inner { command, key, detectors, masker, echo, text })))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // At worst a panic elsewhere leaves some of the input unrecorded.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Records what was sent.
-    pub(super) fn record(&mut self, tape: &Tape, command: u64, sent: &[u8]) {
-        let mut text = String::with_capacity(sent.len());
-        self.text.push(sent, &mut text);
+    pub(super) fn sent(&self, tape: &Tape, bytes: &[u8]) {
+        self.inner().with_echo(tape, bytes, Echo::input);
+    }
+
+    /// Records what of the input this output, as the target sent it, has echoed.
+    pub(super) fn answered(&self, tape: &Tape, bytes: &[u8]) {
+        let mut inner = self.inner();
+        if inner.echo.is_some() {
+            inner.with_echo(tape, bytes, Echo::output);
+        }
+    }
+
+    /// Another policy's masks from here on.
+    pub(super) fn renew(&self, detectors: Option<Arc<Detectors>>) {
+        self.inner().detectors = detectors;
+    }
+
+    /// Records what is left.
+    pub(super) fn finish(&self, tape: &Tape) {
+        let mut inner = self.inner();
+        let mut decided = Vec::new();
+        if let Some(echo) = &mut inner.echo {
+            echo.finish(&mut decided);
+        }
+        inner.record(tape, &decided, true);
+    }
+}
+
+impl Inner {
+    fn with_echo(&mut self, tape: &Tape, bytes: &[u8], decide: fn(&mut Echo, &[u8], &mut Vec<u8>)) {
+        match &mut self.echo {
+            None => self.record(tape, bytes, false),
+            Some(echo) => {
+                let mut decided = Vec::new();
+                decide(echo, bytes, &mut decided);
+                self.record(tape, &decided, false);
+            }
+        }
+    }
+
+    fn record(&mut self, tape: &Tape, bytes: &[u8], is_last: bool) {
+        let mut text = String::new();
+        match &self.detectors {
+            None => self.text.push(bytes, &mut text),
+            Some(detectors) => {
+                let mut masked = Vec::with_capacity(bytes.len());
+                self.masker.push(detectors, &self.key, bytes, &mut masked);
+                if is_last {
+                    self.masker.finish(detectors, &self.key, &mut masked);
+                }
+                self.text.push(&masked, &mut text);
+            }
+        }
         if !text.is_empty() {
-            tape.push(&Event::Input { command, text: text.into() });
+            tape.push(&Event::Input { command: self.command, text: text.into() });
         }
     }
 }

@@ -81,7 +81,7 @@ impl Line {
                     if self.has_pty && data.contains(&INTERRUPT) {
                         return Withdrawn::Cancelled;
                     }
-                    if !self.keep(data) {
+                    if !self.keep(&data) {
                         return Withdrawn::TooMuch;
                     }
                 }
@@ -98,9 +98,10 @@ impl Line {
         }
     }
 
-    pub(super) fn keep(&mut self, data: Bytes) -> bool {
+    /// Whether there was room for it.
+    pub(super) fn keep(&mut self, data: &Bytes) -> bool {
         self.bytes += data.len();
-        self.kept.push_back(Kept::Data(data));
+        self.kept.push_back(Kept::Data(data.clone()));
         self.bytes <= KEPT && self.kept.len() <= KEPT / 256
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use policy_core::mask::Detectors;
 use policy_core::rule::LimitUnit;
 use portcullis_evidence::recording::{Event, Stream};
 use portcullis_gateway::enforce::{Judged, Judgement, Outcome, Receipt, Tape};
@@ -42,10 +43,17 @@ pub(super) async fn carry(
     let (from_target, to_target) = channel.split();
     let number = receipt.command();
     let judged = Arc::clone(receipt.judged());
-    let recording = Recording { tape: open.tape.clone(), command: number, content: records(&judged, wishes) };
+    let detectors = open.way.finders.of(Some(&judged)).map_err(|error| End::failed(error.to_string()))?;
+    let key = open.gateway.mask_key().clone();
+    let recording = Recording {
+        tape: open.tape.clone(),
+        command: number,
+        content: records(&judged, wishes),
+        input: Input::new(number, detectors.clone(), key, wishes.pty.is_some()),
+    };
     recording.terminal(wishes);
     let kept = line.take_kept();
-    let mut down = Down::new(open, &judged, receipt, recording.clone()).map_err(End::failed)?;
+    let mut down = Down::new(open, detectors, receipt, recording.clone());
 
     let end = {
         let upward = up(open, &mut line.read, &to_target, kept, &recording);
@@ -80,6 +88,7 @@ struct Recording {
     tape: Tape,
     command: u64,
     content: bool,
+    input: Input,
 }
 
 impl Recording {
@@ -128,11 +137,10 @@ async fn up(
     kept: std::collections::VecDeque<Kept>,
     recording: &Recording,
 ) -> Left {
-    let mut input = Input::default();
     let mut ended = false;
     for kept in kept {
         let sent = match kept {
-            Kept::Data(data) if !ended => send(open, to, data, &mut input, recording).await,
+            Kept::Data(data) if !ended => send(open, to, data, recording).await,
             Kept::Data(_) => true,
             Kept::Eof => {
                 ended = true;
@@ -149,7 +157,7 @@ async fn up(
         let sent = match message {
             ChannelMsg::Close => return Left::Gone,
             // After its end a client sends nothing more that counts.
-            ChannelMsg::Data { data } if !ended => send(open, to, data, &mut input, recording).await,
+            ChannelMsg::Data { data } if !ended => send(open, to, data, recording).await,
             ChannelMsg::Eof if !ended => {
                 ended = true;
                 to.eof().await.is_ok()
@@ -169,16 +177,10 @@ async fn up(
     }
 }
 
-async fn send(
-    open: &Open,
-    to: &ChannelWriteHalf<Msg>,
-    data: Bytes,
-    input: &mut Input,
-    recording: &Recording,
-) -> bool {
-    open.traffic.from_client(data.len());
+async fn send(open: &Open, to: &ChannelWriteHalf<Msg>, data: Bytes, recording: &Recording) -> bool {
+    open.traffic.count_input(data.len());
     if recording.is_on().await {
-        input.record(&recording.tape, recording.command, &data);
+        recording.input.sent(&recording.tape, &data);
     }
     if open.stop.reached().is_some() {
         return false;
@@ -231,13 +233,12 @@ type ToClient = ChannelWriteHalf<russh::server::Msg>;
 impl Down {
     fn new(
         open: &Arc<Open>,
-        judged: &Judged,
+        detectors: Option<Arc<Detectors>>,
         receipt: Receipt,
         recording: Recording,
-    ) -> Result<Self, String> {
-        let detectors = open.way.finders.of(Some(judged)).map_err(|error| error.to_string())?;
+    ) -> Self {
         let output = |stream| Output::new(stream, detectors.clone(), open.gateway.mask_key().clone());
-        Ok(Self {
+        Self {
             open: Arc::clone(open),
             receipt,
             recording,
@@ -247,7 +248,7 @@ impl Down {
             exit: None,
             heard: Instant::now(),
             silence: Silence::Fresh,
-        })
+        }
     }
 
     /// Carries what the target says until the end.
@@ -343,6 +344,9 @@ impl Down {
         };
         self.heard = Instant::now();
         self.silence = Silence::Fresh;
+        if self.recording.is_on().await {
+            self.recording.input.answered(&self.recording.tape, &data);
+        }
         let shown = match stream {
             Stream::Stdout => self.stdout.push(data),
             Stream::Stderr => self.stderr.push(data),
@@ -366,7 +370,7 @@ impl Down {
             return Some(Ended::Stopped(reason.to_string()));
         }
         self.bytes += shown.len() as u64;
-        self.open.traffic.to_client(shown.len());
+        self.open.traffic.count_output(shown.len());
         let sent = match stream {
             Stream::Stdout => client.data_bytes(shown).await,
             Stream::Stderr => client.extended_data_bytes(STDERR, shown).await,
@@ -413,6 +417,7 @@ impl Down {
         let receipt = permit.forward();
         let detectors =
             self.open.way.finders.of(Some(receipt.judged())).map_err(|error| error.to_string())?;
+        self.recording.input.renew(detectors.clone());
         let (out, err) = (self.stdout.renew(detectors.clone()), self.stderr.renew(detectors));
         let _ = self.tell(client, Stream::Stdout, out).await;
         let _ = self.tell(client, Stream::Stderr, err).await;
@@ -433,6 +438,9 @@ impl Down {
             Some(Exit::Signal(signal, _)) => (None, Some(signal_name(signal))),
             None => (None, None),
         };
+        if self.recording.is_on().await {
+            self.recording.input.finish(&self.recording.tape);
+        }
         if self.recording.tape.is_on() {
             let signal = signal.as_deref().map(Into::into);
             self.recording.tape.push(&Event::Exit { command: self.recording.command, status, signal });

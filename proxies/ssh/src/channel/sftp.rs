@@ -50,7 +50,7 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
     let mut ended = false;
     for kept in line.take_kept() {
         match kept {
-            Kept::Data(data) => transfer.from_client(&data).await?,
+            Kept::Data(data) => transfer.client_said(&data).await?,
             Kept::Eof => ended = true,
             Kept::Resize(_) => {}
         }
@@ -83,7 +83,7 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                 message = line.read.wait(), if takes_client => match message {
                     None | Some(ChannelMsg::Close) => break Err(End::Gone),
                     Some(ChannelMsg::Data { data }) => {
-                        if let Err(end) = transfer.from_client(&data).await {
+                        if let Err(end) = transfer.client_said(&data).await {
                             break Err(end);
                         }
                     }
@@ -97,7 +97,7 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                     None | Some(ChannelMsg::Close) => break Ok(()),
                     Some(ChannelMsg::Failure) => break Err(End::failed("the target has no file transfer")),
                     Some(ChannelMsg::Data { data }) => {
-                        if let Err(end) = transfer.from_target(&data).await {
+                        if let Err(end) = transfer.target_said(&data).await {
                             break Err(end);
                         }
                     }
@@ -137,8 +137,8 @@ struct Operation {
 }
 
 impl Transfer<'_> {
-    async fn from_client(&mut self, data: &[u8]) -> Result<(), End> {
-        self.open.traffic.from_client(data.len());
+    async fn client_said(&mut self, data: &[u8]) -> Result<(), End> {
+        self.open.traffic.count_input(data.len());
         self.gate.from_client(data).map_err(fatal)?;
         self.advance().await
     }
@@ -225,13 +225,13 @@ impl Transfer<'_> {
         self.advance().await
     }
 
-    async fn from_target(&mut self, data: &[u8]) -> Result<(), End> {
+    async fn target_said(&mut self, data: &[u8]) -> Result<(), End> {
         self.gate.from_target(data).map_err(fatal)?;
         while let Some(reply) = self.gate.reply().map_err(fatal)? {
             match reply {
                 Reply::Client(packet) => {
                     self.count(packet.len() as u64).await?;
-                    self.open.traffic.to_client(packet.len());
+                    self.open.traffic.count_output(packet.len());
                     self.to_client.push(packet);
                 }
                 Reply::Target(question) => self.to_target.push(question),

@@ -109,10 +109,8 @@ pub(super) async fn gather(line: &mut Line) -> Result<Gathered, End> {
                     screen: x11_screen_number,
                 });
             }
-            ChannelMsg::Data { data } => {
-                if !line.keep(data) {
-                    return Ok(Gathered::TooMuch("more input came before a command than is kept".to_owned()));
-                }
+            ChannelMsg::Data { data } if !line.keep(&data) => {
+                return Ok(Gathered::TooMuch("more input came before a command than is kept".to_owned()));
             }
             ChannelMsg::Eof => line.keep_eof(),
             _ => {}

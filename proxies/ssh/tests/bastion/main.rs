@@ -7,6 +7,7 @@
     reason = "a test states what it expects by failing"
 )]
 #![allow(clippy::indexing_slicing, reason = "a test states what it expects by failing")]
+#![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
 mod commands;
 mod files;

@@ -119,9 +119,34 @@ async fn variables_are_set_only_as_the_policy_permits() {
     let output = client
         .clone()
         .option("SetEnv LC_ALL=C LD_PRELOAD=/tmp/evil.so BASH_ENV=/tmp/evil")
-        .ssh(&["box", "echo [$LC_ALL] [$LD_PRELOAD] [$BASH_ENV]"])
+        .ssh(&["box", "printf '[%s] [%s] [%s]\\n' \"$LC_ALL\" \"$LD_PRELOAD\" \"$BASH_ENV\""])
         .await
         .success();
     assert_eq!(output.text(), "[C] [] []\n");
     assert!(output.errors().contains("LD_PRELOAD is not set"), "{}", output.errors());
+}
+
+#[tokio::test]
+async fn a_password_that_was_not_echoed_is_in_no_recording() {
+    let house = House::new().await;
+    let running = house.client("ana").start("ssh", &["-tt", "box"]);
+    running.send(b"echo rea''dy\n");
+    running.until("ready").await;
+    running.send(b"read -s -p 'Pass''word: ' word; echo \"got ${#word}\"\n");
+    running.until("Password: ").await;
+    running.send(b"hunter2-is-secret\n");
+    running.until("got 17").await;
+    running.send(b"exit\n");
+    let _ = running.wait().await;
+    house.until_evidence_says("\"event\":\"exit\"").await;
+    let typed: String = house
+        .recorded()
+        .iter()
+        .filter_map(|event| match event {
+            Event::Input { text, .. } => Some(text.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert!(typed.contains("read -s") && typed.contains("exit"), "{typed}");
+    assert!(!typed.contains("hunter2"), "{typed}");
 }
