@@ -1,7 +1,10 @@
 //! The policies that ship with this crate.
 
 /// Name and text.
-const POLICIES: &[(&str, &str)] = &[("postgres/basics", include_str!("../policies/postgres/basics.policy"))];
+const POLICIES: &[(&str, &str)] = &[
+    ("postgres/basics", include_str!("../policies/postgres/basics.policy")),
+    ("ssh/basics", include_str!("../policies/ssh/basics.policy")),
+];
 
 /// The text of a shipped policy, such as `postgres/basics`.
 pub fn find(name: &str) -> Option<&'static str> {

@@ -44,7 +44,6 @@ const VERBS: &[VerbRow] = &[
     ("rmdir", "remove a directory", Object::Any, NONE),
     ("setstat", "change a file's mode, owner, size or times", Object::Any, NONE),
     ("shell", "open an interactive shell", Object::None, NONE),
-    ("signal", "send a signal to a running command", Object::None, NONE),
     ("subsystem", "start a subsystem", Object::Any, NONE),
     ("symlink", "make a link", Object::Any, MOVE),
     ("write", "write a file", Object::Any, NONE),

@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Test(Policies),
     /// Say why a command gets the answer it gets, without running it
     #[command(
-        after_help = "Example:\n  portcullis explain --as ana --group eng --at shop 'drop table orders'"
+        after_help = "Examples:\n  portcullis explain --as ana --group eng --at shop 'drop table orders'\n  portcullis explain --as ana --at web-1 'sudo systemctl restart nginx'"
     )]
     Explain(Explain),
     /// List commands that wait for a decision
@@ -82,11 +82,16 @@ pub(crate) enum Command {
     /// the whole folder could still cut its end off or replace all of it: keep a copy of checkpoint.json
     /// elsewhere and name it here to see that too.
     Verify(Verify),
-    /// Manage local users
+    /// Manage local users, and the keys they log in with
     User {
         #[command(subcommand)]
         action: User,
     },
+    /// Print `Host` blocks for ~/.ssh/config, so that `ssh TARGET` goes through the gateway
+    #[command(
+        after_help = "Example:\n  portcullis ssh-config --as ana --gateway bastion.example.org >> ~/.ssh/config"
+    )]
+    SshConfig(SshConfig),
     /// Manage the encrypted secrets file that holds targets' credentials
     Secret {
         #[command(subcommand)]
@@ -174,6 +179,9 @@ pub(crate) struct Explain {
     /// A label of a target that is not configured, such as env=prod; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
+    /// The target's protocol: postgres or ssh [default: the configured target's, or else postgres]
+    #[arg(long, value_name = "PROTOCOL", value_parser = ["postgres", "ssh"])]
+    pub(crate) protocol: Option<String>,
     /// The schemas that names without one are looked up in
     #[arg(long, value_name = "SCHEMAS", default_value = "public")]
     pub(crate) search_path: String,
@@ -233,6 +241,19 @@ pub(crate) struct Revoke {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SshConfig {
+    /// Who logs in
+    #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
+    pub(crate) user: String,
+    /// The gateway's host name or address, as clients reach it [default: the address it listens on]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) gateway: Option<String>,
+    /// Put before each target's name, where a name is taken already, such as `p-`
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// The session, as `portcullis sessions` and the audit log show it [default: list what there is]
     pub(crate) session: Option<String>,
@@ -288,10 +309,40 @@ pub(crate) enum User {
     },
     /// List local users
     List,
+    /// Manage the public keys that a user logs in with over SSH
+    Key {
+        #[command(subcommand)]
+        action: Key,
+    },
     /// Remove a local user
     Remove {
         /// The name
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Let a user log in with these public keys
+    #[command(after_help = "Example:\n  portcullis user key add ana ~/.ssh/id_ed25519.pub")]
+    Add {
+        /// The user
+        name: String,
+        /// A file of public keys as OpenSSH writes them, one a line; `-` reads standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// List a user's keys
+    List {
+        /// The user
+        name: String,
+    },
+    /// Take a key from a user
+    Remove {
+        /// The user
+        name: String,
+        /// The key's fingerprint, as `user key list` shows it
+        fingerprint: String,
     },
 }
 

@@ -11,6 +11,7 @@ mod output;
 mod password;
 mod policies;
 mod sql;
+mod texts;
 
 use std::process::ExitCode;
 

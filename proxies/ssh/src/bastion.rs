@@ -280,7 +280,7 @@ async fn establish(arrival: Arrival, tell: &watch::Sender<Readiness>) -> Result<
         .await
         .map_err(|refusal| format!("{}\n{}", refusal.message, refusal.hint))?;
     let grants = Arc::new(Grants::default());
-    let side = TargetSide::new(way.pins.clone(), Arc::clone(&grants), client);
+    let side = TargetSide::new(way.pins.clone(), Arc::clone(&grants), Some(client));
     let id = format!("portcullis session {} of {account}", session.id());
     let opened = tokio::select! {
         opened = connect::open(&way, side, &id) => opened,

@@ -11,6 +11,7 @@
 //! - `command`: what is asked for, in the policy's words; `judge`: the asking;
 //! - [`sftp`]: file transfer, operation by operation, without any I/O;
 //! - `forward`: tunnels in either direction; `splice`: two channels joined;
+//! - [`probe()`]: what a target is like, before anything is served;
 //! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
 
 mod authority;
@@ -24,11 +25,13 @@ mod home;
 mod judge;
 pub mod keys;
 mod login;
+mod probe;
 mod serve;
 mod server;
 mod settings;
 pub mod sftp;
 mod splice;
 
+pub use probe::{ProbeError, probe};
 pub use serve::{serve, start};
 pub use settings::ServeError;

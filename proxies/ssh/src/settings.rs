@@ -113,7 +113,11 @@ impl Settings {
 }
 
 /// One target: who it is, and what it is shown.
-fn way(config: &Config, target: &Arc<TargetConfig>, authority: &Authority) -> Result<Way, ServeError> {
+pub(crate) fn way(
+    config: &Config,
+    target: &Arc<TargetConfig>,
+    authority: &Authority,
+) -> Result<Way, ServeError> {
     let name = &target.subject.name;
     let pins = Pins::of(target).map_err(|error| ServeError::HostKey(name.clone(), error))?;
     let secret = match &target.credential {
@@ -130,6 +134,17 @@ fn way(config: &Config, target: &Arc<TargetConfig>, authority: &Authority) -> Re
         Some(secret) => credential_of(secret).ok_or_else(|| ServeError::NotACredential(name.clone()))?,
     };
     Ok(Way { config: Arc::clone(target), pins, credential, finders })
+}
+
+impl Credential {
+    /// What it is, in a word.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "key",
+            Self::Password(_) => "password",
+            Self::Authority(_) => "certificate",
+        }
+    }
 }
 
 /// A private key by its first line; anything else is a password, which is text in one line.

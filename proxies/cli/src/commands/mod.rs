@@ -14,8 +14,10 @@ mod revoke;
 mod secret;
 mod serve;
 mod sessions;
+mod ssh_config;
 mod test;
 mod user;
+mod user_key;
 mod verify;
 mod vote;
 
@@ -41,6 +43,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
         Command::Replay(arguments) => replay::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::User { action } => user::run(context, action),
+        Command::SshConfig(arguments) => ssh_config::run(context, arguments),
         Command::Secret { action } => secret::run(context, action),
         Command::Doctor => doctor::run(context),
         Command::Completions { shell } => completions::run(context, *shell),

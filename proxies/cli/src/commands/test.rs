@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::output::{Output, Tone};
 use crate::policies::{Policies, count};
-use crate::sql::WithoutCatalogue;
+use crate::texts::Texts;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -23,12 +23,11 @@ pub(super) fn run(context: &Context, arguments: &args::Policies) -> Outcome {
     let output = context.output;
     let policies = Policies::read(context, &arguments.files)?;
     let loaded = policies.must_load(output)?;
-    let mut report =
-        suite::run(&loaded.tests, &loaded.rules, &policies.environment.vocabularies, &WithoutCatalogue)
-            .map_err(|errors| {
-                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                Failure::configuration(format_args!("the policy can't be compiled:\n{}", errors.join("\n")))
-            })?;
+    let mut report = suite::run(&loaded.tests, &loaded.rules, &policies.environment.vocabularies, &Texts)
+        .map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Failure::configuration(format_args!("the policy can't be compiled:\n{}", errors.join("\n")))
+        })?;
     // Shipped rules have tests of their own.
     report.coverage.retain(|rule| !rule.place.as_ref().is_some_and(|place| place.starts_with('<')));
     let passed = report.results.iter().filter(|result| result.passed()).count();

@@ -7,6 +7,7 @@ use portcullis_gateway::start::open_store;
 use portcullis_gateway::store::{Sqlite, Store as _, User};
 use serde_json::{Value, json};
 
+use super::user_key;
 use crate::args;
 use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
@@ -37,11 +38,12 @@ pub(super) fn run(context: &Context, action: &args::User) -> Outcome {
             add(context, user, password)
         }
         args::User::List => list(context),
+        args::User::Key { action } => user_key::run(context, action),
         args::User::Remove { name } => remove(context, name),
     }
 }
 
-fn store(context: &Context) -> Result<Sqlite, Failure> {
+pub(super) fn store(context: &Context) -> Result<Sqlite, Failure> {
     open_store(&context.config()?)
         .map_err(|error| Failure::io(error).help("run this as the gateway's own user, or as root"))
 }
@@ -117,12 +119,13 @@ fn list(context: &Context) -> Outcome {
                 inert::line(&user.name).to_string(),
                 user.kind.as_str().to_owned(),
                 user.groups.join(", "),
+                user.keys.len().to_string(),
                 state.to_owned(),
             ]
         })
         .collect();
     let none = "no local users: `portcullis user add NAME --group GROUP` adds one";
-    context.output.table(&["user", "kind", "groups", "state"], &rows, none)?;
+    context.output.table(&["user", "kind", "groups", "keys", "state"], &rows, none)?;
     Ok(Answer::Yes)
 }
 
@@ -154,7 +157,7 @@ pub(super) fn set_disabled(context: &Context, name: &str, disabled: bool) -> Res
     Ok(true)
 }
 
-fn no_such_user(name: &str) -> Failure {
+pub(super) fn no_such_user(name: &str) -> Failure {
     Failure::configuration(format_args!("there is no local user `{}`", inert::line(name)))
         .help("`portcullis user list` shows them")
 }
@@ -167,6 +170,7 @@ fn document(user: &User) -> Value {
         "person": user.person,
         "owner": user.owner,
         "disabled": user.disabled,
+        "keys": user.keys,
     })
 }
 

@@ -72,11 +72,12 @@ pub(crate) struct TargetSide {
     pins: Pins,
     found: Found,
     grants: Arc<Grants>,
-    client: server::Handle,
+    /// `None` for a look at the target without a client.
+    client: Option<server::Handle>,
 }
 
 impl TargetSide {
-    pub(crate) fn new(pins: Pins, grants: Arc<Grants>, client: server::Handle) -> Self {
+    pub(crate) fn new(pins: Pins, grants: Arc<Grants>, client: Option<server::Handle>) -> Self {
         Self { pins, found: Found::default(), grants, client }
     }
 
@@ -111,7 +112,7 @@ impl Handler for TargetSide {
         if !self.grants.lock().ports.contains(&(connected_address.to_owned(), connected_port)) {
             return refuse(reply).await;
         }
-        let client = self.client.clone();
+        let Some(client) = self.client.clone() else { return refuse(reply).await };
         let (address, origin) = (connected_address.to_owned(), originator_address.to_owned());
         tokio::spawn(async move {
             let opened =
@@ -131,7 +132,8 @@ impl Handler for TargetSide {
         if !self.grants.lock().sockets.contains(socket_path) {
             return refuse(reply).await;
         }
-        let (client, path) = (self.client.clone(), socket_path.to_owned());
+        let Some(client) = self.client.clone() else { return refuse(reply).await };
+        let path = socket_path.to_owned();
         tokio::spawn(async move {
             let opened = client.channel_open_forwarded_streamlocal(path).await;
             join(opened, channel, reply).await;
@@ -148,7 +150,7 @@ impl Handler for TargetSide {
         if !self.grants.lock().agent {
             return refuse(reply).await;
         }
-        let client = self.client.clone();
+        let Some(client) = self.client.clone() else { return refuse(reply).await };
         tokio::spawn(async move {
             let opened = client.channel_open_agent().await;
             join(opened, channel, reply).await;
@@ -167,7 +169,8 @@ impl Handler for TargetSide {
         if !self.grants.lock().x11 {
             return refuse(reply).await;
         }
-        let (client, origin) = (self.client.clone(), originator_address.to_owned());
+        let Some(client) = self.client.clone() else { return refuse(reply).await };
+        let origin = originator_address.to_owned();
         tokio::spawn(async move {
             let opened = client.channel_open_x11(origin, originator_port).await;
             join(opened, channel, reply).await;

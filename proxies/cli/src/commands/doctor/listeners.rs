@@ -12,10 +12,13 @@ pub(super) fn examine(config: &Config, running: Option<&Status>, findings: &mut 
     for address in &config.listen.postgres {
         port("listen.postgres", *address, running, findings);
     }
+    for address in &config.listen.ssh {
+        port("listen.ssh", *address, running, findings);
+    }
     if let Some(address) = config.health {
         port("health.listen", address, running, findings);
     }
-    if !config.tls.required {
+    if !config.tls.required && !config.listen.postgres.is_empty() {
         let reached = config.listen.postgres.iter().any(|address| !address.ip().is_loopback());
         let what = "clients may connect without TLS";
         let finding =

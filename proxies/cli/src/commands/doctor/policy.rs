@@ -6,7 +6,7 @@ use portcullis_gateway::config::Config;
 
 use super::finding::Finding;
 use crate::policies::{Policies, count};
-use crate::sql::WithoutCatalogue;
+use crate::texts::Texts;
 
 const ABOUT: &str = "policy";
 
@@ -49,7 +49,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
         );
     }
     let vocabularies = &policies.environment.vocabularies;
-    match suite::run(&loaded.tests, &loaded.rules, vocabularies, &WithoutCatalogue) {
+    match suite::run(&loaded.tests, &loaded.rules, vocabularies, &Texts) {
         Ok(report) if report.passed() => {}
         Ok(_) => findings.push(
             Finding::bad(ABOUT, "some of its tests fail")

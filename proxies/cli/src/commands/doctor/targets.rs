@@ -30,6 +30,49 @@ pub(super) async fn examine(config: &Config, findings: &mut Vec<Finding>) {
             Err(error) => findings.push(unreachable(&about, target, &error)),
         }
     }
+    examine_ssh(config, findings).await;
+}
+
+/// Whether SSH targets are who they should be, and let the gateway in.
+async fn examine_ssh(config: &Config, findings: &mut Vec<Finding>) {
+    for target in config.targets_of(&Protocol::SSH) {
+        let about = format!("target {}", inert::line(&target.subject.name));
+        let user = inert::line(&target.user).to_string();
+        match portcullis_ssh::probe(config, target).await {
+            Ok(by) => {
+                findings.push(Finding::good(
+                    &about,
+                    format!("lets `{user}` in by {by}, and its host key is the pinned one"),
+                ));
+                if target.user == "root" {
+                    findings.push(
+                        Finding::warning(&about, "the gateway's account there is root")
+                            .why("whatever a policy permits by mistake is done as root")
+                            .mend(
+                                "give the gateway an account of its own, with `sudo` for what sessions need",
+                            ),
+                    );
+                }
+            }
+            // Said already, where credentials are looked at.
+            Err(portcullis_ssh::ProbeError::Configuration(portcullis_ssh::ServeError::Credential(..))) => {}
+            Err(error) => {
+                let (host, port) = (inert::line(&target.host).to_string(), target.port);
+                let words = error.to_string();
+                findings.push(
+                    Finding::bad(&about, format!("at `{host}`, port {port}: {}", inert::line(&words)))
+                        .why("sessions with this target will fail like that")
+                        .mend(match &target.credential {
+                            Some(_) => format!("try `ssh -p {port} {user}@{host}` with the same key from this machine; the target's log says more"),
+                            None => format!(
+                                "have the target trust the gateway's authority: `TrustedUserCAKeys` in its sshd_config, with the line of `{}`",
+                                config.state.join("ssh_user_ca.pub").display()
+                            ),
+                        }),
+                );
+            }
+        }
+    }
 }
 
 fn protection(about: &str, target: &TargetConfig, findings: &mut Vec<Finding>) {

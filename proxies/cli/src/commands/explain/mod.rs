@@ -6,7 +6,7 @@ mod subject;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use policy_core::{Action, ActionSet, Policy, Request, Resource, Verb};
+use policy_core::{Action, ActionSet, Policy, Protocol, Request, Resource, Verb};
 use policy_normalize::sql::{Rejected, Statement};
 
 use self::report::{Judged, Report, StatementReport};
@@ -15,7 +15,7 @@ use crate::args::Explain;
 use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::policies::Policies;
-use crate::sql;
+use crate::{sql, texts};
 
 pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let (policies, config) = if arguments.policies.is_empty() {
@@ -28,14 +28,21 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let loaded = policies.must_load(context.output)?;
     let policy = policies.compile(&loaded)?;
     let (subject, mut notes) = Subject::find(config.as_ref(), arguments)?;
+    let is_sql = subject.target.protocol == Protocol::POSTGRES;
     let search_path: Vec<&str> = arguments.search_path.split(',').map(str::trim).collect();
-    notes.push(format!(
+    notes.push(if is_sql { format!(
         "names without a schema are looked up in {}; no database is asked, so views, functions and `*` are taken \
          as the text spells them",
         search_path.iter().map(|schema| format!("`{schema}`")).collect::<Vec<_>>().join(", ")
-    ));
+    ) } else {
+        "it is read as a command that is sent to run (`ssh HOST COMMAND`); relative paths are undetermined, because no target \
+         is asked for the home directory".to_owned()
+    });
     let asking = Asking { policy: &policy, subject: &subject, now: now()? };
-    let report = asking.report(&arguments.text, &search_path, notes);
+    let report = match is_sql {
+        true => asking.report(&arguments.text, &search_path, notes),
+        false => asking.command(&arguments.text, notes),
+    };
     if context.output.is_json() {
         context.output.document(&report)?;
     } else {
@@ -72,6 +79,14 @@ impl Asking<'_> {
             Err(rejected) => (None, Vec::new(), Some(rejected.to_string())),
         };
         Report::new(text, self.subject, connect, whole, statements, rejected, notes)
+    }
+
+    /// A command line.
+    fn command(&self, text: &str, notes: Vec<String>) -> Report {
+        let connect = self.judge(&ActionSet::new([Action::new(Verb::CONNECT, Resource::None)]), None);
+        let actions = texts::command_line(text);
+        let each = StatementReport::of_command(text, &actions, self.judge(&actions, None));
+        Report::new(text, self.subject, connect, Some(self.judge(&actions, None)), vec![each], None, notes)
     }
 
     fn judge(&self, actions: &ActionSet, statement: Option<&Statement>) -> Judged {

@@ -6,12 +6,12 @@ use policy_core::decision::Obligations;
 use policy_core::mask::Transform;
 use policy_core::policy::Untraced;
 use policy_core::rule::{LimitUnit, RuleId};
-use policy_core::{Explanation, Policy, Request, Verdict};
+use policy_core::{ActionSet, Explanation, Policy, Request, Verdict};
 use policy_normalize::sql::{ColumnRef, Kind, Output, Statement};
 use serde::Serialize;
 
 use super::subject::Subject;
-use crate::sql;
+use crate::texts;
 
 /// The whole answer.
 #[derive(Serialize)]
@@ -137,9 +137,19 @@ impl StatementReport {
     pub(super) fn new(text: &str, statement: &Statement, judged: Judged) -> Self {
         Self {
             text: text.get(statement.span.clone()).unwrap_or(text).trim().to_owned(),
-            actions: statement.actions.iter().map(sql::words).collect(),
+            actions: statement.actions.iter().map(|action| texts::words(action, '.')).collect(),
             judged,
             notes: notes(statement),
+        }
+    }
+
+    /// A command line, which is judged as a whole.
+    pub(super) fn of_command(text: &str, actions: &ActionSet, judged: Judged) -> Self {
+        Self {
+            text: text.to_owned(),
+            actions: actions.iter().map(|action| texts::words(action, '/')).collect(),
+            judged,
+            notes: Vec::new(),
         }
     }
 }

@@ -70,8 +70,28 @@ fn known(config: Option<&Config>, name: &str) -> Result<Option<User>, Failure> {
     store.user(name).map_err(Failure::io)
 }
 
+/// The protocol that was named, or else that of the configured target.
+fn protocol(config: Option<&Config>, arguments: &Explain) -> Result<Protocol, Failure> {
+    if let Some(named) = &arguments.protocol {
+        return Ok(if named == "ssh" { Protocol::SSH } else { Protocol::POSTGRES });
+    }
+    let speaks = |protocol: &Protocol| {
+        config.is_some_and(|config| config.target(protocol, &arguments.target).is_some())
+    };
+    match (speaks(&Protocol::POSTGRES), speaks(&Protocol::SSH)) {
+        (true, true) => Err(Failure::configuration(format_args!(
+            "a PostgreSQL and an SSH target are both called `{}`",
+            arguments.target
+        ))
+        .help("say which: --protocol postgres or --protocol ssh")),
+        (false, true) => Ok(Protocol::SSH),
+        _ => Ok(Protocol::POSTGRES),
+    }
+}
+
 fn target(config: Option<&Config>, arguments: &Explain, notes: &mut Vec<String>) -> Result<Target, Failure> {
-    let configured = config.and_then(|config| config.target(&Protocol::POSTGRES, &arguments.target));
+    let protocol = protocol(config, arguments)?;
+    let configured = config.and_then(|config| config.target(&protocol, &arguments.target));
     let mut labels: BTreeMap<Box<str>, Box<str>> =
         configured.map(|target| target.subject.labels.clone()).unwrap_or_default();
     for label in &arguments.labels {
@@ -87,5 +107,5 @@ fn target(config: Option<&Config>, arguments: &Explain, notes: &mut Vec<String>)
             arguments.target
         ));
     }
-    Ok(Target { name: arguments.target.as_str().into(), protocol: Protocol::POSTGRES, labels })
+    Ok(Target { name: arguments.target.as_str().into(), protocol, labels })
 }

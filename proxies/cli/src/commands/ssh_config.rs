@@ -1,0 +1,71 @@
+//! `ssh-config`: `Host` blocks, so that `ssh TARGET` goes through the gateway.
+
+use policy_core::Protocol;
+use serde_json::json;
+
+use crate::args::SshConfig;
+use crate::context::Context;
+use crate::failure::{Answer, Failure, Outcome};
+
+pub(super) fn run(context: &Context, arguments: &SshConfig) -> Outcome {
+    let config = context.config()?;
+    let Some(listen) = config.listen.ssh.first() else {
+        return Err(Failure::configuration("no SSH target is configured").help(
+            "add a [[target]] with protocol = \"ssh\"; `portcullis init` writes an example, commented out",
+        ));
+    };
+    let host = match &arguments.gateway {
+        Some(host) => host.clone(),
+        None if listen.ip().is_unspecified() => {
+            return Err(Failure::configuration(format_args!(
+                "the gateway listens on every address ({listen})"
+            ))
+            .help("say by which name clients reach it: --gateway bastion.example.org"));
+        }
+        None => listen.ip().to_string(),
+    };
+    if [&host, &arguments.user, &arguments.prefix].iter().any(|word| !is_plain(word)) {
+        return Err(Failure::configuration(
+            "ssh_config can't carry quotes, white space or control characters in these words",
+        ));
+    }
+    let key = std::fs::read_to_string(config.state.join("ssh_host_key.pub")).ok();
+    let targets: Vec<&str> = config.targets_of(&Protocol::SSH).map(|target| &*target.subject.name).collect();
+    let known = key.map(|key| format!("[{host}]:{} {}", listen.port(), key.trim()));
+    if context.output.is_json() {
+        let each: Vec<_> = targets
+            .iter()
+            .map(|target| {
+                json!({
+                    "host": format!("{}{target}", arguments.prefix),
+                    "hostname": host,
+                    "port": listen.port(),
+                    "user": format!("{}:{target}", arguments.user),
+                })
+            })
+            .collect();
+        context.output.document(&json!({ "hosts": each, "known_hosts": known }))?;
+        return Ok(Answer::Yes);
+    }
+    for target in targets {
+        context.output.line(&format!(
+            "Host {prefix}{target}\n  HostName {host}\n  Port {port}\n  User {user}:{target}\n",
+            prefix = arguments.prefix,
+            port = listen.port(),
+            user = arguments.user
+        ))?;
+    }
+    match known {
+        Some(known) => context.output.note(&format!(
+            "and this line for ~/.ssh/known_hosts, so that the first connection asks nothing:\n{known}"
+        )),
+        None => context.output.note(
+            "the gateway's host key is made at its first start; run this again then, to see it for ~/.ssh/known_hosts",
+        ),
+    }
+    Ok(Answer::Yes)
+}
+
+fn is_plain(word: &str) -> bool {
+    !word.chars().any(|c| c.is_whitespace() || c.is_control() || c == '"')
+}
