@@ -1,6 +1,7 @@
 //! The command line, as people type it. What each word means is said here, once, for `--help`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
@@ -15,6 +16,20 @@ Exit codes:
   5  reading or writing failed
 
 Colour is used on a terminal only; NO_COLOR turns it off. --json prints for scripts.";
+
+const REPLAY: &str = "\
+Keys while a terminal plays:
+  space  pause and go on       .  one step, then pause
+  + -    twice, half the speed
+  → ←    five seconds on, back  q  end
+
+Examples:
+  portcullis replay                                        what sessions there are
+  portcullis replay 5f1d9a --speed 4 --max-pause 2         play one quickly
+  portcullis replay 5f1d9a --search 'rm -rf'               when was that shown?
+  portcullis replay 5f1d9a --from 12:30                    play from there
+  portcullis replay 5f1d9a --events                        commands, files and terminals as a list
+  portcullis replay 5f1d9a --export asciicast-v3 -o a.cast  for asciinema and its web player";
 
 /// Stands in front of your databases; judges, holds, masks and records every command.
 #[derive(Debug, Parser)]
@@ -74,7 +89,11 @@ pub(crate) enum Command {
     ///
     /// All of it or nothing: what can't be used changes nothing, and is said here. SIGHUP does the same.
     Reload,
-    /// Show what happened in a session, command by command
+    /// Show what happened in a session: a terminal's screen in its time, or command by command
+    ///
+    /// Nothing that was recorded acts on your terminal: it draws, no more. A session that had a terminal is played
+    /// on it; without a terminal to play on (`| less -R`) all is printed at once.
+    #[command(after_help = REPLAY)]
     Replay(Replay),
     /// Check that the audit log and the recordings are as they were written
     ///
@@ -263,6 +282,61 @@ pub(crate) struct Replay {
     /// Also print the recorded (masked) rows
     #[arg(long)]
     pub(crate) rows: bool,
+    /// List what happened instead of playing the terminal
+    #[arg(long)]
+    pub(crate) events: bool,
+    /// Which command's terminal, where a session had several [default: the first]
+    #[arg(long, value_name = "N")]
+    pub(crate) command: Option<u64>,
+    /// Play so many times as fast
+    #[arg(long, value_name = "N", value_parser = speed, default_value = "1", hide_default_value = true)]
+    pub(crate) speed: f64,
+    /// Begin there: seconds, or [HOURS:]MINUTES:SECONDS, since the session was opened
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "0", hide_default_value = true)]
+    pub(crate) from: Duration,
+    /// End there [default: at the end]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) to: Option<Duration>,
+    /// Wait no longer than so many seconds where nothing happened
+    #[arg(long, value_name = "SECONDS", value_parser = time)]
+    pub(crate) max_pause: Option<Duration>,
+    /// Say when this text was shown, instead of playing; exit with 1 if it never was
+    #[arg(long, value_name = "TEXT", conflicts_with = "export")]
+    pub(crate) search: Option<String>,
+    /// Write the terminal as a file for other players instead of playing it
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
+    pub(crate) export: Option<Cast>,
+    /// The file to write to [default: standard output]
+    #[arg(long, short, value_name = "FILE", requires = "export", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// A file format of terminal sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Cast {
+    /// asciinema 3
+    AsciicastV3,
+    /// asciinema 2
+    AsciicastV2,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
+    speed.ok_or_else(|| format!("`{text}` is no speed: write a number above 0, such as 2 or 0.5"))
+}
+
+/// `90`, `1.5`, `1:30`, `1:00:00.5`.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time: write seconds, such as 90 or 1.5, or 1:30, or 1:00:00");
+    let mut seconds = 0.0;
+    for (at, part) in text.split(':').enumerate() {
+        let value: f64 = part.parse().map_err(|_| wrong())?;
+        if at > 2 || value.is_sign_negative() || at > 0 && value >= 60.0 {
+            return Err(wrong());
+        }
+        seconds = seconds * 60.0 + value;
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
 #[derive(Debug, Args)]
@@ -371,6 +445,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_seconds_or_a_clocks() {
+        let cases = [("90", 90.0), ("1.5", 1.5), ("1:30", 90.0), ("1:00:00.5", 3600.5), ("0", 0.0)];
+        for (text, seconds) in cases {
+            assert_eq!(time(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "x", "-1", "1:60", "1:2:3:4", "1e300", "NaN", "inf", ":"] {
+            assert!(time(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Showing recorded text to people without letting it act.
 //!
 //! A command or a name comes from a client and may hold escape sequences that move the cursor, clear the screen or
-//! swap what was said. Everything that a listing prints of a record goes through one of these.
+//! swap what was said. Everything that a listing prints of a record goes through one of these,
+//! and what a terminal was shown goes through a [`Screen`].
 
 use std::fmt::{self, Write};
 
 use crate::json::is_active;
+
+mod screen;
+
+pub use screen::Screen;
 
 /// Shows a text on one line: every control and invisible character as an escape, such as `\n` or `\u{9b}`.
 pub const fn line(text: &str) -> Inert<'_> {

@@ -1,18 +1,34 @@
 //! `replay`: what happened in a session, from its recording, or from the audit log where there is none.
+//!
+//! A session that had a terminal is played (`player`, on the `stage` that a terminal is), searched or exported; any
+//! other is listed.
 
+mod export;
+mod player;
+mod search;
+mod stage;
+mod terminal;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use portcullis_evidence::inert;
 use portcullis_evidence::read::{self, Command, Ending};
 use portcullis_evidence::record::{DecisionKind, Parameter, Result as CommandResult};
-use portcullis_evidence::recording::{self, End, Event, FileResult, Reader, Stream};
+use portcullis_evidence::recording::{self, End, Event, FileResult, Played, Reader, Stream};
 use serde_json::json;
 
 use crate::args::Replay;
 use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::output::{Output, Tone};
+
+use player::Player;
+use search::Shown;
+use terminal::Terminal;
 
 pub(super) fn run(context: &Context, arguments: &Replay) -> Outcome {
     let output = context.output;
@@ -22,7 +38,15 @@ pub(super) fn run(context: &Context, arguments: &Replay) -> Outcome {
     };
     let Some(session) = &arguments.session else { return list(output, &folder) };
     match recording::find(&folder, session) {
-        Some(file) => play(output, &file, arguments.rows),
+        Some(file) if output.is_json() && arguments.search.is_none() => play(output, &file, arguments.rows),
+        Some(file) => {
+            in_terminal(output, &file, arguments)?.map_or_else(|| play(output, &file, arguments.rows), Ok)
+        }
+        None if arguments.search.is_some() || arguments.export.is_some() => {
+            let session = inert::line(session);
+            Err(Failure::io(format_args!("there is no recording of a session `{session}`"))
+                .help("only sessions that a `record` rule matched have one; `portcullis replay` lists them"))
+        }
         None => from_log(output, &folder, session),
     }
 }
@@ -79,10 +103,68 @@ fn unreadable(folder: &Path, error: &dyn std::fmt::Display) -> Failure {
         .help("run this as the gateway's own user; `portcullis verify` says whether the evidence is intact")
 }
 
-/// Plays a recording.
+/// Plays, searches or exports a terminal; `None` if the recording is to be listed.
+fn in_terminal(output: Output, file: &Path, arguments: &Replay) -> Result<Option<Answer>, Failure> {
+    let needed = arguments.search.is_some() || arguments.export.is_some();
+    if !needed && (arguments.events || arguments.rows || !had_terminal(file)?) {
+        return Ok(None);
+    }
+    let events: Vec<Played> = open(file)?.collect();
+    let terminal = Terminal::of(&events, arguments.command);
+    drop(events);
+    if let Some(text) = &arguments.search {
+        return found(output, &search::search(&terminal, text)).map(Some);
+    }
+    if let Some(cast) = arguments.export {
+        return written(output, &export::asciicast(&terminal, cast), arguments.output.as_deref()).map(Some);
+    }
+    let to = arguments.to.unwrap_or(Duration::MAX);
+    let player = Player::new(&terminal, arguments.speed, arguments.from, to, arguments.max_pause);
+    stage::play(output, player)?;
+    Ok(Some(Answer::Yes))
+}
+
+/// Whether a recording is one to play: most of PostgreSQL's are long, and none is.
+fn had_terminal(file: &Path) -> Result<bool, Failure> {
+    Ok(open(file)?.any(|played| matches!(played.event, Event::Terminal { .. })))
+}
+
+fn open(file: &Path) -> Result<Reader, Failure> {
+    Reader::open(file)
+        .map_err(|error| Failure::io(format_args!("can't read the recording `{}`: {error}", file.display())))
+}
+
+/// Says where a text was shown.
+fn found(output: Output, shown: &[Shown]) -> Outcome {
+    if output.is_json() {
+        let each = shown.iter().map(|shown| json!({ "at": shown.at.as_secs_f64(), "line": shown.line }));
+        output.document(&each.collect::<Vec<_>>())?;
+    } else if shown.is_empty() {
+        output.line("that was never shown")?;
+    }
+    for shown in shown.iter().filter(|_| !output.is_json()) {
+        let at = output.tone(Tone::Faint, &format!("{:>9.3}s", shown.at.as_secs_f64()));
+        output.line(&format!("{at}  {}", inert::line(&shown.line)))?;
+    }
+    Ok(if shown.is_empty() { Answer::No } else { Answer::Yes })
+}
+
+/// Writes lines of JSON to a file that only its owner can read, or to standard output.
+fn written(output: Output, lines: &[serde_json::Value], file: Option<&Path>) -> Outcome {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let Some(path) = file else {
+        output.raw(text.as_bytes())?;
+        return Ok(Answer::Yes);
+    };
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Failure::io(format_args!("can't write `{}`: {error}", path.display())))?;
+    Ok(Answer::Yes)
+}
+
+/// Lists a recording, event by event.
 fn play(output: Output, file: &Path, rows: bool) -> Outcome {
-    let failed = |error| Failure::io(format_args!("can't read the recording `{}`: {error}", file.display()));
-    let mut reader = Reader::open(file).map_err(failed)?;
+    let mut reader = open(file)?;
     let mut events = Vec::new();
     for played in &mut reader {
         if output.is_json() {
