@@ -48,3 +48,8 @@ fn stream_masker() {
 fn evaluator() {
     each("evaluator", properties::evaluator);
 }
+
+#[test]
+fn sftp() {
+    each("sftp", properties::sftp);
+}
