@@ -3,6 +3,7 @@
 # make test-kills   kill gateways 200 times under load: every effect has its record (minutes)
 # make test-postgres-18   the proxy's tests before a PostgreSQL 18 server (from PyPI)
 # make test-clients   real drivers at work through the gateway: Python's, Node's, JDBC (from PyPI, npm, Debian)
+# make test-ssh-clients   paramiko, asyncssh, ansible and ssh-audit at work with SSH (from PyPI)
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
 # make build  portcullis and portcullis-postgres, optimised, in target/release
 # make lint   formatting, clippy and documentation, all without warnings
@@ -16,7 +17,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 # Not packages-% and bench-%: make looks up no pattern rule for a target that is declared phony.
-.PHONY: help build demo test test-kills test-postgres-18 test-clients conformance-postgres lint bench fuzz audit FORCE
+.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients conformance-postgres lint bench fuzz audit FORCE
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -44,6 +45,9 @@ test-postgres-18: packages-python
 test-clients: packages-clients
 	cargo build --release --locked -p portcullis-cli
 	scripts/test-clients
+
+test-ssh-clients: packages-python
+	scripts/test-ssh-clients
 
 conformance-postgres: packages-conformance
 	cargo build --release --locked -p portcullis-cli

@@ -31,6 +31,10 @@ use portcullis_postgres::wire::parameter_status::ParameterStatus;
 use portcullis_postgres::wire::parse::Parse;
 use portcullis_postgres::wire::query::Query;
 use portcullis_postgres::wire::startup::First;
+use portcullis_ssh::sftp::wire::extension::KNOWN;
+use portcullis_ssh::sftp::wire::reply::write_version;
+use portcullis_ssh::sftp::wire::request::{Pair, Request as Sftp, write_init};
+use portcullis_ssh::sftp::{Gate, Step, operation};
 
 /// A policy loads or is refused, in words; what loads compiles; what can be laid out stays so, and means the same.
 pub fn language(input: &[u8]) {
@@ -238,4 +242,77 @@ pub fn evaluator(input: &[u8]) {
             let _ = policy.explain(&request).to_string();
         }
     }
+}
+
+/// What is judged is what is sent, and no cut changes it. The input is how the streams are cut, how much of the rest is the
+/// client's, and packets of client and target behind their greetings.
+pub fn sftp(input: &[u8]) {
+    let Some(([cut, high, low], rest)) = input.split_first_chunk::<3>() else { return };
+    let middle = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+    let (client, target) = rest.split_at(middle);
+    let whole = judged(client, target, usize::MAX);
+    let pieces = judged(client, target, usize::from(*cut).max(1));
+    assert_eq!(whole, pieces, "cutting the streams changes what is judged");
+}
+
+/// All that a gate says about two streams, the client's first, each fed in pieces.
+fn judged(client: &[u8], target: &[u8], piece: usize) -> Vec<String> {
+    let mut gate = Gate::new();
+    let mut said = Vec::new();
+    gate.from_client(&write_init()).expect("room");
+    assert!(matches!(gate.step(), Ok(Some(Step::Pass(_)))));
+    gate.from_target(&write_version(KNOWN)).expect("room");
+    // NAME, id 0, one name: `/h`, no line for people, no attributes.
+    gate.from_target(b"\0\0\0\x17\x68\0\0\0\0\0\0\0\x01\0\0\0\x02/h\0\0\0\0\0\0\0\0").expect("room");
+    while let Some(reply) = gate.reply().expect("a greeting") {
+        said.push(format!("{reply:?}"));
+    }
+    let client = client.chunks(piece).map(|bytes| (true, bytes));
+    let target = target.chunks(piece).map(|bytes| (false, bytes));
+    for (is_client, bytes) in client.chain(target) {
+        if is_client { gate.from_client(bytes) } else { gate.from_target(bytes) }.expect("room");
+        loop {
+            match gate.step() {
+                Ok(Some(Step::Ask(ask))) => {
+                    plain(ask.packet(), &ask.actions);
+                    said.push(format!("{} {:?}", ask.text, ask.actions));
+                    said.push(format!("{:?}", gate.admit(ask)));
+                }
+                Ok(Some(Step::Pass(packet))) => {
+                    let (id, request) = Sftp::decode(&packet).expect("what passes is understood");
+                    assert_eq!(request.encode(id), packet);
+                    said.push(format!("{packet:?}"));
+                }
+                Ok(Some(Step::Refused(refused))) => said.push(format!("{refused:?}")),
+                Ok(None) => break,
+                Err(fatal) => return [said, vec![fatal.to_string()]].concat(),
+            }
+        }
+        loop {
+            match gate.reply() {
+                Ok(Some(reply)) => said.push(format!("{reply:?}")),
+                Ok(None) => break,
+                Err(fatal) => return [said, vec![fatal.to_string()]].concat(),
+            }
+        }
+    }
+    said
+}
+
+/// Each path that is sent is absolute and plain, and the actions name it.
+fn plain(packet: &[u8], actions: &ActionSet) {
+    let (id, sent) = Sftp::decode(packet).expect("what is judged is understood");
+    assert_eq!(sent.encode(id), packet);
+    let paths: Vec<&str> = match &sent {
+        Sftp::Open { path, .. } | Sftp::OfPath(_, path) | Sftp::Set(_, path, _) => vec![path],
+        Sftp::Pair(Pair::Symlink, _, link) => vec![link],
+        Sftp::Pair(_, one, two) => vec![one, two],
+        _ => vec![],
+    };
+    for path in paths {
+        assert!(path == "/" || !path[1..].split('/').any(|one| matches!(one, "" | "." | "..")), "{path:?}");
+        let resource = policy_core::vocabulary::ssh::path(path);
+        assert!(actions.iter().any(|action| action.resource == resource), "{path:?}");
+    }
+    assert_eq!(operation::normalise(sent.clone(), "/h").as_ref(), Ok(&sent));
 }

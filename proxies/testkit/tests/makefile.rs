@@ -31,6 +31,7 @@ fn each_target_looks_for_its_packages_first() {
         ("demo", "test"),
         ("test-postgres-18", "python"),
         ("test-clients", "clients"),
+        ("test-ssh-clients", "python"),
         ("conformance-postgres", "conformance"),
         ("bench", "bench"),
         ("bench-postgres", "bench"),

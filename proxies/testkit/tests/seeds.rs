@@ -53,3 +53,8 @@ fn terminal() {
 fn evaluator() {
     each("evaluator", properties::evaluator);
 }
+
+#[test]
+fn sftp() {
+    each("sftp", properties::sftp);
+}

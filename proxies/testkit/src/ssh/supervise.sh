@@ -6,7 +6,7 @@
 set -eu
 dir=$1 sshd=$2 port=$3 user=$4
 exec 2>"$dir/supervisor.log"
-server=
+server= lease=
 if [ -n "$user" ]; then
     groups=$(id -G "$user" | tr ' ' ',')
     # Where terminals are not made with the group `tty`, sshd gives it to them, which takes a member to do.
@@ -24,6 +24,8 @@ become() {
 }
 
 end() {
+    trap '' INT TERM HUP # whoever is in a hurry waits for the rest
+    [ -z "$lease" ] || kill "$lease" 2>/dev/null || true
     if [ -n "$server" ]; then
         # Sessions first: without their parent they would be nobody's children any more. It sees to their ends.
         tries=0
@@ -69,4 +71,8 @@ until grep -qs "Server listening on 127.0.0.1 port $port\\." "$dir/log"; do
 done
 echo ready
 exec >/dev/null
-cat >/dev/null
+# Not in the foreground, where no signal would be heard.
+exec 3<&0
+cat <&3 >/dev/null &
+lease=$!
+wait "$lease"
