@@ -14,6 +14,8 @@ struct Field {
     pieces: Vec<Piece>,
     /// Stays even when it is empty: something in it was quoted.
     quoted: bool,
+    /// `"$@"` in it stands for no word at all.
+    vanishes: bool,
 }
 
 enum Piece {
@@ -55,7 +57,7 @@ impl Runner<'_> {
         arguments: &mut Vec<Argument>,
     ) -> Result<(), Fault> {
         let words = if self.dialect.has_extensions() {
-            brace::expand(word, self.budget)?
+            brace::expand(word, self.dialect.has_sequences(), self.budget)?
         } else {
             Some(vec![word.clone()])
         };
@@ -69,7 +71,18 @@ impl Runner<'_> {
             let mut fields = Fields { done: vec![], current: None };
             self.fields(word, true, state, &mut fields)?;
             fields.done.extend(fields.current.take());
+            // The empty word of braces.
+            if fields.done.is_empty() && word.is_empty() && self.dialect.keeps_empty_words() {
+                arguments.push(Argument::Text(String::new()));
+            }
             for field in fields.done {
+                if field.vanishes && field.pieces.is_empty() {
+                    // Beside other quotes shells disagree about what stays.
+                    if word.len() > 2 {
+                        arguments.push(Argument::anything());
+                    }
+                    continue;
+                }
                 let argument = self.settled(field)?;
                 arguments.extend(argument);
             }
@@ -244,6 +257,10 @@ impl Runner<'_> {
         let worth = self.worth(name, state);
         match (operation, worth) {
             (Operation::Value, Worth::List(Some(texts))) => {
+                if quoted && name == "@" && texts.is_empty() {
+                    fields.current().vanishes = true;
+                    return Ok(());
+                }
                 if quoted && name == "*" {
                     return self.spread(&texts.join(" "), true, fields);
                 }

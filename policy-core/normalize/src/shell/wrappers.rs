@@ -798,15 +798,11 @@ fn is_question(name: &str, arguments: &[Argument]) -> bool {
     match (name, words.as_slice()) {
         (_, ["--version" | "--help" | "version"]) => true,
         ("crontab", ["-l"] | ["-l", "-u", _] | ["-u", _, "-l"]) => true,
-        ("ip", words) => !words.iter().any(|word| {
-            word.starts_with("netns")
-                || word.starts_with("ne")
-                || word.starts_with("-b")
-                || word.starts_with("--b")
-                || word.starts_with("vrf")
-                || word.starts_with("-f")
-                || *word == "exec"
-        }),
+        // `netns exec` and `vrf exec` run a command, `-batch` a file of them; each may be shortened.
+        ("ip", words) => {
+            let short = |word: &str, full: &str| !word.is_empty() && full.starts_with(word);
+            !words.iter().any(|word| short(word, "exec") || (word.len() > 1 && (short(word, "-batch") || short(word, "--batch"))))
+        }
         ("machinectl", ["list" | "status" | "show", ..]) => true,
         _ => false,
     }
