@@ -100,12 +100,13 @@ impl Runner<'_> {
             return Ok(Known::Number);
         }
         let mut text = Some(String::new());
+        let first = self.first(word);
         for (index, part) in word.iter().enumerate() {
             self.budget.steps(1)?;
             match part {
                 Part::Plain(plain) => {
-                    let tilde = plain.contains(":~") || (index == 0 && plain.starts_with('~'));
-                    let equals = self.dialect == Dialect::Zsh && index == 0 && plain.starts_with('=');
+                    let tilde = plain.contains(":~") || (index == first && plain.starts_with('~'));
+                    let equals = self.dialect == Dialect::Zsh && index == first && plain.starts_with('=');
                     append(&mut text, (!tilde && !equals).then_some(plain.as_str()));
                 }
                 Part::Quoted(quoted) => append(&mut text, Some(quoted)),
@@ -155,15 +156,16 @@ impl Runner<'_> {
         state: &mut State,
         fields: &mut Fields,
     ) -> Result<(), Fault> {
+        let first = self.first(parts);
         for (index, part) in parts.iter().enumerate() {
             self.budget.steps(1)?;
             match part {
-                Part::Plain(text) if outer && index == 0 && text.starts_with('~') => {
+                Part::Plain(text) if outer && index == first && text.starts_with('~') => {
                     self.tilde(text, state, fields)
                 }
                 Part::Plain(text)
                     if outer
-                        && index == 0
+                        && index == first
                         && text.len() > 1
                         && text.starts_with('=')
                         && self.dialect == Dialect::Zsh =>
@@ -205,6 +207,12 @@ impl Runner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Where a word's first character is looked for: zsh does not see empty quotes before it.
+    fn first(&self, parts: &[Part]) -> usize {
+        let empty = |part: &&Part| matches!(part, Part::Quoted(text) if text.is_empty());
+        if self.dialect == Dialect::Zsh { parts.iter().take_while(empty).count() } else { 0 }
     }
 
     fn tilde(&mut self, text: &str, state: &State, fields: &mut Fields) {
