@@ -29,7 +29,12 @@ fn is(unit: Option<&Unit>, character: char) -> bool {
     matches!(unit, Some(Unit::Character(found)) if *found == character)
 }
 
-fn words(units: &[Unit], sequences: bool, budget: &Budget, depth: usize) -> Result<Option<Vec<Vec<Unit>>>, Fault> {
+fn words(
+    units: &[Unit],
+    sequences: bool,
+    budget: &Budget,
+    depth: usize,
+) -> Result<Option<Vec<Vec<Unit>>>, Fault> {
     budget.depth(depth)?;
     let mut results: Vec<Vec<Unit>> = vec![vec![]];
     let mut at = 0;
@@ -81,7 +86,12 @@ fn group(units: &[Unit], at: usize) -> Option<(&[Unit], usize)> {
     None
 }
 
-fn choices(inner: &[Unit], sequences: bool, budget: &Budget, depth: usize) -> Result<Option<Vec<Vec<Unit>>>, Fault> {
+fn choices(
+    inner: &[Unit],
+    sequences: bool,
+    budget: &Budget,
+    depth: usize,
+) -> Result<Option<Vec<Vec<Unit>>>, Fault> {
     let mut pieces = vec![vec![]];
     let mut open = 0usize;
     for unit in inner {

@@ -106,7 +106,8 @@ impl Runner<'_> {
             match part {
                 Part::Plain(plain) => {
                     let tilde = plain.contains(":~") || (index == first && plain.starts_with('~'));
-                    let equals = self.dialect == Dialect::Zsh && index == first && plain.starts_with('=');
+                    let equals = self.dialect == Dialect::Zsh
+                        && ((index == first && plain.starts_with('=')) || plain.contains(":="));
                     append(&mut text, (!tilde && !equals).then_some(plain.as_str()));
                 }
                 Part::Quoted(quoted) => append(&mut text, Some(quoted)),
@@ -372,7 +373,9 @@ impl Runner<'_> {
 
     /// Sets a variable; what changes the commands that run makes all of it unknown.
     pub(super) fn assign(&mut self, name: &str, value: Known, state: &mut State) -> Result<(), Fault> {
-        if is_dangerous(name) {
+        // In another locale other bytes are characters.
+        let recodes = matches!(name, "LANG" | "LC_ALL" | "LC_CTYPE") && !self.is_ascii();
+        if is_dangerous(name) || recodes {
             self.unknown();
         }
         let fixed = self.frozen.contains(name);

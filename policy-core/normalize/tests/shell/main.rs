@@ -56,7 +56,9 @@ fn fits(slots: &[Slot], argv: &[&str]) -> bool {
 /// The actions in a line.
 fn shown(reading: &Reading) -> String {
     let words = |value: Option<&Value>| match value {
-        Some(Value::List(words)) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" "),
+        Some(Value::List(words)) => {
+            words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ")
+        }
         Some(Value::Open(slots)) => slots
             .iter()
             .map(|slot| match slot {
@@ -68,6 +70,7 @@ fn shown(reading: &Reading) -> String {
             .join(" "),
         _ => String::new(),
     };
-    let actions = reading.actions.iter().map(|action| format!("{} {}", action.verb, words(action.attribute("argv"))));
+    let actions =
+        reading.actions.iter().map(|action| format!("{} {}", action.verb, words(action.attribute("argv"))));
     actions.collect::<Vec<_>>().join("; ")
 }

@@ -19,7 +19,8 @@ fn is_bounded(name: &str, text: String) {
 
 #[test]
 fn monsters_are_unknown_soon() {
-    let deep = |open: &str, close: &str, count: usize| format!("{}true{}", open.repeat(count), close.repeat(count));
+    let deep =
+        |open: &str, close: &str, count: usize| format!("{}true{}", open.repeat(count), close.repeat(count));
     for (name, text) in [
         ("large", "true;".repeat(20_000)),
         ("many commands", (0..6_000).map(|number| format!("c{number};")).collect()),
@@ -28,7 +29,16 @@ fn monsters_are_unknown_soon() {
         ("substitutions", deep("$(", ")", 20_000)),
         ("quoted substitutions", deep("\"$(", ")\"", 10_000)),
         ("backticks", "`".repeat(30_001)),
-        ("escaped backticks", { let mut text = "true".to_owned(); for _ in 0..10 { text = format!("`echo {}`", text.replace('\\', "\\\\").replace('`', "\\`")); if text.len() > 30_000 { break; } } text }),
+        ("escaped backticks", {
+            let mut text = "true".to_owned();
+            for _ in 0..10 {
+                text = format!("`echo {}`", text.replace('\\', "\\\\").replace('`', "\\`"));
+                if text.len() > 30_000 {
+                    break;
+                }
+            }
+            text
+        }),
         ("parameters", format!("echo {}{}", "${a:-".repeat(10_000), "}".repeat(10_000))),
         ("ifs", deep("if true;then ", ";fi", 3_000)),
         ("cases", deep("case x in x) ", ";;esac", 3_000)),
@@ -44,9 +54,24 @@ fn monsters_are_unknown_soon() {
         ("recursion", "f(){ f; }; f".into()),
         ("a fork bomb", ":(){ :|:& };:".into()),
         ("two that call each other", "f(){ g;g; }; g(){ f;f; }; f".into()),
-        ("loops in loops", format!("{}a=$b;b=$c;c=$d{}", "while read a;do ".repeat(30), ";done".repeat(30))),
-        ("known loops in loops", format!("{}echo $i{}", "for i in 1 2 3 4 5 6 7 8 9;do ".repeat(20), ";done".repeat(20))),
-        ("shells in shells", { let mut text = "true".to_owned(); for _ in 0..12 { text = format!("sh -c {}", shell::quote(&[text])); if text.len() > 60_000 { break; } } format!("{text}; $x") }),
+        (
+            "loops in loops",
+            format!("{}a=$b;b=$c;c=$d{};$a", "while read a;do ".repeat(30), ";done".repeat(30)),
+        ),
+        (
+            "known loops in loops",
+            format!("{}echo $i{}", "for i in 1 2 3 4 5 6 7 8 9;do ".repeat(20), ";done".repeat(20)),
+        ),
+        ("shells in shells", {
+            let mut text = "true".to_owned();
+            for _ in 0..12 {
+                text = format!("sh -c {}", shell::quote(&[text]));
+                if text.len() > 60_000 {
+                    break;
+                }
+            }
+            format!("{text}; $x")
+        }),
         ("evals", format!("{}true", "eval ".repeat(10_000))),
         ("wrappers", format!("{}true", "env ".repeat(10_000))),
         ("here-documents", (0..2_000).map(|number| format!("cat <<E{number};")).collect::<String>() + "\n"),
@@ -54,7 +79,7 @@ fn monsters_are_unknown_soon() {
         ("subshells with many variables", (0..4_000).map(|number| format!("a{number}=1;(b=1);")).collect()),
         ("the text that exhausts another parser", "<<E$[\t\t\n".into()),
         ("an unclosed quote", "echo '".into()),
-        ("stars", format!("echo {}", "*?[".repeat(15_000))),
+        ("stars", format!("{} x", "*?[".repeat(15_000))),
         ("zero", "echo a\0b".into()),
         ("escape", "echo \u{1b}[2J".into()),
         ("carriage return", "echo a\r\nrm b".into()),
@@ -69,7 +94,14 @@ fn limits_hold_for_each_kind() {
     let tight = Limits { bytes: 40, nesting: 4, tokens: 60, actions: 3, expanded: 200, steps: 200 };
     let environment = Environment { home: None, limits: tight };
     assert!(!has(&shell::read("ls a; ls b", &environment), "unknown"));
-    for text in ["echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "((((ls))))", "( ( ( (ls) ) ) )", "a;b;c;d;e", "echo {1..90}", "a b c d e f g h i j k l m n o p q r s t"] {
+    for text in [
+        "echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "((((ls))))",
+        "( ( ( (ls) ) ) )",
+        "a;b;c;d;e",
+        "echo {1..90}",
+        "a b c d e f g h i j k l m n o p q r s t",
+    ] {
         assert!(has(&shell::read(text, &environment), "unknown"), "{text}");
     }
 }

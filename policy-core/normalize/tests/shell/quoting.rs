@@ -11,8 +11,13 @@ fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::string::string_regex("[ -~\n\t]{0,12}").unwrap(),
         prop::string::string_regex("[^\\p{C}]{0,8}").unwrap(),
-        prop::sample::select(&["if", "!", "", "~", "-", "a=b", "=x", "%1", "{a,b}", "'", "\\", "#", "time", "[[", "$'x'", "*", "!!", "^a", "\n"][..])
-            .prop_map(str::to_owned),
+        prop::sample::select(
+            &[
+                "if", "!", "", "~", "-", "a=b", "=x", "%1", "{a,b}", "'", "\\", "#", "time", "[[", "$'x'",
+                "*", "!!", "^a", "\n"
+            ][..]
+        )
+        .prop_map(str::to_owned),
     ]
 }
 
