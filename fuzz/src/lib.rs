@@ -21,6 +21,7 @@ use policy_core::reference::{self, Plain};
 use policy_core::rule::HoldKey;
 use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target};
 use policy_lang::{Environment, Source, format, load};
+use policy_normalize::shell;
 use policy_normalize::sql::{self, Grammar, NoCatalogue, Postgres, Statement, redact_literals};
 use portcullis_postgres::wire::bind::Bind;
 use portcullis_postgres::wire::describe::Named;
@@ -128,6 +129,33 @@ pub fn sql(input: &[u8]) {
 
 fn understood(text: &str) -> Option<Vec<Statement>> {
     Postgres::new().parse(text, &sql::Environment::new(["public"], &NoCatalogue)).ok()
+}
+
+/// A command line does something, and soon; one that is a plain command is so again when it is written anew.
+pub fn shell(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let environment = shell::Environment { home: Some("/home/ana"), ..shell::Environment::default() };
+    let started = std::time::Instant::now();
+    let reading = shell::read(text, &environment);
+    assert!(started.elapsed().as_secs() < 10, "took {:?}", started.elapsed());
+    assert!(!reading.actions.as_slice().is_empty(), "a text that does nothing is a noop");
+    assert!(reading.actions.as_slice().len() <= environment.limits.actions + 2, "too many actions");
+    if let Some(argv) = reading.argv {
+        let again = shell::read(&shell::quote(&argv), &environment);
+        assert_eq!(again.argv.as_ref(), Some(&argv), "quoting changes the words");
+        let of = |actions: &ActionSet| -> Vec<_> {
+            actions.iter().map(|action| (action.verb.clone(), action.attribute("argv").cloned())).collect()
+        };
+        assert_eq!(of(&again.actions), of(&reading.actions), "quoting changes what is done");
+    }
+    // Any words at all can be written, if not for what no shell should be given.
+    let words: Vec<&str> = text.split(' ').collect();
+    if !text.chars().any(|character| character.is_control()) {
+        let written = shell::read(&shell::quote(&words), &environment);
+        if text.len() < environment.limits.bytes / 4 && words.len() < 1_000 {
+            assert!(written.argv.is_some_and(|argv| argv == words), "quoting loses words");
+        }
+    }
 }
 
 /// However a stream is split, what leaves is what the whole becomes. The first bytes say how it is split.

@@ -40,6 +40,11 @@ fn sql() {
 }
 
 #[test]
+fn shell() {
+    each("shell", properties::shell);
+}
+
+#[test]
 fn stream_masker() {
     each("stream_masker", properties::stream_masker);
 }

@@ -19,12 +19,20 @@ pub(super) fn decode(text: &[char]) -> Option<String> {
             '0'..='7' => {
                 // At most three octal digits in all; zsh wants no leading zero more, and neither does bash.
                 let digits = 1 + behind.iter().take(2).take_while(|digit| digit.is_digit(8)).count();
+                // `\0` and three digits more are one character somewhere.
+                if *escape == '0' && digits == 3 && behind.get(2).is_some_and(|digit| digit.is_digit(8)) {
+                    return None;
+                }
                 let value = number(std::iter::once(escape).chain(behind).take(digits), 8)?;
                 rest = behind.get(digits - 1..)?;
                 out.push(u8::try_from(value).ok()?);
             }
             'x' => {
                 let digits = behind.iter().take(2).take_while(|digit| digit.is_ascii_hexdigit()).count();
+                // Some shells take more than two.
+                if digits == 2 && behind.get(2).is_some_and(char::is_ascii_hexdigit) {
+                    return None;
+                }
                 let value = number(behind.iter().take(digits), 16)?;
                 rest = behind.get(digits..)?;
                 out.push(u8::try_from(value).ok()?);

@@ -11,7 +11,7 @@ enum Unit {
 }
 
 /// The words that a word stands for, or `None` where shells may disagree.
-pub(super) fn expand(word: &Word, budget: &Budget) -> Result<Option<Vec<Word>>, Fault> {
+pub(super) fn expand(word: &Word, sequences: bool, budget: &Budget) -> Result<Option<Vec<Word>>, Fault> {
     if !word.iter().any(|part| matches!(part, Part::Plain(text) if text.contains('{'))) {
         return Ok(Some(vec![word.clone()]));
     }
@@ -22,14 +22,19 @@ pub(super) fn expand(word: &Word, budget: &Budget) -> Result<Option<Vec<Word>>, 
             other => units.push(Unit::Part(other.clone())),
         }
     }
-    Ok(words(&units, budget, 0)?.map(|words| words.into_iter().map(together).collect()))
+    Ok(words(&units, sequences, budget, 0)?.map(|words| words.into_iter().map(together).collect()))
 }
 
 fn is(unit: Option<&Unit>, character: char) -> bool {
     matches!(unit, Some(Unit::Character(found)) if *found == character)
 }
 
-fn words(units: &[Unit], budget: &Budget, depth: usize) -> Result<Option<Vec<Vec<Unit>>>, Fault> {
+fn words(
+    units: &[Unit],
+    sequences: bool,
+    budget: &Budget,
+    depth: usize,
+) -> Result<Option<Vec<Vec<Unit>>>, Fault> {
     budget.depth(depth)?;
     let mut results: Vec<Vec<Unit>> = vec![vec![]];
     let mut at = 0;
@@ -51,7 +56,7 @@ fn words(units: &[Unit], budget: &Budget, depth: usize) -> Result<Option<Vec<Vec
             at += 1;
             continue;
         };
-        let Some(choices) = choices(inner, budget, depth)? else { return Ok(None) };
+        let Some(choices) = choices(inner, sequences, budget, depth)? else { return Ok(None) };
         let mut product = vec![];
         for result in &results {
             for choice in &choices {
@@ -81,7 +86,12 @@ fn group(units: &[Unit], at: usize) -> Option<(&[Unit], usize)> {
     None
 }
 
-fn choices(inner: &[Unit], budget: &Budget, depth: usize) -> Result<Option<Vec<Vec<Unit>>>, Fault> {
+fn choices(
+    inner: &[Unit],
+    sequences: bool,
+    budget: &Budget,
+    depth: usize,
+) -> Result<Option<Vec<Vec<Unit>>>, Fault> {
     let mut pieces = vec![vec![]];
     let mut open = 0usize;
     for unit in inner {
@@ -94,10 +104,10 @@ fn choices(inner: &[Unit], budget: &Budget, depth: usize) -> Result<Option<Vec<V
         }
     }
     if let [only] = pieces.as_slice() {
-        if only.windows(2).any(|pair| is(pair.first(), '.') && is(pair.last(), '.')) {
+        if sequences && only.windows(2).any(|pair| is(pair.first(), '.') && is(pair.last(), '.')) {
             return sequence(only, budget);
         }
-        let Some(words) = words(only, budget, depth + 1)? else { return Ok(None) };
+        let Some(words) = words(only, sequences, budget, depth + 1)? else { return Ok(None) };
         let braced = |mut word: Vec<Unit>| {
             word.insert(0, Unit::Character('{'));
             word.push(Unit::Character('}'));
@@ -107,7 +117,7 @@ fn choices(inner: &[Unit], budget: &Budget, depth: usize) -> Result<Option<Vec<V
     }
     let mut all = vec![];
     for piece in pieces {
-        let Some(words) = words(&piece, budget, depth + 1)? else { return Ok(None) };
+        let Some(words) = words(&piece, sequences, budget, depth + 1)? else { return Ok(None) };
         all.extend(words);
     }
     Ok(Some(all))

@@ -11,6 +11,40 @@ use super::variables::{Known, State};
 /// Commands that declare variables: an assignment among their words is not split.
 pub(super) const DECLARATIONS: &[&str] = &["declare", "export", "local", "readonly", "typeset"];
 
+/// Commands whose effect on the shell is followed: a function of such a name makes all of it unknown.
+pub(super) const FOLLOWED: &[&str] = &[
+    ".",
+    "alias",
+    "break",
+    "builtin",
+    "cd",
+    "chdir",
+    "command",
+    "continue",
+    "declare",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "getopts",
+    "hash",
+    "local",
+    "mapfile",
+    "popd",
+    "printf",
+    "pushd",
+    "read",
+    "readarray",
+    "readonly",
+    "return",
+    "set",
+    "shift",
+    "source",
+    "trap",
+    "typeset",
+    "unset",
+];
+
 impl Runner<'_> {
     /// Follows a builtin. Whether there is no more to it: false where a wrapper's or a program's rules apply, too.
     pub(super) fn builtin(
@@ -65,9 +99,8 @@ impl Runner<'_> {
             | "compopt" | "fc" | "jobs" | "integer" | "float" | "setopt" | "unsetopt" | "emulate"
             | "zmodload" | "autoload" | "zle" | "bindkey" | "compdef" | "sched" | "vared" | "zcompile"
             | "zstyle" | "zparseopts" | "zformat" | "functions" | "function" | "add-zsh-hook" | "nameref"
-            | "history" | "r" | "zargs" | "zmv" | "xtrace" | "vmap" | "repeat" | "foreach" | "inherit" => {
-                self.anything_may_change(state)
-            }
+            | "history" | "r" | "zargs" | "zmv" | "xtrace" | "vmap" | "repeat" | "foreach" | "global"
+            | "compound" | "enum" | "namespace" | "getln" | "private" => self.anything_may_change(state),
             "wait" if arguments.iter().any(|argument| argument.prefix().starts_with("-p")) => self.unknown(),
             "echo" | "true" | "false" | ":" | "pwd" | "exit" | "umask" | "ulimit" | "times" | "type"
             | "wait" | "kill" | "dirs" | "disown" | "fg" | "bg" | "caller" | "logout" => {}
@@ -245,6 +278,7 @@ impl Runner<'_> {
         if later != before {
             self.unknown();
         }
+        self.traps.push(text.to_owned());
         Ok(())
     }
 

@@ -14,6 +14,8 @@ struct Field {
     pieces: Vec<Piece>,
     /// Stays even when it is empty: something in it was quoted.
     quoted: bool,
+    /// `"$@"` in it stands for no word at all.
+    vanishes: bool,
 }
 
 enum Piece {
@@ -55,7 +57,7 @@ impl Runner<'_> {
         arguments: &mut Vec<Argument>,
     ) -> Result<(), Fault> {
         let words = if self.dialect.has_extensions() {
-            brace::expand(word, self.budget)?
+            brace::expand(word, self.dialect.has_sequences(), self.budget)?
         } else {
             Some(vec![word.clone()])
         };
@@ -69,7 +71,18 @@ impl Runner<'_> {
             let mut fields = Fields { done: vec![], current: None };
             self.fields(word, true, state, &mut fields)?;
             fields.done.extend(fields.current.take());
+            // The empty word of braces.
+            if fields.done.is_empty() && word.is_empty() && self.dialect.keeps_empty_words() {
+                arguments.push(Argument::Text(String::new()));
+            }
             for field in fields.done {
+                if field.vanishes && field.pieces.is_empty() {
+                    // Beside other quotes shells disagree about what stays.
+                    if word.len() > 2 {
+                        arguments.push(Argument::anything());
+                    }
+                    continue;
+                }
                 let argument = self.settled(field)?;
                 arguments.extend(argument);
             }
@@ -87,12 +100,14 @@ impl Runner<'_> {
             return Ok(Known::Number);
         }
         let mut text = Some(String::new());
+        let first = self.first(word);
         for (index, part) in word.iter().enumerate() {
             self.budget.steps(1)?;
             match part {
                 Part::Plain(plain) => {
-                    let tilde = plain.contains(":~") || (index == 0 && plain.starts_with('~'));
-                    let equals = self.dialect == Dialect::Zsh && index == 0 && plain.starts_with('=');
+                    let tilde = plain.contains(":~") || (index == first && plain.starts_with('~'));
+                    let equals = self.dialect == Dialect::Zsh
+                        && ((index == first && plain.starts_with('=')) || plain.contains(":="));
                     append(&mut text, (!tilde && !equals).then_some(plain.as_str()));
                 }
                 Part::Quoted(quoted) => append(&mut text, Some(quoted)),
@@ -142,15 +157,16 @@ impl Runner<'_> {
         state: &mut State,
         fields: &mut Fields,
     ) -> Result<(), Fault> {
+        let first = self.first(parts);
         for (index, part) in parts.iter().enumerate() {
             self.budget.steps(1)?;
             match part {
-                Part::Plain(text) if outer && index == 0 && text.starts_with('~') => {
+                Part::Plain(text) if outer && index == first && text.starts_with('~') => {
                     self.tilde(text, state, fields)
                 }
                 Part::Plain(text)
                     if outer
-                        && index == 0
+                        && index == first
                         && text.len() > 1
                         && text.starts_with('=')
                         && self.dialect == Dialect::Zsh =>
@@ -192,6 +208,12 @@ impl Runner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Where a word's first character is looked for: zsh does not see empty quotes before it.
+    fn first(&self, parts: &[Part]) -> usize {
+        let empty = |part: &&Part| matches!(part, Part::Quoted(text) if text.is_empty());
+        if self.dialect == Dialect::Zsh { parts.iter().take_while(empty).count() } else { 0 }
     }
 
     fn tilde(&mut self, text: &str, state: &State, fields: &mut Fields) {
@@ -244,6 +266,10 @@ impl Runner<'_> {
         let worth = self.worth(name, state);
         match (operation, worth) {
             (Operation::Value, Worth::List(Some(texts))) => {
+                if quoted && name == "@" && texts.is_empty() {
+                    fields.current().vanishes = true;
+                    return Ok(());
+                }
                 if quoted && name == "*" {
                     return self.spread(&texts.join(" "), true, fields);
                 }
@@ -347,7 +373,9 @@ impl Runner<'_> {
 
     /// Sets a variable; what changes the commands that run makes all of it unknown.
     pub(super) fn assign(&mut self, name: &str, value: Known, state: &mut State) -> Result<(), Fault> {
-        if is_dangerous(name) {
+        // In another locale other bytes are characters.
+        let recodes = matches!(name, "LANG" | "LC_ALL" | "LC_CTYPE") && !self.is_ascii();
+        if is_dangerous(name) || recodes {
             self.unknown();
         }
         let fixed = self.frozen.contains(name);

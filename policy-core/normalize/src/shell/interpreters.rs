@@ -148,9 +148,7 @@ impl Runner<'_> {
             Some((command, rest)) => (command.text().unwrap_or_default(), rest),
             None => return Ok(()),
         };
-        if !command.contains('/') {
-            self.call(command, rest, state)?;
-        }
+        self.call(command, rest, state)?;
         match interpreter {
             Interpreter::Shell => self.shell(arguments, rest, input, state),
             Interpreter::Other => {
@@ -172,7 +170,13 @@ impl Runner<'_> {
             self.unknown();
             return Ok(());
         };
-        let directory = state.directory.clone();
+        // Login shells read startup files, which may go elsewhere.
+        let login = |argument: &Argument| {
+            argument.text().is_some_and(|text| {
+                text == "--login" || (text.starts_with('-') && !text.starts_with("--") && text.contains('l'))
+            })
+        };
+        let directory = state.directory.clone().filter(|_| !rest.iter().any(login));
         match invocation {
             Invocation::Text(text, behind) => {
                 self.note_exec(arguments);
@@ -187,6 +191,10 @@ impl Runner<'_> {
             Invocation::Input(behind) => match input {
                 Some(text) => {
                     self.note_exec(arguments);
+                    // A command of the text may read, and so take away, any part of the lines that follow it.
+                    if text.trim_end_matches('\n').contains('\n') {
+                        self.note_shell();
+                    }
                     let positional =
                         behind.iter().map(|argument| argument.text().map(str::to_owned)).collect();
                     self.shell_text(&text, positional, directory.as_deref())

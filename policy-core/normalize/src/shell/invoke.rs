@@ -37,15 +37,13 @@ impl Runner<'_> {
             return self.interpret(interpreter, arguments, input, state);
         }
         self.note_exec(arguments);
+        self.call(command, rest, state)?;
+        if !command.contains('/') && self.builtin(command, rest, state)? {
+            return Ok(());
+        }
         // A group of programs in one file: what runs is named by the next word.
         if matches!(name, "busybox" | "toybox") {
             return self.invoke(rest, input, &mut state.clone());
-        }
-        if !command.contains('/') {
-            self.call(command, rest, state)?;
-            if self.builtin(command, rest, state)? {
-                return Ok(());
-            }
         }
         if wrappers::is_known(name) {
             return self.wrapped(name, rest, input, state);

@@ -286,7 +286,7 @@ impl<'a> Parser<'a> {
                 let text = self.ansi_text()?;
                 word.push(ansi::decode(&text).map_or(Part::Opaque { quoted: true }, Part::Quoted));
             }
-            Some('"') if !quoted_here && self.dialect == Dialect::Bash => {
+            Some('"') if !quoted_here && matches!(self.dialect, Dialect::Bash | Dialect::Ksh) => {
                 self.next();
                 self.double_quoted(word)?;
             }

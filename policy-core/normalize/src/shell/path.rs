@@ -3,8 +3,9 @@
 //! SFTP requests and redirections name files; both are judged by the name that this makes of them.
 
 use policy_core::Resource;
+use policy_core::vocabulary::ssh;
 
-/// The resource that a path names: `/etc/passwd` is `["etc", "passwd"]`, and `/` is `["/"]`.
+/// The resource that a path names: `/etc/passwd` is `["etc", "passwd"]`, and the root goes by `["."]` (see [`ssh::path`]).
 ///
 /// A relative path starts at `start`, an absolute path; `None` where that is not known. Empty segments and `.` are
 /// dropped. What `..` after a directory names depends on whether that directory is a link: such a path, an empty one,
@@ -12,8 +13,7 @@ use policy_core::Resource;
 /// are not followed: a policy on names can't see them.
 pub fn resource(path: &str, start: Option<&str>) -> Resource {
     match normalised(path, start) {
-        Some(segments) if segments.is_empty() => Resource::named(["/"]),
-        Some(segments) => Resource::named(segments),
+        Some(segments) => ssh::path(&format!("/{}", segments.join("/"))),
         None => Resource::Undetermined,
     }
 }
@@ -54,8 +54,8 @@ mod tests {
         for (path, start, expected) in [
             ("/etc/passwd", None, Some(&["etc", "passwd"][..])),
             ("//etc/./passwd/", None, Some(&["etc", "passwd"])),
-            ("/", None, Some(&["/"])),
-            ("/..", None, Some(&["/"])),
+            ("/", None, Some(&["."])),
+            ("/..", None, Some(&["."])),
             ("/../etc", None, Some(&["etc"])),
             ("/tmp/../etc/passwd", None, None),
             ("notes", Some("/home/ana"), Some(&["home", "ana", "notes"])),

@@ -20,7 +20,7 @@ pub(super) enum Effect {
 const TRIGGERS: &[(&str, &str)] = &[
     (
         "tar gtar bsdtar",
-        "--checkpoint-action --to-command --use-compress-program --rsh-command --rmt-command --info-script --new-volume-script -I -F ^I ^F",
+        "--checkpoint-action --to-command --use-compress-program --rsh-command --rmt-command --info-script --new-volume-script --files-from -I -F -T",
     ),
     ("zip zipcloak", "-TT --unzip-command -T"),
     ("7z 7za 7zr", "^@"),
@@ -211,6 +211,16 @@ pub(super) fn effect(name: &str, arguments: &[Argument]) -> Effect {
     else {
         return Effect::Plain;
     };
+    // Letters without a dash, as tar takes them.
+    let bundled: Vec<Argument>;
+    let mut arguments = arguments;
+    if matches!(name, "tar" | "gtar" | "bsdtar")
+        && let Some((Argument::Text(first), rest)) = arguments.split_first()
+        && !first.starts_with('-')
+    {
+        bundled = std::iter::once(Argument::Text(format!("-{first}"))).chain(rest.iter().cloned()).collect();
+        arguments = &bundled;
+    }
     let mut triggers = triggers.split(' ').filter(|trigger| !trigger.is_empty());
     let hidden = arguments.iter().any(Argument::may_be_option);
     let triggered = triggers

@@ -7,8 +7,8 @@ use policy_core::{Action, Resource, Value, Verb};
 
 use super::Environment;
 use super::argument::{self, Argument};
-use super::ast::{Assignment, Command, Entry, Join, Kind, Part, Pipeline, Program, Simple, Word};
-use super::builtins::DECLARATIONS;
+use super::ast::{Assignment, Command, Entry, Join, Kind, Operator, Part, Pipeline, Program, Simple, Word};
+use super::builtins::{DECLARATIONS, FOLLOWED};
 use super::dialect::Dialect;
 use super::grammar::{is_name, literal};
 use super::lex::Parser;
@@ -31,6 +31,8 @@ pub(super) struct Runner<'a> {
     pub(super) frozen: HashSet<String>,
     /// States at points where an error may have ended the line.
     interrupted: Vec<State>,
+    /// Texts of traps.
+    pub(super) traps: Vec<String>,
     /// How many wrappers lie around that lead to another host, container or root: paths there are not known here.
     pub(super) elsewhere: usize,
     /// Texts given to shells of their own, which were followed already.
@@ -61,6 +63,7 @@ impl<'a> Runner<'a> {
             jumps: false,
             frozen: HashSet::new(),
             interrupted: vec![],
+            traps: vec![],
             elsewhere: 0,
             done,
         }
@@ -135,6 +138,7 @@ impl<'a> Runner<'a> {
             return Err(Fault::Syntax);
         }
         let functions = std::mem::take(&mut self.functions);
+        let traps = std::mem::take(&mut self.traps);
         let dialect = self.dialect;
         let result = self.deeper(|runner| {
             for dialect in Dialect::ALL {
@@ -143,11 +147,13 @@ impl<'a> Runner<'a> {
                 let mut state = State::new(directory, positional.clone());
                 runner.whole(&program, &mut state)?;
                 runner.functions.clear();
+                runner.traps.clear();
             }
             Ok(())
         });
         self.dialect = dialect;
         self.functions = functions;
+        self.traps = traps;
         result
     }
 
@@ -159,10 +165,10 @@ impl<'a> Runner<'a> {
         }
         self.deeper(|runner| {
             let program = runner.parse(text)?;
-            let before = runner.functions.len();
+            let before = runner.count_of_bodies();
             runner.whole(&program, state)?;
             // Functions that are defined only now might have been called earlier, in a loop.
-            if runner.functions.len() != before {
+            if runner.count_of_bodies() != before {
                 runner.unknown();
             }
             Ok(())
@@ -182,6 +188,14 @@ impl<'a> Runner<'a> {
             }
         }
         self.interrupted = outside;
+        // Traps run later, when functions may be defined that they call.
+        let traps = std::mem::take(&mut self.traps);
+        for text in &traps {
+            let mut later = self.aside(state)?;
+            later.forget_all();
+            self.text_in_place(text, &mut later)?;
+        }
+        self.traps.extend(traps);
         Ok(())
     }
 
@@ -223,6 +237,9 @@ impl<'a> Runner<'a> {
 
     fn define(&mut self, name: &str, body: &Rc<Command>) -> Result<(), Fault> {
         self.budget.steps(1)?;
+        if FOLLOWED.contains(&name) {
+            self.unknown();
+        }
         let bodies = self.functions.entry(name.to_owned()).or_default();
         if !bodies.iter().any(|known| Rc::ptr_eq(known, body)) {
             bodies.push(Rc::clone(body));
@@ -294,8 +311,23 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// One command. Where a file can't be opened it does not run, and the text goes on.
     fn command(&mut self, command: &Command, state: &mut State) -> Result<(), Fault> {
         self.budget.steps(1)?;
+        let prefixed = matches!(&command.kind, Kind::Simple(simple)
+            if !simple.words.is_empty() && !simple.assignments.is_empty());
+        if command.redirects.is_empty() && !prefixed {
+            return self.opened(command, state);
+        }
+        let before = self.aside(state)?;
+        self.opened(command, state)?;
+        let entered = state.entered.take();
+        self.join(state, &before)?;
+        state.entered = entered;
+        Ok(())
+    }
+
+    fn opened(&mut self, command: &Command, state: &mut State) -> Result<(), Fault> {
         if let Kind::Simple(simple) = &command.kind {
             return self.simple(simple, command, state);
         }
@@ -487,7 +519,13 @@ impl<'a> Runner<'a> {
         let input = self.redirects(&command.redirects, state)?;
         let is_read = arguments.first().and_then(Argument::text) == Some("read");
         for assignment in &simple.assignments {
-            let value = self.assigned(assignment, state)?;
+            let mut value = self.assigned(assignment, state)?;
+            // mksh: the document is the value.
+            if self.dialect == Dialect::Ksh
+                && command.redirects.iter().any(|redirect| redirect.operator == Operator::Here)
+            {
+                value = Known::Nothing;
+            }
             if simple.words.is_empty() {
                 self.assign(&assignment.name, value, state)?;
             } else {
@@ -502,7 +540,8 @@ impl<'a> Runner<'a> {
             return Ok(());
         }
         self.invoke(&arguments, input, state)?;
-        if declares {
+        // Not every shell has `declare`, and `local` fails outside of functions.
+        if arguments.first().and_then(Argument::text) == Some("export") {
             for argument in arguments.iter().filter_map(Argument::text) {
                 if let Some((name, value)) = argument.split_once('=').filter(|(name, _)| is_name(name)) {
                     let value = if self.frozen.contains(name) { Known::Nothing } else { Known::text(value) };
@@ -605,6 +644,10 @@ impl<'a> Runner<'a> {
             self.join(state, &inside)?;
         }
         Ok(())
+    }
+
+    pub(super) fn is_ascii(&self) -> bool {
+        self.text.is_ascii()
     }
 
     fn count_of_bodies(&self) -> usize {

@@ -127,8 +127,14 @@ fn delimited(text: &[char], parts: usize) -> Option<&[char]> {
             match first {
                 '\\' => rest = rest.split_first()?.1,
                 // In brackets the delimiter may stand for itself or not: not understood.
-                '[' if rest.iter().take_while(|next| **next != ']').any(|next| next == delimiter) => {
-                    return None;
+                '[' => {
+                    let inside = skip_first(rest);
+                    let length = inside.iter().position(|next| *next == ']')?;
+                    let content = inside.get(..length).unwrap_or_default();
+                    if content.contains(delimiter) || content.last() == Some(&'\\') {
+                        return None;
+                    }
+                    rest = inside.get(length..).unwrap_or_default();
                 }
                 first if first == delimiter => break,
                 _ => {}
@@ -136,6 +142,12 @@ fn delimited(text: &[char], parts: usize) -> Option<&[char]> {
         }
     }
     Some(rest)
+}
+
+/// Behind a bracket's `^` and a `]` that stands for itself.
+fn skip_first(text: &[char]) -> &[char] {
+    let text = text.strip_prefix(&['^']).unwrap_or(text);
+    text.strip_prefix(&[']']).unwrap_or(text)
 }
 
 /// The text of `a`, `i`, `c`: to the end of the line, continued behind a backslash.

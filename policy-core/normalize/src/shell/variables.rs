@@ -121,6 +121,7 @@ impl State {
 pub(super) fn is_special(name: &str) -> bool {
     const SPECIAL: &[&str] = &[
         "ARGC",
+        "COLUMNS",
         "COPROC",
         "DIRSTACK",
         "EGID",
@@ -133,6 +134,14 @@ pub(super) fn is_special(name: &str) -> bool {
         "GROUPS",
         "HISTCMD",
         "LINENO",
+        "LINES",
+        "MATCH",
+        "MBEGIN",
+        "MEND",
+        "match",
+        "mbegin",
+        "mend",
+        "reply",
         "MAPFILE",
         "OLDPWD",
         "OPTARG",

@@ -272,6 +272,12 @@ impl Runner<'_> {
         let rest = options.rest;
         match wrapper.manner {
             Behind(operands) => self.behind(rest, operands, input, state, false),
+            // They start somewhere else.
+            OrShell(operands) if matches!(name, "pkexec" | "systemd-run") => {
+                let mut inside = state.clone();
+                inside.directory = None;
+                self.behind(rest, operands, input, &mut inside, true)
+            }
             OrShell(operands) => {
                 if options.has(&["s", "S", "shell", "t", "pty"]) && rest.len() <= operands {
                     self.note_shell();
@@ -285,7 +291,13 @@ impl Runner<'_> {
                 self.elsewhere -= 1;
                 result
             }
-            Manner::Environment => self.environment_of(rest, input, state),
+            Manner::Environment => {
+                let mut inside = state.clone();
+                if options.has(&["C", "chdir"]) {
+                    inside.directory = None;
+                }
+                self.environment_of(rest, input, &inside)
+            }
             Manner::Sudo => {
                 if options.has(&["e", "edit"]) {
                     self.unknown();
@@ -322,7 +334,11 @@ impl Runner<'_> {
             Manner::Remote => self.remote(rest, &options),
             Manner::Kubernetes => self.kubernetes(rest, input),
             Manner::Script => {
-                // The file that is written.
+                // Options may stand behind the file.
+                if rest.iter().any(|argument| !argument.is_operand()) {
+                    self.unknown();
+                    return Ok(());
+                }
                 for file in rest.iter().chain(options.value(&[
                     "log-in",
                     "I",
@@ -593,8 +609,6 @@ impl Runner<'_> {
             "taint",
             "wait",
             "auth",
-            "config",
-            "set",
             "patch",
             "expose",
             "events",
@@ -753,7 +767,11 @@ impl Runner<'_> {
                     });
                     let command: Vec<Argument> =
                         command.iter().map(|argument| found(argument, start, many, known)).collect();
-                    self.invoke(&command, None, &mut state.clone())?;
+                    let mut inside = state.clone();
+                    if action.ends_with("dir") {
+                        inside.directory = None;
+                    }
+                    self.invoke(&command, None, &mut inside)?;
                 }
                 text if text.starts_with("-exec") || text.starts_with("-ok") => self.unknown(),
                 "-delete" => {
@@ -798,15 +816,13 @@ fn is_question(name: &str, arguments: &[Argument]) -> bool {
     match (name, words.as_slice()) {
         (_, ["--version" | "--help" | "version"]) => true,
         ("crontab", ["-l"] | ["-l", "-u", _] | ["-u", _, "-l"]) => true,
-        ("ip", words) => !words.iter().any(|word| {
-            word.starts_with("netns")
-                || word.starts_with("ne")
-                || word.starts_with("-b")
-                || word.starts_with("--b")
-                || word.starts_with("vrf")
-                || word.starts_with("-f")
-                || *word == "exec"
-        }),
+        // `netns exec` and `vrf exec` run a command, `-batch` a file of them; each may be shortened.
+        ("ip", words) => {
+            let short = |word: &str, full: &str| !word.is_empty() && full.starts_with(word);
+            !words.iter().any(|word| {
+                short(word, "exec") || (word.len() > 1 && (short(word, "-batch") || short(word, "--batch")))
+            })
+        }
         ("machinectl", ["list" | "status" | "show", ..]) => true,
         _ => false,
     }

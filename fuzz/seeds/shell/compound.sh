@@ -1,0 +1,1 @@
+if [ -f x ]; then for i in a b; do echo $i; done; else case $x in a|b) ls;; *) id;; esac; fi

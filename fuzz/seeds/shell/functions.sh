@@ -1,0 +1,1 @@
+f() { "$@"; }; f rm x; trap "f y" EXIT

@@ -1,0 +1,6 @@
+cat <<E | sh
+$(id)
+E
+cat <<-"F" > /tmp/x
+	y
+	F

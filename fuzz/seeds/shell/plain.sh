@@ -1,0 +1,1 @@
+systemctl status "nginx" --no-pager

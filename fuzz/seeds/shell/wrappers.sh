@@ -1,0 +1,1 @@
+sudo -u x env A=b timeout 5 sh -c 'find . -exec rm {} \;' | xargs -I{} echo {}
