@@ -151,16 +151,22 @@ mod tests {
     #[test]
     fn only_the_named_principal_of_a_trusted_authority_comes_in() {
         let (authority, other) = (generate().unwrap(), generate().unwrap());
-        let good = issue(&authority, |builder| drop(builder.valid_principal("ana").unwrap()));
+        let good = issue(&authority, |builder| {
+            builder.valid_principal("ana").unwrap();
+        });
         assert_eq!(checked(&good, &authority), Ok(Demands::default()));
         assert_eq!(checked(&good, &other), Err(NotValid::Authority));
         for principals in [vec!["bob"], vec!["ana,bob"], vec!["Ana"], vec!["ana "], vec!["bob", "an"]] {
             let wrong = issue(&authority, |builder| {
-                principals.iter().for_each(|name| drop(builder.valid_principal(*name).unwrap()));
+                principals.iter().for_each(|name| {
+                    builder.valid_principal(*name).unwrap();
+                });
             });
             assert_eq!(checked(&wrong, &authority), Err(NotValid::Principal("ana".into())), "{principals:?}");
         }
-        let anyone = issue(&authority, |builder| drop(builder.all_principals_valid().unwrap()));
+        let anyone = issue(&authority, |builder| {
+            builder.all_principals_valid().unwrap();
+        });
         assert_eq!(checked(&anyone, &authority), Err(NotValid::Principal("ana".into())));
         let key = generate().unwrap().public_key().key_data().clone();
         let mut builder = Builder::new(vec![7; 32], key, NOW - 10, NOW + 10).unwrap();
@@ -172,7 +178,9 @@ mod tests {
     #[test]
     fn times_are_bounds() {
         let authority = generate().unwrap();
-        let good = issue(&authority, |builder| drop(builder.valid_principal("ana").unwrap()));
+        let good = issue(&authority, |builder| {
+            builder.valid_principal("ana").unwrap();
+        });
         let home = "127.0.0.1".parse().unwrap();
         let at = |now| check(&good, &[authority.public_key().clone()], "ana", home, now).is_ok();
         assert_eq!([NOW - 11, NOW - 10, NOW + 9, NOW + 10].map(at), [false, true, true, false]);
