@@ -287,18 +287,18 @@ pub fn sftp(input: &[u8]) {
 fn judged(client: &[u8], target: &[u8], piece: usize) -> Vec<String> {
     let mut gate = Gate::new();
     let mut said = Vec::new();
-    gate.from_client(&write_init()).expect("room");
+    gate.client_sent(&write_init()).expect("room");
     assert!(matches!(gate.step(), Ok(Some(Step::Pass(_)))));
-    gate.from_target(&write_version(KNOWN)).expect("room");
+    gate.target_sent(&write_version(KNOWN)).expect("room");
     // NAME, id 0, one name: `/h`, no line for people, no attributes.
-    gate.from_target(b"\0\0\0\x17\x68\0\0\0\0\0\0\0\x01\0\0\0\x02/h\0\0\0\0\0\0\0\0").expect("room");
+    gate.target_sent(b"\0\0\0\x17\x68\0\0\0\0\0\0\0\x01\0\0\0\x02/h\0\0\0\0\0\0\0\0").expect("room");
     while let Some(reply) = gate.reply().expect("a greeting") {
         said.push(format!("{reply:?}"));
     }
     let client = client.chunks(piece).map(|bytes| (true, bytes));
     let target = target.chunks(piece).map(|bytes| (false, bytes));
     for (is_client, bytes) in client.chain(target) {
-        if is_client { gate.from_client(bytes) } else { gate.from_target(bytes) }.expect("room");
+        if is_client { gate.client_sent(bytes) } else { gate.target_sent(bytes) }.expect("room");
         loop {
             match gate.step() {
                 Ok(Some(Step::Ask(ask))) => {

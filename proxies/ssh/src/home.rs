@@ -27,13 +27,13 @@ impl Open {
         let mut channel = self.target.channel_open_session().await.ok()?;
         channel.request_subsystem(true, SUBSYSTEM).await.ok()?;
         let mut gate = Gate::new();
-        gate.from_client(&request::write_init()).ok()?;
+        gate.client_sent(&request::write_init()).ok()?;
         while let Some(crate::sftp::Step::Pass(greeting)) = gate.step().ok()? {
             channel.data_bytes(greeting).await.ok()?;
         }
         let home = loop {
             match channel.wait().await? {
-                ChannelMsg::Data { data } => gate.from_target(&data).ok()?,
+                ChannelMsg::Data { data } => gate.target_sent(&data).ok()?,
                 ChannelMsg::Failure | ChannelMsg::Close => return None,
                 _ => {}
             }

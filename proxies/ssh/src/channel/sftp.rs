@@ -139,7 +139,7 @@ struct Operation {
 impl Transfer<'_> {
     async fn client_said(&mut self, data: &[u8]) -> Result<(), End> {
         self.open.traffic.count_input(data.len());
-        self.gate.from_client(data).map_err(fatal)?;
+        self.gate.client_sent(data).map_err(fatal)?;
         self.advance().await
     }
 
@@ -226,7 +226,7 @@ impl Transfer<'_> {
     }
 
     async fn target_said(&mut self, data: &[u8]) -> Result<(), End> {
-        self.gate.from_target(data).map_err(fatal)?;
+        self.gate.target_sent(data).map_err(fatal)?;
         while let Some(reply) = self.gate.reply().map_err(fatal)? {
             match reply {
                 Reply::Client(packet) => {

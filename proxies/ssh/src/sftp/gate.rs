@@ -126,7 +126,7 @@ pub struct Gate {
 enum Stage {
     Greeting,
     Version,
-    Home { extensions: Vec<(&'static str, &'static str)> },
+    Home { extensions: Vec<extension::Extension> },
     Open { home: String, extensions: Vec<&'static str> },
 }
 
@@ -183,7 +183,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`Fatal::Flood`].
-    pub fn from_client(&mut self, bytes: &[u8]) -> Result<(), Fatal> {
+    pub fn client_sent(&mut self, bytes: &[u8]) -> Result<(), Fatal> {
         push(&mut self.client, bytes)
     }
 
@@ -191,7 +191,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`Fatal::Flood`].
-    pub fn from_target(&mut self, bytes: &[u8]) -> Result<(), Fatal> {
+    pub fn target_sent(&mut self, bytes: &[u8]) -> Result<(), Fatal> {
         push(&mut self.target, bytes)
     }
 

@@ -54,18 +54,18 @@ fn version(version: u32, extensions: &[(&str, &str)]) -> Vec<u8> {
 /// A gate whose client and target have greeted each other.
 fn greeted(extensions: &[(&str, &str)]) -> Gate {
     let mut gate = Gate::new();
-    gate.from_client(&packet(1, &[&number(3)])).unwrap();
+    gate.client_sent(&packet(1, &[&number(3)])).unwrap();
     assert!(matches!(gate.step(), Ok(Some(Step::Pass(bytes))) if bytes == request::write_init()));
-    gate.from_target(&version(3, extensions)).unwrap();
+    gate.target_sent(&version(3, extensions)).unwrap();
     assert!(matches!(gate.reply(), Ok(Some(Reply::Target(_)))));
-    gate.from_target(&names(0, HOME.as_bytes())).unwrap();
+    gate.target_sent(&names(0, HOME.as_bytes())).unwrap();
     assert!(matches!(gate.reply(), Ok(Some(Reply::Client(_)))));
     gate
 }
 
 /// What becomes of one request: asked and admitted, passed, refused with a reason.
 fn step(gate: &mut Gate, id: u32, request: &Request<'_>) -> Result<String, String> {
-    gate.from_client(&request.encode(id)).unwrap();
+    gate.client_sent(&request.encode(id)).unwrap();
     match gate.step().unwrap().unwrap() {
         Step::Pass(bytes) => {
             assert_eq!(bytes, request.encode(id), "passed is unchanged");
@@ -98,7 +98,7 @@ fn said(ask: &Ask) -> String {
 }
 
 fn replies(gate: &mut Gate, bytes: &[u8]) -> Vec<Reply> {
-    gate.from_target(bytes).unwrap();
+    gate.target_sent(bytes).unwrap();
     std::iter::from_fn(|| gate.reply().unwrap()).collect()
 }
 
@@ -271,7 +271,7 @@ fn what_is_not_understood_is_refused_and_the_session_goes_on() {
             "another user's home",
         ),
     ] {
-        gate.from_client(&bytes).unwrap();
+        gate.client_sent(&bytes).unwrap();
         let Step::Refused(refused) = gate.step().unwrap().unwrap() else {
             panic!("{bytes:?} was not refused")
         };
@@ -356,7 +356,7 @@ fn what_went_through_a_handle_is_counted_to_its_last_byte() {
 fn requests_behind_a_question_wait_for_its_answer() {
     let mut gate = greeted(KNOWN);
     for id in 1..=3 {
-        gate.from_client(&opens("/a", Flags::READ).encode(id)).unwrap();
+        gate.client_sent(&opens("/a", Flags::READ).encode(id)).unwrap();
     }
     let Step::Ask(first) = gate.step().unwrap().unwrap() else { panic!("no question") };
     assert!(gate.step().unwrap().is_none() && gate.queued() > 0);
@@ -368,17 +368,17 @@ fn requests_behind_a_question_wait_for_its_answer() {
     let Step::Ask(third) = gate.step().unwrap().unwrap() else { panic!("no question") };
     // One that is lost leaves the gate shut.
     drop(third);
-    gate.from_client(&opens("/a", Flags::READ).encode(4)).unwrap();
+    gate.client_sent(&opens("/a", Flags::READ).encode(4)).unwrap();
     assert!(gate.step().unwrap().is_none());
 }
 
 #[test]
 fn a_refused_request_opens_nothing() {
     let mut gate = greeted(KNOWN);
-    gate.from_client(&opens("/a", Flags::READ).encode(1)).unwrap();
+    gate.client_sent(&opens("/a", Flags::READ).encode(1)).unwrap();
     let Step::Ask(ask) = gate.step().unwrap().unwrap() else { panic!("no question") };
     let _ = gate.refuse(ask, "no");
-    gate.from_target(&handle(1, b"h")).unwrap();
+    gate.target_sent(&handle(1, b"h")).unwrap();
     assert_eq!(gate.reply(), Err(Fatal::Answer(1)));
 }
 
@@ -416,11 +416,11 @@ fn hostile_answers_end_the_session() {
         (opening(), number(u32::MAX).to_vec(), Fatal::Target(Malformed::Length(u32::MAX))),
     ] {
         let mut gate = ask(request.clone());
-        gate.from_target(&answer).unwrap();
+        gate.target_sent(&answer).unwrap();
         assert_eq!(gate.reply(), Err(expected), "{request:?} answered by {answer:?}");
     }
     let mut gate = greeted(KNOWN);
-    gate.from_target(&status(0, Code::OK)).unwrap();
+    gate.target_sent(&status(0, Code::OK)).unwrap();
     assert_eq!(gate.reply(), Err(Fatal::Answer(0)), "an answer to nothing");
 }
 
@@ -445,11 +445,11 @@ fn hostile_greetings_end_the_session() {
         let mut gate = Gate::new();
         let mut ended = None;
         for bytes in &client {
-            gate.from_client(bytes).unwrap();
+            gate.client_sent(bytes).unwrap();
             ended = ended.or(gate.step().err());
         }
         for bytes in &target {
-            gate.from_target(bytes).unwrap();
+            gate.target_sent(bytes).unwrap();
             ended = ended.or(gate.reply().err());
         }
         assert_eq!(ended, Some(expected), "{client:?} {target:?}");
@@ -459,10 +459,10 @@ fn hostile_greetings_end_the_session() {
 #[test]
 fn only_extensions_that_are_known_are_announced_and_only_announced_ones_are_spoken() {
     let mut gate = Gate::new();
-    gate.from_client(&packet(1, &[&number(3), &string(b"newline"), &string(b"\n")])).unwrap();
+    gate.client_sent(&packet(1, &[&number(3), &string(b"newline"), &string(b"\n")])).unwrap();
     assert!(matches!(gate.step(), Ok(Some(Step::Pass(bytes))) if bytes == packet(1, &[&number(3)])));
     // Pipelined behind INIT: it waits until the home is known.
-    gate.from_client(&Request::Limits.encode(1)).unwrap();
+    gate.client_sent(&Request::Limits.encode(1)).unwrap();
     assert!(gate.step().unwrap().is_none());
     let announced = [
         ("posix-rename@openssh.com", "1"),
@@ -502,7 +502,7 @@ fn a_file_that_is_only_opened_is_given_no_attributes() {
         [(Flags::READ, Attributes::default()), (Flags::WRITE.and(Flags::CREATE), EVERYTHING)]
     {
         let request = Request::Open { path: "/a".into(), flags, attributes: EVERYTHING };
-        gate.from_client(&request.encode(1)).unwrap();
+        gate.client_sent(&request.encode(1)).unwrap();
         let Step::Ask(ask) = gate.step().unwrap().unwrap() else { panic!("no question") };
         let sent = Request::Open { path: "/a".into(), flags, attributes: expected };
         assert_eq!(ask.packet(), sent.encode(1));
@@ -525,12 +525,12 @@ fn everything_is_bounded() {
     for id in 0..1024 {
         assert_eq!(step(&mut gate, id, &read).as_deref(), Ok("passed"));
     }
-    gate.from_client(&read.encode(1024)).unwrap();
+    gate.client_sent(&read.encode(1024)).unwrap();
     assert!(gate.step().unwrap().is_none(), "one more waits");
     replies(&mut gate, &data(1000, b"x"));
     assert!(matches!(gate.step(), Ok(Some(Step::Pass(_)))), "until one is answered");
     replies(&mut gate, &data(3, b"x"));
-    gate.from_client(&read.encode(4)).unwrap();
+    gate.client_sent(&read.encode(4)).unwrap();
     assert!(matches!(gate.step(), Err(Fatal::Id(4))), "an id that is in use");
 
     let mut gate = greeted(KNOWN);
@@ -542,17 +542,17 @@ fn everything_is_bounded() {
 
     for length in [0, frame::MAX + 1, u32::MAX] {
         let mut gate = greeted(KNOWN);
-        gate.from_client(&number(length)).unwrap();
+        gate.client_sent(&number(length)).unwrap();
         assert!(matches!(gate.step(), Err(Fatal::Client(Malformed::Length(l))) if l == length));
     }
     let megabyte = vec![0; 1 << 20];
     let mut gate = Gate::new();
     for _ in 0..32 {
-        gate.from_client(&megabyte).unwrap();
-        gate.from_target(&megabyte).unwrap();
+        gate.client_sent(&megabyte).unwrap();
+        gate.target_sent(&megabyte).unwrap();
     }
-    assert_eq!(gate.from_client(b"x"), Err(Fatal::Flood));
-    assert_eq!(gate.from_target(b"x"), Err(Fatal::Flood));
+    assert_eq!(gate.client_sent(b"x"), Err(Fatal::Flood));
+    assert_eq!(gate.target_sent(b"x"), Err(Fatal::Flood));
 }
 
 /// All that a gate says of two streams, cut as told.
@@ -573,7 +573,7 @@ fn transcript(client: &[u8], target: &[u8], cut: usize) -> Vec<String> {
     for (is_client, bytes) in [(true, client), (false, target)] {
         let (one, two) = bytes.split_at(cut.min(bytes.len()));
         for part in [one, two] {
-            if is_client { gate.from_client(part) } else { gate.from_target(part) }.unwrap();
+            if is_client { gate.client_sent(part) } else { gate.target_sent(part) }.unwrap();
             drive(&mut gate);
         }
     }
@@ -624,7 +624,7 @@ proptest! {
         let requests: Vec<_> = samples().iter().filter_map(with).collect();
         let request = &requests[which % requests.len()];
         let mut gate = greeted(KNOWN);
-        gate.from_client(&request.encode(3)).unwrap();
+        gate.client_sent(&request.encode(3)).unwrap();
         let Step::Ask(ask) = gate.step().unwrap().unwrap() else { return Ok(()) };
         let (id, sent) = Request::decode(ask.packet()).unwrap();
         prop_assert_eq!(id, 3);
@@ -651,8 +651,8 @@ proptest! {
     fn no_bytes_make_it_panic(client in any::<Vec<u8>>(), target in any::<Vec<u8>>(), kind in 0_u8..=255) {
         for (client, target) in [(client.clone(), target.clone()), (packet(kind, &[&client]), packet(kind, &[&target]))] {
             let mut gate = greeted(KNOWN);
-            gate.from_client(&client).unwrap();
-            gate.from_target(&target).unwrap();
+            gate.client_sent(&client).unwrap();
+            gate.target_sent(&target).unwrap();
             while let Ok(Some(step)) = gate.step() {
                 if let Step::Ask(ask) = step {
                     let _ = gate.admit(ask);

@@ -1,8 +1,11 @@
 //! Which extensions are understood, in the versions that are.
 
+/// An extension's name and version.
+pub type Extension = (&'static str, &'static str);
+
 /// Each extension's name with the version that a target announces it in (`PROTOCOL`, section 4, of OpenSSH).
 /// Another version may mean something else, and is not passed on to the client.
-pub const KNOWN: &[(&str, &str)] = &[
+pub const KNOWN: &[Extension] = &[
     (POSIX_RENAME, "1"),
     (STATVFS, "2"),
     (FSTATVFS, "2"),

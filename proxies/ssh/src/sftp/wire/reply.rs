@@ -1,6 +1,7 @@
 //! What targets answer, as far as it matters to who may do what.
 
 use super::cursor::{Cursor, Malformed, Writer};
+use super::extension::Extension;
 use super::{extension, frame, request};
 
 const VERSION: u8 = 2;
@@ -129,7 +130,7 @@ pub fn first_name(names: &[u8]) -> Result<&str, Malformed> {
 ///
 /// # Errors
 /// Another type, or fields that end early.
-pub fn version(packet: &[u8]) -> Result<(u32, Vec<(&'static str, &'static str)>), Malformed> {
+pub fn version(packet: &[u8]) -> Result<(u32, Vec<Extension>), Malformed> {
     let (VERSION, body) = frame::open(packet)? else { return Err(Malformed::Type(frame::open(packet)?.0)) };
     let mut c = Cursor::new(body);
     let version = c.u32()?;
@@ -152,7 +153,8 @@ pub fn write_version(extensions: &[(&str, &str)]) -> Vec<u8> {
 /// STATUS, with words for whoever reads it, of which at most 1 KiB is sent.
 #[must_use]
 pub fn write_status(id: u32, code: Code, message: &str) -> Vec<u8> {
-    let end = message.floor_char_boundary(1024);
+    let end =
+        (0..=message.len().min(1024)).rev().find(|end| message.is_char_boundary(*end)).unwrap_or_default();
     let message = message.get(..end).unwrap_or_default();
     Writer::new(STATUS).u32(id).u32(code.0).bytes(message).bytes("en").end()
 }
