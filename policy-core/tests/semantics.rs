@@ -620,16 +620,16 @@ fn s12_connecting_is_covered_by_any_allow_or_hold_for_principal_and_target() {
 fn s12_a_terminal_is_covered_by_its_channels_exec_or_shell() {
     let action = |verb| Action::new(Verb::new(verb), Resource::None);
     for (actions, covering, expected) in [
-        (vec!["shell", "pty"], allow("r").does(&["shell"], &[]), "allow"),
-        (vec!["pty", "exec"], allow("r").does(&["exec"], &[]), "allow"),
-        (vec!["shell", "pty"], hold("r").does(&["shell"], &[]), "hold by r"),
-        (vec!["shell", "pty"], allow("r").does(&["exec"], &[]), "deny: nothing permits 0"),
-        (vec!["pty"], allow("r").does(&["shell"], &[]), "deny: nothing permits 0"),
+        (vec!["shell", "pty"], allow("r").at(on(Protocol::SSH)).does(&["shell"], &[]), "allow"),
+        (vec!["pty", "exec"], allow("r").at(on(Protocol::SSH)).does(&["exec"], &[]), "allow"),
+        (vec!["shell", "pty"], hold("r").at(on(Protocol::SSH)).does(&["shell"], &[]), "hold by r"),
+        (vec!["shell", "pty"], allow("r").at(on(Protocol::SSH)).does(&["exec"], &[]), "deny: nothing permits 0"),
+        (vec!["pty"], allow("r").at(on(Protocol::SSH)).does(&["shell"], &[]), "deny: nothing permits 0"),
     ] {
         let asked = ask(actions.iter().map(|verb| action(verb))).at_protocol(Protocol::SSH);
         assert_eq!(asked.verdict(&policy([covering.clone()])), expected, "{actions:?} {covering:?}");
     }
-    let refused = policy([allow("a"), deny("d").does(&["pty"], &[])]);
+    let refused = policy([allow("a").at(on(Protocol::SSH)), deny("d").at(on(Protocol::SSH)).does(&["pty"], &[])]);
     let asked = ask(["shell", "pty"].map(action)).at_protocol(Protocol::SSH);
     assert_eq!(asked.verdict(&refused), "deny by d");
 }

@@ -25,6 +25,9 @@ use crate::login::certificate::Permits;
 /// How long channels may take to say goodbye when the session is stopped.
 const GOODBYE: Duration = Duration::from_millis(300);
 
+/// How long a client that was refused may take to leave.
+const LEAVE: Duration = Duration::from_secs(10);
+
 /// How far a connection has come.
 #[derive(Clone)]
 pub(crate) enum Readiness {
@@ -185,12 +188,17 @@ impl Bastion {
         let mut readiness = self.readiness();
         let open = loop {
             let now = readiness.borrow_and_update().clone();
-            if let Readiness::Ready(open) = now {
-                break open;
+            match now {
+                Readiness::Ready(open) => break open,
+                Readiness::Refused(words) => {
+                    // Its channels say so, and the client leaves when it has read that. Or is shown the door.
+                    tokio::time::sleep(LEAVE).await;
+                    return (words.to_string(), "refused");
+                }
+                Readiness::Connecting | Readiness::Held(_) => {}
             }
             if readiness.changed().await.is_err() {
-                // It was refused: its channels say so, and the client leaves when it has read that.
-                return std::future::pending().await;
+                return ("the session could not begin".to_owned(), "refused");
             }
         };
         let idle_out = async {

@@ -54,6 +54,8 @@ pub struct Plan {
     pub target: String,
     /// Whether the gateway logs in with a certificate of its own.
     pub by_authority: bool,
+    /// What the gateway logs in with, in place of a key.
+    pub password: Option<String>,
     /// Where the target is, in place of the real one's port.
     pub target_port: Option<u16>,
     /// The host key that the target is pinned by, in place of its own.
@@ -84,7 +86,7 @@ impl House {
             builder = builder.authority(&authority);
         }
         let sshd = builder.start();
-        private(&path("key"), &sshd.client_key.private);
+        private(&path("key"), plan.password.as_ref().unwrap_or(&sshd.client_key.private));
         let credential =
             if plan.by_authority { String::new() } else { "credential = { file = \"key\" }\n".to_owned() };
         let pinned = plan.pinned.unwrap_or_else(|| sshd.host_keys[0].clone());

@@ -3,6 +3,7 @@
 use portcullis_testkit::ssh::{Client, Key, Kind, Wanted};
 
 use crate::house::{House, PASSWORD, Plan};
+use crate::scripted::{Asks, CREDENTIAL, Scripted};
 
 fn by_authority(config: &str) -> Plan {
     Plan { config: config.to_owned(), ..Plan::default() }
@@ -121,4 +122,32 @@ async fn a_target_that_is_down_is_told() {
         "{}",
         output.errors()
     );
+}
+
+/// A house in front of a scripted target.
+async fn before(target: &Scripted) -> House {
+    let (password, pinned) = (Some(CREDENTIAL.to_owned()), Some(target.host_key.clone()));
+    House::with(Plan { password, pinned, target_port: Some(target.address.port()), ..Plan::default() }).await
+}
+
+#[tokio::test]
+async fn the_credential_goes_to_its_target_and_does_not_come_back() {
+    for asks in [Asks::ForPassword, Asks::ByKeyboard] {
+        let target = Scripted::start(asks).await;
+        let house = before(&target).await;
+        let output = house.client("ana").ssh(&["box", "who am i"]).await.success();
+        assert!(output.text().starts_with("you showed me "), "{}", output.text());
+        for shown in [output.text(), output.errors(), house.until_evidence_says("\"event\":\"exit\"").await] {
+            assert!(!shown.contains(CREDENTIAL) && !shown.contains("YS1wYXNzd29yZC1v"), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_asks_for_more_than_the_password_gets_nothing() {
+    let target = Scripted::start(Asks::TooMuch).await;
+    let house = before(&target).await;
+    let output = house.client("ana").ssh(&["box", "true"]).await;
+    assert_eq!(output.code, Some(126));
+    assert!(output.errors().contains("refuses the gateway's credential"), "{}", output.errors());
 }

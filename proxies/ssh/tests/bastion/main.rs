@@ -13,5 +13,6 @@ mod commands;
 mod files;
 mod house;
 mod login;
+mod scripted;
 mod shells;
 mod tunnels;
