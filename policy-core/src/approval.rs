@@ -24,6 +24,13 @@ pub struct Petition<'a> {
     pub justification: Option<&'a str>,
 }
 
+impl Petition<'_> {
+    /// Whether this account may be the requester's own: by another account, or as an agent or its owner.
+    pub(crate) fn is_own(&self, account: &Principal) -> bool {
+        same_person(self.requester, account) || self.owner.is_some_and(|owner| same_person(owner, account))
+    }
+}
+
 /// One vote. It counts toward every hold of the command whose reviewers include the voter.
 #[derive(Clone, Copy, Debug)]
 pub struct Vote<'a> {
@@ -125,9 +132,7 @@ impl Policy {
     /// Whether `voter` may vote on a hold, or `None` if the rule is no hold of this policy.
     pub fn standing(&self, hold: RuleIndex, petition: &Petition<'_>, voter: &Principal) -> Option<Standing> {
         let reviewers = self.reviewers(hold)?;
-        let own = same_person(petition.requester, voter)
-            || petition.owner.is_some_and(|owner| same_person(owner, voter));
-        Some(if own {
+        Some(if petition.is_own(voter) {
             Standing::OwnRequest
         } else if reviewers.evaluate(&mut Facts::of_reviewer(voter)).is_true() {
             Standing::Eligible

@@ -74,6 +74,7 @@ pub mod rule;
 pub mod subject;
 pub mod truth;
 pub mod vocabulary;
+mod watching;
 mod words;
 
 pub use action::{Action, ActionSet, Attribute, Name, Resource, Slot, Value, Verb};

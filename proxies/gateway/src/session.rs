@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use policy_core::{Principal, Target};
 use tokio::sync::Notify;
 
+use crate::audience::Audience;
+
 /// Names one session among all instances that share a store. Written as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
@@ -131,6 +133,8 @@ pub struct Entry {
     pub stop: Arc<Stop>,
     /// Commands admitted so far.
     pub commands: AtomicU64,
+    /// Who listens to it.
+    pub(crate) audience: Arc<Audience>,
 }
 
 /// The live sessions of this instance.
@@ -164,6 +168,11 @@ impl Registry {
 
     pub(crate) fn remove(&self, id: SessionId) {
         self.lock().remove(&id);
+    }
+
+    /// The live session of this name.
+    pub fn get(&self, id: SessionId) -> Option<Arc<Entry>> {
+        self.lock().get(&id).cloned()
     }
 
     /// All live sessions, oldest first.

@@ -18,6 +18,7 @@ mod test;
 mod user;
 mod verify;
 mod vote;
+mod watch;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -36,6 +37,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
         Command::Approve(arguments) => vote::run(context, arguments, vote::Way::Approve),
         Command::Refuse(arguments) => vote::run(context, arguments, vote::Way::Refuse),
         Command::Sessions => sessions::run(context),
+        Command::Watch(arguments) => watch::run(context, arguments),
         Command::Revoke(arguments) => revoke::run(context, arguments),
         Command::Reload => reload::run(context),
         Command::Replay(arguments) => replay::run(context, arguments),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::audience::Told;
+
 /// A gateway at a glance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -152,6 +154,15 @@ pub struct Revoke {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Why; the user is told.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// An order to end a watched session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// Why; the user is told, with the name of whoever ends it.
     #[serde(default)]
     pub reason: String,
 }

@@ -73,6 +73,7 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.flush();
         self.reel.close();
+        self.entry.audience.close();
     }
 }
 

@@ -195,6 +195,7 @@ impl Session {
         }
         let entry = &self.live.entry;
         self.live.reel.ends(closing.reason);
+        entry.audience.ends(closing.reason);
         let _ = self.live.write(&Record::SessionClosed(SessionClosed {
             reason: closing.reason.into(),
             commands: entry.commands.load(Ordering::Relaxed),

@@ -162,6 +162,19 @@ impl House {
         self.gateway().policies().reload().unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// The control API, as a local user.
+    pub fn control_as(&self, user: &str) -> Control {
+        let password = Secret::new(PASSWORD.as_bytes().to_vec());
+        self.control().as_user(Credentials { user: user.into(), password })
+    }
+
+    /// The one session that is live.
+    pub fn session(&self) -> String {
+        let live = self.gateway().sessions().list();
+        assert_eq!(live.len(), 1, "{live:?}");
+        live[0].id.to_string()
+    }
+
     fn control(&self) -> Control {
         Control::new(self.gateway().config().control.clone())
     }

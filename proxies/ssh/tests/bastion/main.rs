@@ -15,3 +15,4 @@ mod house;
 mod login;
 mod shells;
 mod tunnels;
+mod watch;
