@@ -9,7 +9,7 @@ use crate::subject::Principal;
 
 impl Policy {
     /// Whether `watcher` may watch a session that would be asked for by `request`, of which principal and target count: who
-    /// reviews commands of such sessions, by any hold whose `by` and `on` match, may look at them too. `owner` is that of
+    /// approves commands of such sessions, or is demanded as a watcher of them, by any hold whose `by` and `on` match. `owner` is that of
     /// an agent, as in [`Petition::owner`]. Nobody watches for themself.
     pub fn may_watch(
         &self,
@@ -27,7 +27,8 @@ impl Policy {
         let mut facts = Facts::of(request);
         for (index, entry) in holds {
             if entry.matcher.admits(request.target, &mut facts).covers()
-                && self.standing(index, &petition, watcher) == Some(Standing::Eligible)
+                && [self.standing(index, &petition, watcher), self.watching(index, &petition, watcher)]
+                    .contains(&Some(Standing::Eligible))
             {
                 return Standing::Eligible;
             }

@@ -28,6 +28,8 @@ pub(crate) struct Audience {
     opened: Instant,
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
+    /// What whoever is watched is to be told.
+    notices: watch::Sender<Box<str>>,
 }
 
 #[derive(Default)]
@@ -59,7 +61,13 @@ struct Backlog {
 impl Default for Audience {
     fn default() -> Self {
         let (ears, inner) = Default::default();
-        Self { ears, opened: Instant::now(), inner, changes: watch::Sender::new(0) }
+        Self {
+            ears,
+            opened: Instant::now(),
+            inner,
+            changes: watch::Sender::new(0),
+            notices: watch::Sender::default(),
+        }
     }
 }
 
@@ -139,6 +147,16 @@ impl Audience {
     /// Counts up whenever somebody comes or leaves.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Has the one who is watched told something.
+    pub(crate) fn say(&self, words: &str) {
+        self.notices.send_replace(words.into());
+    }
+
+    /// What they are to be told.
+    pub(crate) fn notices(&self) -> watch::Receiver<Box<str>> {
+        self.notices.subscribe()
     }
 
     /// Ends a watch. Whether there was one of this number.

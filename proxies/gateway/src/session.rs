@@ -56,6 +56,13 @@ pub enum StopReason {
     EvidenceLost,
     /// The gateway is stopping.
     Draining,
+    /// Something was noticed that a rule ends the session for.
+    Noticed {
+        /// What is said about it.
+        message: Box<str>,
+        /// The rule, where one says so.
+        rule: Option<Box<str>>,
+    },
     /// The target is not in the configuration any more.
     TargetRemoved(Box<str>),
 }
@@ -65,6 +72,10 @@ impl fmt::Display for StopReason {
         match self {
             Self::Revoked { by, reason } if reason.is_empty() => write!(f, "session revoked by {by}"),
             Self::Revoked { by, reason } => write!(f, "session revoked by {by}: {reason}"),
+            Self::Noticed { message, rule: Some(rule) } => {
+                write!(f, "session ended by the rule `{rule}`: {message}")
+            }
+            Self::Noticed { message, rule: None } => write!(f, "session ended: {message}"),
             Self::StoreLost => f.write_str(
                 "the gateway can't reach its store, so it can't tell whether this session is revoked",
             ),

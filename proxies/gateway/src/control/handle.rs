@@ -293,7 +293,7 @@ async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option
         holds: asked
             .holds
             .into_iter()
-            .map(|hold| HoldView { rule: hold.rule, quorum: hold.quorum })
+            .map(|hold| HoldView { rule: hold.rule, quorum: hold.quorum, watchers: hold.watchers })
             .collect(),
         justification: asked.justification,
         in_transaction: asked.in_transaction,

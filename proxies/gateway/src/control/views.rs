@@ -106,8 +106,11 @@ pub struct ApprovalView {
 pub struct HoldView {
     /// The rule.
     pub rule: String,
-    /// How many must approve.
+    /// How many must approve; 0 where watchers are enough.
     pub quorum: u16,
+    /// How many must watch the session, before it is released and for as long as it runs.
+    #[serde(default)]
+    pub watchers: u16,
 }
 
 /// One vote.

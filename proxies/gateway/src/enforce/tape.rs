@@ -35,6 +35,11 @@ impl Tape {
         self.0.record(event);
     }
 
+    /// What the client is to be told about those who watch: the latest of it.
+    pub fn notices(&self) -> tokio::sync::watch::Receiver<Box<str>> {
+        self.0.entry.audience.notices()
+    }
+
     /// Ready once the recorder's queue has room, or the session is not recorded.
     pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.reel.poll_room(cx)

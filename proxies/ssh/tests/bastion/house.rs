@@ -175,6 +175,17 @@ impl House {
         live[0].id.to_string()
     }
 
+    /// The same, once there is one.
+    pub async fn session_once_live(&self) -> String {
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while self.gateway().sessions().is_empty() {
+            assert!(std::time::Instant::now() < limit, "no session");
+            // The registry tells nobody when it grows.
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        self.session()
+    }
+
     fn control(&self) -> Control {
         Control::new(self.gateway().config().control.clone())
     }

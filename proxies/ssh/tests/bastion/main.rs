@@ -15,4 +15,5 @@ mod house;
 mod login;
 mod shells;
 mod tunnels;
+mod typed;
 mod watch;

@@ -70,3 +70,72 @@ async fn nobody_watches_their_own_session() {
     assert!(refused(house.control_as("ana").end(&id, "").await).contains("their own session"));
     running.kill();
 }
+
+const DEMANDED: &str = r#"
+    policy "four eyes"
+    default deny
+    allow "commands" { by group "eng"  on ssh  do exec }
+    hold  "shells"   { by group "eng"  on ssh  do shell  while 1 of group "sec" watches }
+    hold  "both"     { by group "eng"  on ssh  do exec  when argv is ["cat"]  until 1 of group "sre" approve within 5m  while 1 of group "sec" watches }
+"#;
+
+#[tokio::test]
+async fn a_shell_that_must_be_watched_waits_for_a_watcher_and_ends_without_one() {
+    let house = House::policed(DEMANDED).await;
+    house.add_user("cat", "sec", &[]).await;
+    let running = house.client("ana").start("ssh", &["-tt", "box"]);
+    running.send(b"echo rea''dy\n");
+    let id = house.session_once_live().await;
+    running.until(&format!("while somebody else watches it with `portcullis watch {id}`")).await;
+    // ben reviews commands, and may look; his watching is not what the rule demands.
+    let ben = house.control_as("ben").watch(&id).await.unwrap();
+    assert!(!running.so_far().contains("ready"));
+    let mut watching = house.control_as("cat").watch(&id).await.unwrap();
+    running.until("watched by cat").await;
+    running.until("ready").await;
+    shown_until(&mut watching, "ready").await;
+    drop(watching);
+    running.until("too few watch this session for the rule `shells`: it ends in 5 s").await;
+    let output = running.wait().await;
+    let said = output.text() + &output.errors();
+    assert!(said.contains("session ended by the rule `shells`: nobody watches it any more"), "{said}");
+    drop(ben);
+}
+
+#[tokio::test]
+async fn a_watcher_who_comes_back_in_time_keeps_the_session() {
+    let house = House::policed(DEMANDED).await;
+    house.add_user("cat", "sec", &[]).await;
+    let running = house.client("ana").start("ssh", &["-tt", "box"]);
+    let id = house.session_once_live().await;
+    running.until("held for approval").await;
+    let watching = house.control_as("cat").watch(&id).await.unwrap();
+    running.until("watched by cat").await;
+    drop(watching);
+    running.until("too few watch").await;
+    let _watching = house.control_as("cat").watch(&id).await.unwrap();
+    running.until("the session is watched again").await;
+    running.send(b"exit 3\n");
+    assert_eq!(running.wait().await.code, Some(3));
+}
+
+#[tokio::test]
+async fn votes_and_watchers_are_both_waited_for() {
+    let house = House::policed(DEMANDED).await;
+    house.add_user("cat", "sec", &[]).await;
+    let running = house.client("ana").start("ssh", &["box", "cat"]);
+    let id = house.session_once_live().await;
+    running.until("it runs only while").await;
+    let seen = house.waiting().await;
+    assert_eq!((seen.holds[0].quorum, seen.holds[0].watchers), (1, 1));
+    house.vote(&seen, true).await;
+    assert_eq!(house.state(seen.number).await, "pending", "nobody watches yet");
+    let _watching = house.control_as("cat").watch(&id).await.unwrap();
+    running.until("approved by ben; watched by cat").await;
+    running.send(b"through\n");
+    running.until("through").await;
+    running.kill();
+    assert!(
+        house.until_evidence_says("\"watched_by\":[\"cat\"]").await.contains("\"approved_by\":[\"ben\"]")
+    );
+}
