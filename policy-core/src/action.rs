@@ -23,6 +23,11 @@ impl Verb {
     /// Asking for a terminal. Covered by the `exec` or `shell` that it is asked for with.
     pub const PTY: Self = Self::new(Self::PTY_NAME);
 
+    /// A line was typed into a shell. It needs no cover, and only a rule that names it restricts it: what is typed is noticed,
+    /// not permitted.
+    pub const TYPED: Self = Self::new(Self::TYPED_NAME);
+
+    pub(crate) const TYPED_NAME: &'static str = "typed";
     pub(crate) const PTY_NAME: &'static str = "pty";
     pub(crate) const UNKNOWN_NAME: &'static str = "unknown";
     pub(crate) const NOOP_NAME: &'static str = "noop";
@@ -267,9 +272,12 @@ impl ActionSet {
         self.lineage.as_deref()
     }
 
-    /// Whether an action of this set and verb needs no cover of its own, because it only goes along with another one.
-    pub(crate) fn is_accompanied(&self, verb: &str) -> bool {
-        verb == Verb::PTY_NAME && self.iter().any(|other| matches!(other.verb.as_str(), "exec" | "shell"))
+    /// Whether an action of this set and verb needs no cover of its own: it only goes along with another one, or is only
+    /// noticed.
+    pub(crate) fn needs_no_cover(&self, verb: &str) -> bool {
+        verb == Verb::TYPED_NAME
+            || verb == Verb::PTY_NAME
+                && self.iter().any(|other| matches!(other.verb.as_str(), "exec" | "shell"))
     }
 
     /// The actions; never empty.

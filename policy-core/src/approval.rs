@@ -1,14 +1,14 @@
 //! Votes to status: a pure function of requirement, votes and time.
 //!
 //! Votes are counted against what is known of the voters *now*: a reviewer who left the group no longer
-//! counts. Nobody votes on their own behalf: not the requester, not another account of the same person,
+//! counts. Watchers are counted the same way, among those who watch the session at that moment. Nobody votes on their own behalf: not the requester, not another account of the same person,
 //! not an agent's owner or that owner's other agents. A quorum is of distinct persons. A refusal by
 //! an eligible reviewer refuses, whatever else was voted.
 
 use crate::decision::RuleIndex;
 use crate::policy::Policy;
-use crate::policy::condition::Facts;
-use crate::rule::{Effect, Requirement};
+use crate::policy::condition::{Condition, Facts};
+use crate::rule::{Effect, Quorum, Requirement};
 use crate::subject::Principal;
 
 /// A held command, as far as voting goes.
@@ -22,6 +22,13 @@ pub struct Petition<'a> {
     pub opened: i64,
     /// Why it was asked; blank counts as absent.
     pub justification: Option<&'a str>,
+}
+
+impl Petition<'_> {
+    /// Whether this account may be the requester's own: by another account, or as an agent or its owner.
+    pub(crate) fn is_own(&self, account: &Principal) -> bool {
+        same_person(self.requester, account) || self.owner.is_some_and(|owner| same_person(owner, account))
+    }
 }
 
 /// One vote. It counts toward every hold of the command whose reviewers include the voter.
@@ -55,11 +62,17 @@ pub enum Status {
         quorum: usize,
         /// The rule asks for a justification and there is none: no number of approvals is enough.
         justification_missing: bool,
+        /// How many distinct persons watch of those who count.
+        watching: usize,
+        /// How many must.
+        watchers: usize,
     },
     /// The requirement is met.
     Approved {
         /// The accounts whose approval counted.
         by: Vec<Box<str>>,
+        /// The accounts whose watching counted.
+        watched_by: Vec<Box<str>>,
     },
     /// A reviewer refused.
     Refused {
@@ -82,12 +95,13 @@ pub enum Standing {
 }
 
 impl Policy {
-    /// Where a hold stands at `now`, or `None` if the rule is no hold of this policy.
+    /// Where a hold stands at `now`, while `watchers` watch the session, or `None` if the rule is no hold of this policy.
     pub fn approval_status(
         &self,
         hold: RuleIndex,
         petition: &Petition<'_>,
         votes: &[Vote<'_>],
+        watchers: &[&Principal],
         now: i64,
     ) -> Option<Status> {
         let requirement = self.requirement(hold)?;
@@ -110,30 +124,53 @@ impl Policy {
         }
         let approvers: Vec<&Principal> = eligible.iter().map(|vote| vote.voter).collect();
         let approvals = distinct_persons(&approvers);
-        let quorum = usize::from(requirement.quorum.get());
+        let quorum = needed(requirement.approve.as_ref());
+        let watch = self.watch(hold, petition, watchers)?;
         let justification_missing =
             requirement.justify && petition.justification.is_none_or(|words| words.trim().is_empty());
-        if approvals < quorum || justification_missing {
-            return Some(Status::Pending { approvals, quorum, justification_missing });
+        if approvals < quorum || justification_missing || !watch.is_enough() {
+            let Watch { persons: watching, needed: watchers, .. } = watch;
+            return Some(Status::Pending { approvals, quorum, justification_missing, watching, watchers });
         }
-        let mut by: Vec<Box<str>> = approvers.iter().map(|voter| voter.id.clone()).collect();
-        by.sort_unstable();
-        by.dedup();
-        Some(Status::Approved { by })
+        Some(Status::Approved { by: ids(&approvers), watched_by: watch.by })
     }
 
     /// Whether `voter` may vote on a hold, or `None` if the rule is no hold of this policy.
     pub fn standing(&self, hold: RuleIndex, petition: &Petition<'_>, voter: &Principal) -> Option<Standing> {
-        let reviewers = self.reviewers(hold)?;
-        let own = same_person(petition.requester, voter)
-            || petition.owner.is_some_and(|owner| same_person(owner, voter));
-        Some(if own {
+        let (reviewers, _) = self.reviewers(hold)?;
+        Some(if petition.is_own(voter) {
             Standing::OwnRequest
-        } else if reviewers.evaluate(&mut Facts::of_reviewer(voter)).is_true() {
+        } else if is_among(reviewers, voter) {
             Standing::Eligible
         } else {
             Standing::NotAReviewer
         })
+    }
+
+    /// Whether watching counts for a hold when `watcher` does it, or `None` if the rule is no hold of this policy.
+    pub fn watching(
+        &self,
+        hold: RuleIndex,
+        petition: &Petition<'_>,
+        watcher: &Principal,
+    ) -> Option<Standing> {
+        let (_, watchers) = self.reviewers(hold)?;
+        Some(if petition.is_own(watcher) {
+            Standing::OwnRequest
+        } else if is_among(watchers, watcher) {
+            Standing::Eligible
+        } else {
+            Standing::NotAReviewer
+        })
+    }
+
+    /// Whether enough of those who count for a hold are among `watchers`; `None` if the rule is no hold of this policy.
+    pub fn watch(&self, hold: RuleIndex, petition: &Petition<'_>, watchers: &[&Principal]) -> Option<Watch> {
+        let needed = needed(self.requirement(hold)?.watch.as_ref());
+        let counted =
+            |watcher: &&Principal| self.watching(hold, petition, watcher) == Some(Standing::Eligible);
+        let eligible: Vec<&Principal> = watchers.iter().copied().filter(counted).collect();
+        Some(Watch { persons: distinct_persons(&eligible), needed, by: ids(&eligible) })
     }
 
     /// What a hold asks for, or `None` if the rule is no hold of this policy.
@@ -143,6 +180,39 @@ impl Policy {
             _ => None,
         }
     }
+}
+
+/// Who watches, of those whose watching counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// How many distinct persons do.
+    pub persons: usize,
+    /// How many must; 0 where the hold demands none.
+    pub needed: usize,
+    /// Their accounts.
+    pub by: Vec<Box<str>>,
+}
+
+impl Watch {
+    /// Whether the demand is met.
+    pub const fn is_enough(&self) -> bool {
+        self.persons >= self.needed
+    }
+}
+
+fn needed(quorum: Option<&Quorum>) -> usize {
+    quorum.map_or(0, |quorum| usize::from(quorum.count.get()))
+}
+
+fn is_among(people: Option<&Condition>, account: &Principal) -> bool {
+    people.is_some_and(|people| people.evaluate(&mut Facts::of_reviewer(account)).is_true())
+}
+
+fn ids(accounts: &[&Principal]) -> Vec<Box<str>> {
+    let mut ids: Vec<Box<str>> = accounts.iter().map(|account| account.id.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// Whether one person may be behind both accounts: they share an id, a person or an owner, or one is named as

@@ -27,6 +27,8 @@ pub struct Decision {
     pub granted: Rules,
     /// What the decision would be with the rules in `mode observe`; `None` where none of them applies.
     pub observed: Option<Box<Observed>>,
+    /// Denials in `mode warn` that match: the person concerned is told, and nothing else follows.
+    pub warned: Rules,
     /// What else than principal, target and actions the decision depended on.
     pub depends_on: Dependence,
 }

@@ -11,10 +11,11 @@
 //! statement's parameters) are deferred: a deny or hold applies only if it applies whatever is bound, an
 //! allow covers if it may; the decision says that it depends on parameters.
 //!
-//! Three verbs are special. `unknown` (and any verb that the vocabulary lacks) is matched by a deny or hold
+//! Four verbs are special. `unknown` (and any verb that the vocabulary lacks) is matched by a deny or hold
 //! without `do`, but *covered* only by a rule that names it, and never by `default allow`. `connect` is
 //! covered by any allow or hold whose `by` and `on` match; a hold delays it only if it names it. `pty` beside an
-//! `exec` or a `shell` is covered by what covers that.
+//! `exec` or a `shell` is covered by what covers that. `typed` needs no cover, and a deny, hold or limit matches it only if it
+//! names it: a line that was typed is noticed, not permitted.
 
 use crate::action::{Action, Verb};
 use crate::decision::{
@@ -44,11 +45,12 @@ impl Policy {
             obligations: enforced.obligations,
             granted: enforced.granted,
             observed,
+            warned: enforced.warned,
             depends_on: facts.read,
         }
     }
 
-    /// With [`Mode::Observe`], watched rules take part as if they were enforced.
+    /// With [`Mode::Observe`], the rules in another mode than `enforce` take part as if they were enforced.
     fn judge<'r>(&self, request: &'r Request<'r>, facts: &mut Facts<'r>, mode: Mode) -> Tally {
         let mut tally = Tally::default();
         for (number, action) in request.actions.iter().enumerate() {
@@ -56,11 +58,20 @@ impl Policy {
             let proposals = self.index.propose(&request.target.protocol, &action.verb);
             let verb = proposals.verb;
             let mut covered = self.fallback == Fallback::Allow && verb != Verb::UNKNOWN_NAME
-                || request.actions.is_accompanied(verb);
+                || request.actions.needs_no_cover(verb);
             proposals.each(request.principal, request.target, &action.resource, |rule, does_holds| {
                 let Some(entry) = self.entry(rule) else { return };
-                if entry.rule.mode == Mode::Observe && mode == Mode::Enforce {
-                    return;
+                if mode == Mode::Enforce {
+                    match entry.rule.mode {
+                        Mode::Enforce => {}
+                        Mode::Observe => return,
+                        Mode::Warn => {
+                            if entry.bearing(request, verb, action, does_holds, facts).applies {
+                                tally.warn(rule);
+                            }
+                            return;
+                        }
+                    }
                 }
                 if covered && entry.rule.effect == Effect::Allow {
                     return;
@@ -107,6 +118,9 @@ impl Entry {
             let covers = self.matcher.admits(request.target, facts).covers();
             return Bearing { covers, applies: false };
         }
+        if verb == Verb::TYPED_NAME && self.rule.effect.restricts() && !self.matcher.names(verb) {
+            return Bearing { covers: false, applies: false };
+        }
         let matched = self.matcher.matches(request.target, verb, action, does_holds, facts);
         let may_cover = verb != Verb::UNKNOWN_NAME || self.matcher.names(verb);
         Bearing::of(&self.rule.effect, matched, may_cover)
@@ -133,6 +147,7 @@ struct Tally {
     uncovered: Option<ActionIndex>,
     open: Rules,
     granted: Rules,
+    warned: Rules,
     obligations: Obligations,
     breach: Option<(RuleIndex, Breach)>,
 }
@@ -159,10 +174,16 @@ impl Tally {
         }
     }
 
+    fn warn(&mut self, rule: RuleIndex) {
+        if !self.warned.contains(&rule) {
+            self.warned.push(rule);
+        }
+    }
+
     /// Rules are found in the order of the index; decisions name them in the order of the policy.
     fn settle(&mut self) {
         let Obligations { masks, limits, records } = &mut self.obligations;
-        for list in [&mut self.open, &mut self.granted, masks, limits, records] {
+        for list in [&mut self.open, &mut self.granted, &mut self.warned, masks, limits, records] {
             list.sort_unstable();
         }
     }

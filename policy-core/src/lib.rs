@@ -10,7 +10,8 @@
 //!    effects), [`subject`] (who asks, and what is reached), [`request`] (all of it together),
 //!    [`vocabulary`] (what a protocol offers).
 //! 2. The engine: [`rule`] (what an author wrote), [`policy`] (indexed and immutable), [`evaluate`]
-//!    (the verdict), [`decision`] (the answer), [`explain`] (its reasons), [`approval`] (votes to status).
+//!    (the verdict), [`decision`] (the answer), [`explain`] (its reasons), [`approval`] (votes
+//!    and watchers to status).
 //! 3. [`mask`]: what happens to values on their way back.
 //! 4. [`mod@reference`]: the naive evaluator that the compiled one is held equal to.
 //!
@@ -74,6 +75,7 @@ pub mod rule;
 pub mod subject;
 pub mod truth;
 pub mod vocabulary;
+mod watching;
 mod words;
 
 pub use action::{Action, ActionSet, Attribute, Name, Resource, Slot, Value, Verb};

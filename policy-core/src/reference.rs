@@ -125,6 +125,10 @@ fn outcome(
     for rule in rules {
         for ((number, action), covered) in request.actions.iter().enumerate().zip(&mut covered) {
             let asked = Asked::new(vocabularies, request, action);
+            let restricts = matches!(rule.effect, Effect::Deny | Effect::Hold(_) | Effect::Limit(_));
+            if restricts && asked.verb == "typed" && !names(rule, "typed") {
+                continue;
+            }
             let matched = asked.matches(rule);
             match &rule.effect {
                 Effect::Allow => *covered |= asked.covers(rule),
@@ -155,8 +159,9 @@ fn outcome(
         let asked = Asked::new(vocabularies, request, action);
         let by_default = default_allow && asked.verb != "unknown";
         let is_along = |verb: &str| request.actions.iter().any(|action| action.verb.as_str() == verb);
+        let is_noticed = asked.verb == "typed";
         let goes_along = asked.verb == "pty" && (is_along("exec") || is_along("shell"));
-        !covered && !by_default && !goes_along
+        !covered && !by_default && !goes_along && !is_noticed
     });
     let not_permitted = uncovered.map(PlainVerdict::NotPermitted);
     let held = (!open.is_empty()).then_some(PlainVerdict::Hold(open));

@@ -106,6 +106,8 @@ pub enum Mode {
     Enforce,
     /// Computed and recorded beside the enforced decision, never part of it.
     Observe,
+    /// Like [`Mode::Observe`], and the person concerned is told. For denials of what is only noticed (`typed`).
+    Warn,
 }
 
 /// What a rule matches. Every part must hold for the same action and request.
@@ -288,14 +290,34 @@ pub enum Effect {
     Record(Record),
 }
 
-/// What reviewers must do before a held command continues.
+impl Effect {
+    /// Whether it refuses, delays or counts what it matches.
+    pub(crate) const fn restricts(&self) -> bool {
+        matches!(self, Self::Deny | Self::Hold(_) | Self::Limit(_))
+    }
+}
+
+/// So many of these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quorum {
+    /// How many distinct persons; at least one.
+    pub count: std::num::NonZeroU16,
+    /// Of whom.
+    pub of: Expr,
+}
+
+/// What must be the case before a held command continues.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
-    /// How many distinct reviewers must approve; at least one.
-    pub quorum: std::num::NonZeroU16,
-    /// Who may vote.
-    pub reviewers: Expr,
+    /// Whose approval it takes; `None` where watchers are enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<Quorum>,
+    /// Who must watch the session, before the command is released and for as long as it runs. One of `approve` and `watch` is
+    /// there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Quorum>,
     /// How long the command waits before it expires.
     #[serde(with = "seconds")]
     pub within: Duration,

@@ -16,11 +16,12 @@ use policy_core::approval::{Ballot, Petition, Standing, Status, Vote};
 use policy_core::mask::{Detector, Transform};
 use policy_core::policy::{Problem, Untraced};
 use policy_core::rule::{
-    Comparison, Element, Expr, Fact, Fallback, Literal, Mask, Masked, Predicates, Selector, Unresolved,
+    Comparison, Do, Element, Expr, Fact, Fallback, Literal, Mask, Masked, Mode, Predicates, Quorum,
+    Requirement, RuleId, Selector, Unresolved,
 };
 use policy_core::{
-    Action, Effect, Explanation, Name, Policy, Principal, PrincipalKind, Protocol, Resource, Rule, Target,
-    Value, Verb, vocabulary,
+    Action, ActionSet, Effect, Explanation, Name, Policy, Principal, PrincipalKind, Protocol, Resource, Rule,
+    Target, Value, Verb, Verdict, vocabulary,
 };
 
 // 1 ------------------------------------------------------------------------------------------------
@@ -657,7 +658,7 @@ impl Case {
         let petition = self.petition();
         let votes: Vec<Vote<'_>> =
             votes.iter().map(|&(voter, ballot, cast)| Vote { voter, ballot, cast }).collect();
-        self.policy.approval_status(hold, &petition, &votes, now).unwrap()
+        self.policy.approval_status(hold, &petition, &votes, &[], now).unwrap()
     }
 
     fn petition(&self) -> Petition<'_> {
@@ -676,7 +677,7 @@ impl Case {
 }
 
 fn pending(approvals: usize, quorum: usize) -> Status {
-    Status::Pending { approvals, quorum, justification_missing: false }
+    Status::Pending { approvals, quorum, justification_missing: false, watching: 0, watchers: 0 }
 }
 
 #[test]
@@ -690,7 +691,10 @@ fn s14_a_quorum_is_of_distinct_persons() {
         [(&bo, Ballot::Approve, 1_001), (&bo, Ballot::Approve, 1_002), (&bo_too, Ballot::Approve, 1_003)];
     assert_eq!(case.status(&twice, 1_004), pending(1, 2));
     let both = [(&bo, Ballot::Approve, 1_001), (&cy, Ballot::Approve, 1_002)];
-    assert_eq!(case.status(&both, 1_003), Status::Approved { by: vec!["bo".into(), "cy".into()] });
+    assert_eq!(
+        case.status(&both, 1_003),
+        Status::Approved { by: vec!["bo".into(), "cy".into()], watched_by: vec![] }
+    );
 }
 
 #[test]
@@ -759,12 +763,13 @@ fn s14_a_justification_is_needed_where_the_rule_asks_for_one() {
     let votes = [Vote { voter: &bo, ballot: Ballot::Approve, cast: 1 }];
     let status = |justification| {
         let petition = Petition { requester: &ana, owner: None, opened: 0, justification };
-        policy.approval_status(hold, &petition, &votes, 2).unwrap()
+        policy.approval_status(hold, &petition, &votes, &[], 2).unwrap()
     };
-    let missing = Status::Pending { approvals: 1, quorum: 1, justification_missing: true };
+    let missing =
+        Status::Pending { approvals: 1, quorum: 1, justification_missing: true, watching: 0, watchers: 0 };
     assert_eq!(status(None), missing);
     assert_eq!(status(Some("  ")), missing);
-    assert_eq!(status(Some("ticket 7")), Status::Approved { by: vec!["bo".into()] });
+    assert_eq!(status(Some("ticket 7")), Status::Approved { by: vec!["bo".into()], watched_by: vec![] });
 }
 
 // 15 -----------------------------------------------------------------------------------------------
@@ -940,4 +945,81 @@ fn s16_what_a_decision_depended_on_is_said() {
     assert!(ask([action("select", "public.t")]).of(&policy).depends_on.is_none());
     assert!(ask([action("drop", "public.t")]).of(&policy).depends_on.clock);
     assert!(ask([action("alter", "public.t")]).of(&policy).depends_on.grants);
+}
+
+fn watched_shell() -> Rule {
+    let watch = Quorum { count: std::num::NonZeroU16::MIN, of: group("sec") };
+    let demand = Requirement { approve: None, watch: Some(watch), ..requirement(1, group("sre")) };
+    let mut rule = rule("h", Effect::Hold(demand));
+    rule.scope.on = vec![on(Protocol::SSH)];
+    rule.scope.does = Some(vec![Do { verbs: vec![Verb::new("shell")], resources: vec![] }]);
+    rule
+}
+
+#[test]
+fn s14_watchers_are_counted_like_votes_and_nobody_watches_for_themself() {
+    let policy = policy([watched_shell()]);
+    let (hold, _) = policy.rules().next().unwrap();
+    let ana = person("ana", Some("p-ana"));
+    let petition = Petition { requester: &ana, owner: None, opened: 1_000, justification: None };
+    let sec = |id: &str, person: Option<&str>| Principal {
+        person: person.map(Into::into),
+        ..Principal::human(id, ["sec"])
+    };
+    let status =
+        |watchers: &[&Principal]| policy.approval_status(hold, &petition, &[], watchers, 1_001).unwrap();
+    let waiting =
+        Status::Pending { approvals: 0, quorum: 0, justification_missing: false, watching: 0, watchers: 1 };
+    assert_eq!(status(&[]), waiting);
+    let own = [sec("ana", None), sec("ana-admin", Some("p-ana")), sec("p-ana", None)];
+    assert_eq!(status(&own.iter().collect::<Vec<_>>()), waiting, "all of these are ana");
+    assert_eq!(status(&[&person("bo", None)]), waiting, "a reviewer of something else");
+    let cat = sec("cat", None);
+    assert_eq!(status(&[&cat]), Status::Approved { by: vec![], watched_by: vec!["cat".into()] });
+    // A vote is no watch, and no vote was asked for.
+    assert_eq!(policy.standing(hold, &petition, &cat), Some(Standing::NotAReviewer));
+}
+
+#[test]
+fn a_demand_for_watchers_is_part_of_what_a_grant_is_for() {
+    let key = |rule: Rule| {
+        let policy = policy([rule]);
+        policy.hold_key(policy.rules().next().unwrap().0).unwrap().clone()
+    };
+    let mut other = watched_shell();
+    let Effect::Hold(demand) = &mut other.effect else { panic!("a hold") };
+    demand.watch = Some(Quorum { count: std::num::NonZeroU16::MIN, of: group("dba") });
+    assert_ne!(key(watched_shell()), key(other));
+}
+
+#[test]
+fn what_is_typed_needs_no_cover_and_is_refused_only_by_rules_that_name_it() {
+    let typed = |argv: &[&str]| {
+        let argv = Value::List(argv.iter().map(|word| (*word).into()).collect());
+        ActionSet::new([Action::new(Verb::TYPED, Resource::None).with("argv", argv)])
+    };
+    let unread = ActionSet::new([Action::new(Verb::TYPED, Resource::None)]);
+    let mut named = deny("named");
+    named.scope.on = vec![on(Protocol::SSH)];
+    named.scope.does = Some(vec![Do { verbs: vec![Verb::TYPED], resources: vec![] }]);
+    named.scope.when =
+        Some(Expr::Shape(attribute("argv"), vec![Element::One("rm".into()), Element::AnyNumber]));
+    let mut everything = deny("everything");
+    everything.scope.on = vec![on(Protocol::SSH)];
+    let mut warned = named.clone();
+    warned.id = RuleId("warned".into());
+    warned.mode = Mode::Warn;
+    let decide = |rules: Vec<Rule>, actions: &ActionSet| {
+        let policy = policy(rules);
+        let asked = ask(actions.iter().cloned()).at_protocol(Protocol::SSH);
+        asked.of(&policy)
+    };
+    assert!(decide(vec![], &typed(&["rm", "x"])).is_allow(), "no rule at all");
+    assert!(decide(vec![everything], &typed(&["rm", "x"])).is_allow(), "a rule about all that is done");
+    assert!(!decide(vec![named.clone()], &typed(&["rm", "x"])).is_allow());
+    assert!(decide(vec![named.clone()], &typed(&["ls"])).is_allow());
+    assert!(!decide(vec![named], &unread).is_allow(), "what can't be read is undetermined, which restricts");
+    let told = decide(vec![warned], &typed(&["rm", "x"]));
+    assert!(told.is_allow() && told.warned.len() == 1);
+    assert!(matches!(told.observed.unwrap().verdict, Verdict::Deny(_)));
 }

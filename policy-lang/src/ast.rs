@@ -121,6 +121,8 @@ pub enum Clause {
     Unless(Condition),
     /// `until 1 of oncall approve within 15m`
     Until(Until),
+    /// `while 1 of group "sec" watches`
+    While(While),
     /// `in transaction`
     InTransaction,
     /// `justify`
@@ -155,6 +157,7 @@ impl Clause {
             Self::When(_) => "when",
             Self::Unless(_) => "unless",
             Self::Until(_) => "until",
+            Self::While(_) => "while",
             Self::InTransaction => "in transaction",
             Self::Justify => "justify",
             Self::Reveal => "reveal",
@@ -199,6 +202,15 @@ pub struct Until {
     pub reviewers: Condition,
     /// How long the command waits.
     pub within: Spanned<Duration>,
+}
+
+/// Who must watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct While {
+    /// How many.
+    pub count: Spanned<i64>,
+    /// Of whom.
+    pub watchers: Condition,
 }
 
 /// What a mask covers.

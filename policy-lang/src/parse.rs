@@ -268,6 +268,7 @@ fn clauses_of(kind: Option<&str>) -> &'static [&'static str] {
             "when",
             "unless",
             "until",
+            "while",
             "in transaction",
             "justify",
             "reveal",

@@ -9,8 +9,10 @@ use super::condition::{Condition, Network, Part, Test, WEEKDAYS};
 use super::error::{Clause, CompileError, MAX_DEPTH, Problem};
 use super::glob::Glob;
 use super::matcher::{Does, Matcher, On};
+use crate::action::Verb;
 use crate::rule::{
-    Comparison, Do, Effect, Element, Expr, Fact, LimitUnit, Literal, Masked, Pattern, Rule, Selector,
+    Comparison, Do, Effect, Element, Expr, Fact, LimitUnit, Literal, Masked, Mode, Pattern, Quorum, Rule,
+    Selector,
 };
 use crate::subject::Protocol;
 use crate::vocabulary::{Capability, Type, VerbSpec, Vocabulary};
@@ -30,8 +32,8 @@ pub(super) struct Compiled {
 pub(super) enum Duty {
     /// Nothing beyond the rule itself.
     None,
-    /// Who may approve.
-    Review(Condition),
+    /// Who may approve, and who may watch.
+    Review { approve: Option<Condition>, watch: Option<Condition> },
     /// Which columns are masked, and how.
     Columns { columns: Box<[Glob]>, with: Box<[Glob]> },
 }
@@ -55,6 +57,7 @@ pub(super) fn compile_rule(
     let when = checker.optional(Clause::When, scope.when.as_ref());
     let unless = checker.optional(Clause::Unless, scope.unless.as_ref());
     let duty = checker.duty(&protocols);
+    checker.notices();
     Compiled { matcher: Matcher { by, on, does, when, unless }, duty }
 }
 
@@ -456,7 +459,21 @@ impl Checker<'_> {
                 if requirement.in_transaction {
                     self.needs(protocols, Capability::Transactions);
                 }
-                Duty::Review(self.condition(&requirement.reviewers, 0))
+                if requirement.approve.is_none() && requirement.watch.is_none() {
+                    self.report(Problem::Missing {
+                        what: "who approves or watches",
+                        reason: "nothing would ever release the command",
+                    });
+                }
+                if requirement.watch.is_some() {
+                    self.needs(protocols, Capability::Watch);
+                }
+                let of = |checker: &mut Self, quorum: &Option<Quorum>| {
+                    quorum.as_ref().map(|quorum| checker.condition(&quorum.of, 0))
+                };
+                let approve = of(self, &requirement.approve);
+                self.clause = Clause::While;
+                Duty::Review { approve, watch: of(self, &requirement.watch) }
             }
             Effect::Mask(mask) => match &mask.what {
                 Masked::Columns { columns, with, .. } => {
@@ -513,6 +530,20 @@ impl Checker<'_> {
                 }
                 Duty::None
             }
+        }
+    }
+
+    /// What is only noticed can't be permitted, held or counted, and nothing else is only warned of.
+    fn notices(&mut self) {
+        self.clause = Clause::Do;
+        let verbs = || self.rule.scope.does.iter().flatten().flat_map(|does| &does.verbs);
+        let names_typed = verbs().any(|verb| *verb == Verb::TYPED);
+        let only_typed = names_typed && verbs().all(|verb| *verb == Verb::TYPED);
+        if names_typed && matches!(self.rule.effect, Effect::Allow | Effect::Hold(_) | Effect::Limit(_)) {
+            self.report(Problem::OnlyNoticed);
+        }
+        if self.rule.mode == Mode::Warn && !(only_typed && self.rule.effect == Effect::Deny) {
+            self.report(Problem::NotWarnedOf);
         }
     }
 

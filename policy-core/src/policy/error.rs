@@ -40,6 +40,8 @@ pub enum Clause {
     Unless,
     /// Who approves.
     Until,
+    /// Who watches.
+    While,
     /// What a mask, limit or record does.
     Effect,
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Clause {
             Self::When => "when",
             Self::Unless => "unless",
             Self::Until => "until",
+            Self::While => "while",
             Self::Effect => "effect",
         })
     }
@@ -99,6 +102,12 @@ pub enum Problem {
         /// The attributes that this verb has.
         candidates: Vec<String>,
     },
+    /// A rule would permit, hold or count what is typed.
+    #[error("what is typed is noticed after the fact: only `deny`, `mask` and `record` can name `typed`")]
+    OnlyNoticed,
+    /// `mode warn` on something else than a denial of what is typed.
+    #[error("`mode warn` is for deny rules whose `do` names `typed` alone: everything else can be prevented")]
+    NotWarnedOf,
     /// `on` names a resource, but the verb acts on nothing that has a name.
     #[error("`{verb}` acts on nothing that has a name, so `on` can't narrow it")]
     NoResource {

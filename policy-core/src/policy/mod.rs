@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 pub use error::{Clause, CompileError, MAX_DEPTH, Problem};
 pub use obligations::Untraced;
 
+use crate::action::Verb;
 use crate::command::Digest;
 use crate::decision::RuleIndex;
 use crate::rule::{Effect, Fallback, HoldKey, Mode, Rule, RuleId, RuleSet};
@@ -95,7 +96,7 @@ impl Policy {
         Ok(Self {
             fallback,
             index,
-            observes: entries.iter().any(|entry| entry.rule.mode == Mode::Observe),
+            observes: entries.iter().any(|entry| entry.rule.mode != Mode::Enforce),
             separators: vocabularies
                 .iter()
                 .map(|vocabulary| (vocabulary.protocol.clone(), vocabulary.separator))
@@ -151,10 +152,15 @@ impl Policy {
         (0u32..).map(RuleIndex).zip(&self.entries)
     }
 
-    /// Who may approve a hold.
-    pub(crate) fn reviewers(&self, index: RuleIndex) -> Option<&Condition> {
+    /// Whether a rule names this verb: without one, what only such rules restrict need not be looked for.
+    pub fn names(&self, verb: &Verb) -> bool {
+        self.entries.iter().any(|entry| entry.matcher.names(verb.as_str()))
+    }
+
+    /// Who may approve a hold, and who may watch what it holds; `None` where the rule is no hold.
+    pub(crate) fn reviewers(&self, index: RuleIndex) -> Option<(Option<&Condition>, Option<&Condition>)> {
         match &self.entry(index)?.duty {
-            Duty::Review(reviewers) => Some(reviewers),
+            Duty::Review { approve, watch } => Some((approve.as_ref(), watch.as_ref())),
             Duty::None | Duty::Columns { .. } => None,
         }
     }

@@ -62,6 +62,8 @@ pub enum Capability {
     Transactions,
     /// Results can be recorded.
     RecordResults,
+    /// What runs can be kept to the time that people watch it.
+    Watch,
 }
 
 impl fmt::Display for Capability {
@@ -74,6 +76,7 @@ impl fmt::Display for Capability {
             Self::LimitBytes => "count bytes",
             Self::Transactions => "hold inside a transaction",
             Self::RecordResults => "record results",
+            Self::Watch => "demand that somebody watches",
         })
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `exec` | – | a command line, as the vector of arguments it stands for; a wrapped command is an action too |
 //! | `shell` | – | an interactive shell, or an interpreter that reads standard input |
+//! | `typed` | – | a line typed into a shell, as the vector of arguments it stands for: noticed, never prevented |
 //! | `pty` | – | a terminal, covered by its channel's `exec` or `shell` |
 //! | `subsystem` | subsystem | a subsystem other than SFTP |
 //! | `env` | variable | an environment variable is set |
@@ -46,6 +47,7 @@ const VERBS: &[VerbRow] = &[
     ("shell", "open an interactive shell", Object::None, NONE),
     ("subsystem", "start a subsystem", Object::Any, NONE),
     ("symlink", "make a link", Object::Any, MOVE),
+    ("typed", "type a line into a shell; noticed, never prevented", Object::None, EXEC),
     ("write", "write a file", Object::Any, NONE),
     ("x11", "forward X11", Object::None, NONE),
 ];
@@ -61,6 +63,7 @@ pub fn vocabulary() -> Vocabulary {
             Capability::LimitCommands,
             Capability::LimitBytes,
             Capability::RecordResults,
+            Capability::Watch,
         ],
     )
 }

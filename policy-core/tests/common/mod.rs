@@ -8,7 +8,7 @@ use std::time::Duration;
 use policy_core::mask::Transform;
 use policy_core::rule::{
     Comparison, Do, Expr, Fact, Fallback, HoldKey, Limit, LimitUnit, Literal, Mask, Masked, Mode, Pattern,
-    Predicates, Record, Requirement, RuleSet, Scope, Selector, Unresolved,
+    Predicates, Quorum, Record, Requirement, RuleSet, Scope, Selector, Unresolved,
 };
 use policy_core::{
     Action, ActionSet, CompileError, Decision, Denial, Effect, Policy, Principal, Protocol, Request,
@@ -63,8 +63,8 @@ pub fn hold(id: &str) -> Rule {
 
 pub fn requirement(quorum: u16, reviewers: Expr) -> Requirement {
     Requirement {
-        quorum: NonZeroU16::new(quorum).expect("a quorum"),
-        reviewers,
+        approve: Some(Quorum { count: NonZeroU16::new(quorum).expect("a quorum"), of: reviewers }),
+        watch: None,
         within: Duration::from_secs(900),
         in_transaction: false,
         justify: false,

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use policy_core::mask::{Detector, Transform};
 use policy_core::rule::{
-    Effect, Limit, LimitUnit, Mask, Masked, Pattern, Predicates, Record, Requirement, Unresolved,
+    Effect, Limit, LimitUnit, Mask, Masked, Pattern, Predicates, Quorum, Record, Requirement, Unresolved,
 };
 use policy_core::vocabulary::{Capability, Vocabulary};
 
 use super::condition::Context;
 use super::reach::Reach;
 use super::{Clauses, Lowering};
-use crate::ast::{Arm, ArmTarget, Clause, Column, Kind, Period, Rule, Text, Word};
+use crate::ast::{Arm, ArmTarget, Clause, Column, Condition, Kind, Period, Rule, Text, Word};
 use crate::check::did_you_mean;
 use crate::diagnostic::Diagnostic;
 use crate::span::{Span, Spanned};
@@ -20,6 +20,8 @@ use crate::words;
 
 /// The longest a command may wait for approval.
 const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3_600);
+/// How long a command waits for those who must watch, where nobody is asked to approve it.
+const WAIT_FOR_WATCHERS: Duration = Duration::from_secs(600);
 /// The longest window of a limit.
 const LONGEST_WINDOW: Duration = Duration::from_secs(31 * 86_400);
 /// A column is `schema.relation.column`.
@@ -60,24 +62,58 @@ impl<'a> Lowering<'a> {
         if let Some(span) = clauses.span("in transaction") {
             self.require(Capability::Transactions, span, reach);
         }
-        let Some(until) = until else {
+        let watched = clauses.find(|clause| match clause {
+            Clause::While(watched) => Some(watched),
+            _ => None,
+        });
+        if let Some(span) = clauses.span("while") {
+            self.require(Capability::Watch, span, reach);
+        }
+        if until.is_none() && watched.is_none() {
             self.missing(rule, "until", "until 1 of group \"leads\" approve within 15m");
             return None;
-        };
-        let quorum = u16::try_from(until.quorum.value).ok().and_then(NonZeroU16::new);
-        if quorum.is_none() {
-            self.error(until.quorum.span, "a quorum is a number from 1 to 65535", "nobody would be asked");
         }
-        let within = self.bounded(until.within, Duration::from_secs(1), LONGEST_HOLD, "a command waits");
-        let reviewers = self.condition(&until.reviewers, &Context::Principal("until"));
+        let approve = match until {
+            Some(until) => {
+                Some(self.quorum(until.quorum, &until.reviewers, "until", "nobody would be asked")?)
+            }
+            None => None,
+        };
+        let watch = match watched {
+            Some(watched) => {
+                Some(self.quorum(watched.count, &watched.watchers, "while", "nobody would have to watch")?)
+            }
+            None => None,
+        };
+        let within = match until {
+            Some(until) => {
+                self.bounded(until.within, Duration::from_secs(1), LONGEST_HOLD, "a command waits")?
+            }
+            None => WAIT_FOR_WATCHERS,
+        };
         Some(Requirement {
-            quorum: quorum?,
-            reviewers,
-            within: within?,
+            approve,
+            watch,
+            within,
             in_transaction: clauses.span("in transaction").is_some(),
             justify: clauses.span("justify").is_some(),
             reveal: clauses.span("reveal").is_some(),
         })
+    }
+
+    fn quorum(
+        &mut self,
+        count: Spanned<i64>,
+        of: &'a Condition,
+        clause: &'static str,
+        otherwise: &'static str,
+    ) -> Option<Quorum> {
+        let number = u16::try_from(count.value).ok().and_then(NonZeroU16::new);
+        if number.is_none() {
+            self.error(count.span, "a quorum is a number from 1 to 65535", otherwise);
+        }
+        let of = self.condition(of, &Context::Principal(clause));
+        Some(Quorum { count: number?, of })
     }
 
     fn mask(&mut self, rule: &Rule, clauses: &Clauses<'a>, reach: &Reach<'a>) -> Option<Mask> {

@@ -10,6 +10,7 @@ pub(crate) mod test;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use policy_core::Verb;
 use policy_core::rule::{self, Mode, RuleId, Scope};
 
 use crate::ast::{Clause, Kind, Rule, Text, Word};
@@ -67,6 +68,7 @@ impl<'a> Lowering<'a> {
         };
         let effect = self.effect(rule, &clauses, &reach);
         let mode = self.mode(&clauses);
+        self.notices(rule.kind.value, mode, &clauses);
         let say = clauses.find(|clause| match clause {
             Clause::Say(text) => Some(text),
             _ => None,
@@ -169,12 +171,52 @@ impl<'a> Lowering<'a> {
         match word.map(|word| &*word.value) {
             None | Some("enforce") => Mode::Enforce,
             Some("observe") => Mode::Observe,
+            Some("warn") => Mode::Warn,
             Some(other) => {
                 if let Some(word) = word {
-                    self.unknown_word(word, &format!("`{other}` is no mode"), &["enforce", "observe"]);
+                    self.unknown_word(
+                        word,
+                        &format!("`{other}` is no mode"),
+                        &["enforce", "observe", "warn"],
+                    );
                 }
                 Mode::Enforce
             }
+        }
+    }
+
+    /// What is only noticed can't be permitted, held or counted, and nothing else is only warned of.
+    fn notices(&mut self, kind: Kind, mode: Mode, clauses: &Clauses<'a>) {
+        let does = clauses.all(|clause| match clause {
+            Clause::Do(does) => Some(&does.verbs),
+            _ => None,
+        });
+        let verbs: Vec<&Word> = does.flatten().collect();
+        let is_typed = |word: &&Word| *word.value == *Verb::TYPED.as_str();
+        let typed = verbs.iter().copied().find(is_typed);
+        if let (Some(typed), Kind::Allow | Kind::Hold | Kind::Limit) = (typed, kind) {
+            let message = format!("what is typed can't be the matter of {} rules", kind.as_str());
+            self.found.push(
+                Diagnostic::error(
+                    typed.span,
+                    message,
+                    "it is noticed after the fact, and nothing has to allow it",
+                )
+                .help("`deny` rules can name `typed`: they end the session, or warn with `mode warn`"),
+            );
+        }
+        let only_typed = !verbs.is_empty() && verbs.iter().all(is_typed);
+        if let (Mode::Warn, Some(span), false) =
+            (mode, clauses.span("mode"), only_typed && kind == Kind::Deny)
+        {
+            self.found.push(
+                Diagnostic::error(
+                    span,
+                    "`mode warn` is for deny rules whose `do` names `typed` alone",
+                    "what this rule is about can be prevented",
+                )
+                .help("leave the clause out to prevent it, or write `mode observe` to record it only"),
+            );
         }
     }
 
@@ -255,7 +297,9 @@ fn owners(clause: &Clause) -> &'static [Kind] {
         | Clause::Unless(_)
         | Clause::Mode(_) => &[Allow, Deny, Hold, Mask, Limit, Record],
         Clause::Say(_) => &[Deny, Hold, Limit],
-        Clause::Until(_) | Clause::InTransaction | Clause::Justify | Clause::Reveal => &[Hold],
+        Clause::Until(_) | Clause::While(_) | Clause::InTransaction | Clause::Justify | Clause::Reveal => {
+            &[Hold]
+        }
         Clause::Columns(_)
         | Clause::Values(_)
         | Clause::With(_)

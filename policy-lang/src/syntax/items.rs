@@ -4,7 +4,7 @@ use super::leaves::without_keywords;
 use super::{Node, Reader, Rule};
 use crate::ast::{
     Arm, ArmTarget, Clause, Column, Do, Item, Kind, Period, Quota, Rule as PolicyRule, Selector, Set, Tag,
-    Test, Until,
+    Test, Until, While,
 };
 use crate::span::Spanned;
 
@@ -82,6 +82,10 @@ impl Reader {
                 quorum: self.number(inner.next()?),
                 reviewers: self.condition(inner.next()?)?,
                 within: self.duration(inner.next()?),
+            }),
+            Rule::watched => Clause::While(While {
+                count: self.number(inner.next()?),
+                watchers: self.condition(inner.next()?)?,
             }),
             Rule::in_transaction => Clause::InTransaction,
             Rule::justify => Clause::Justify,

@@ -81,6 +81,13 @@ pub(crate) enum Command {
     Refuse(Vote),
     /// List live sessions
     Sessions,
+    /// Watch a live session as it happens, and end it if need be
+    ///
+    /// Shows what a recording would have: masked output, commands and decisions, and nothing of before. On a
+    /// terminal, q leaves and K ends the session; its user is told who ended it and why. Open to reviewers of such
+    /// sessions (--as) and to operators, never for a session of one's own. That you watched is recorded.
+    #[command(after_help = "Example:\n  portcullis watch 0123456789abcdef --as ben")]
+    Watch(Watch),
     /// End sessions at once and refuse new ones
     ///
     /// Within a second nothing more of them is forwarded, and running work has been cancelled.
@@ -270,6 +277,23 @@ pub(crate) struct SshConfig {
     /// Put before each target's name, where a name is taken already, such as `p-`
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) prefix: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// The session, as `portcullis sessions` and a hold's notice show it
+    pub(crate) session: String,
+    /// Watch as this local user [default: as the operator]
+    #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
+    pub(crate) user: Option<String>,
+    /// Do not watch: end the session
+    #[arg(long)]
+    pub(crate) end: bool,
+    /// Why it is ended, by --end or by K; recorded, and shown to the one whose session ends
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) password: Password,
 }
 
 #[derive(Debug, Args)]

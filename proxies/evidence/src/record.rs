@@ -13,6 +13,7 @@ mod approval;
 mod command;
 mod gateway;
 mod session;
+mod watch;
 
 pub use approval::{Expired, Held, Released, Vote, Voted, Withdrawn};
 pub use command::{
@@ -24,6 +25,7 @@ pub use gateway::{
     Recovered, Segment,
 };
 pub use session::{Refused, Revocation, SessionClosed, SessionOpened};
+pub use watch::{WatchBegan, WatchEnded};
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +48,10 @@ pub enum Record<'a> {
     SessionClosed(SessionClosed<'a>),
     /// Access was withdrawn while sessions may have been running.
     Revocation(Revocation<'a>),
+    /// Somebody began to watch the session.
+    WatchBegan(WatchBegan<'a>),
+    /// They watch no more.
+    WatchEnded(WatchEnded<'a>),
 
     /// A command was judged. Where the verdict is allow, its bytes are forwarded after this record, never before.
     Intent(Intent<'a>),

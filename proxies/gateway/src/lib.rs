@@ -8,7 +8,7 @@
 //! 1. [`config`]: one TOML file, checked. [`start`]: from there to a running instance.
 //! 2. [`policies`]: the policy in force. [`limits`]: how much of what it allows. [`reload`]: how all of it is replaced.
 //! 3. [`enforce`]: judge, admit, hold, record: what a proxy calls.
-//! 4. [`session`]: live sessions and how they are stopped. [`store`]: what outlives them and is shared; `watch` looks there
+//! 4. [`session`]: live sessions and how they are stopped; `audience`: who listens to one. [`store`]: what outlives them and is shared; `watch` looks there
 //!    for what other instances and people have changed.
 //! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead. [`tls`]: what clients are;
 //!    [`finders`]: what is looked for in what a target says.
@@ -16,6 +16,7 @@
 //! 7. [`listen`], [`throttle`] and [`workers`]: how clients are let in and who carries them; [`process`]: the whole life of
 //!    a process that runs some proxies.
 
+mod audience;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use policy_core::{Principal, Target};
 use tokio::sync::Notify;
 
+use crate::audience::Audience;
+
 /// Names one session among all instances that share a store. Written as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
@@ -54,6 +56,13 @@ pub enum StopReason {
     EvidenceLost,
     /// The gateway is stopping.
     Draining,
+    /// Something was noticed that a rule ends the session for.
+    Noticed {
+        /// What is said about it.
+        message: Box<str>,
+        /// The rule, where one says so.
+        rule: Option<Box<str>>,
+    },
     /// The target is not in the configuration any more.
     TargetRemoved(Box<str>),
 }
@@ -63,6 +72,10 @@ impl fmt::Display for StopReason {
         match self {
             Self::Revoked { by, reason } if reason.is_empty() => write!(f, "session revoked by {by}"),
             Self::Revoked { by, reason } => write!(f, "session revoked by {by}: {reason}"),
+            Self::Noticed { message, rule: Some(rule) } => {
+                write!(f, "session ended by the rule `{rule}`: {message}")
+            }
+            Self::Noticed { message, rule: None } => write!(f, "session ended: {message}"),
             Self::StoreLost => f.write_str(
                 "the gateway can't reach its store, so it can't tell whether this session is revoked",
             ),
@@ -131,6 +144,8 @@ pub struct Entry {
     pub stop: Arc<Stop>,
     /// Commands admitted so far.
     pub commands: AtomicU64,
+    /// Who listens to it.
+    pub(crate) audience: Arc<Audience>,
 }
 
 /// The live sessions of this instance.
@@ -164,6 +179,11 @@ impl Registry {
 
     pub(crate) fn remove(&self, id: SessionId) {
         self.lock().remove(&id);
+    }
+
+    /// The live session of this name.
+    pub fn get(&self, id: SessionId) -> Option<Arc<Entry>> {
+        self.lock().get(&id).cloned()
     }
 
     /// All live sessions, oldest first.

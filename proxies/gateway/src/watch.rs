@@ -235,6 +235,7 @@ mod tests {
             opened: 0,
             stop: Arc::clone(&stop),
             commands: 0.into(),
+            audience: Default::default(),
         }));
         tokio::time::sleep(Duration::from_millis(1200)).await;
         assert_eq!(stop.reached(), None, "all is well");

@@ -324,5 +324,6 @@ const fn word(reason: &StopReason) -> &'static str {
         StopReason::EvidenceLost => "evidence lost",
         StopReason::Draining => "drain",
         StopReason::TargetRemoved(_) => "target removed",
+        StopReason::Noticed { .. } => "noticed",
     }
 }

@@ -82,7 +82,12 @@ pub(super) fn show(output: Output, approval: &ApprovalView) -> Result<(), Failur
         field(if index == 0 { "does" } else { "" }, &inert(action))?;
     }
     for hold in &approval.holds {
-        field("held by", &format!("`{}`, which needs {} to approve", inert(&hold.rule), hold.quorum))?;
+        let needs = match (hold.quorum, hold.watchers) {
+            (quorum, 0) => format!("{quorum} to approve"),
+            (0, watchers) => format!("{watchers} to watch"),
+            (quorum, watchers) => format!("{quorum} to approve and {watchers} to watch"),
+        };
+        field("held by", &format!("`{}`, which needs {needs}", inert(&hold.rule)))?;
     }
     if let Some(why) = &approval.justification {
         field("why", &inert(why))?;

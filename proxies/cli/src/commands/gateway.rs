@@ -28,7 +28,8 @@ pub(super) fn ask<T>(
     runtime.block_on(question(&client)).map_err(|error| refused(&error))
 }
 
-fn refused(error: &ClientError) -> Failure {
+/// Why a call failed, and the way out.
+pub(super) fn refused(error: &ClientError) -> Failure {
     let failure = Failure::gateway(inert::lines(&error.to_string()));
     match error {
         ClientError::Refused { status: 404, .. } => {

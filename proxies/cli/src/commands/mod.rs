@@ -20,6 +20,7 @@ mod user;
 mod user_key;
 mod verify;
 mod vote;
+mod watch;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -38,6 +39,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
         Command::Approve(arguments) => vote::run(context, arguments, vote::Way::Approve),
         Command::Refuse(arguments) => vote::run(context, arguments, vote::Way::Refuse),
         Command::Sessions => sessions::run(context),
+        Command::Watch(arguments) => watch::run(context, arguments),
         Command::Revoke(arguments) => revoke::run(context, arguments),
         Command::Reload => reload::run(context),
         Command::Replay(arguments) => replay::run(context, arguments),

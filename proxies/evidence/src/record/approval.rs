@@ -63,6 +63,9 @@ pub struct Released<'a> {
     pub command: u64,
     /// Those whose votes counted.
     pub approved_by: Vec<Text<'a>>,
+    /// Those who watched, where the policy demands it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub watched_by: Vec<Text<'a>>,
     /// How long the command waited, in microseconds.
     pub micros: u64,
 }

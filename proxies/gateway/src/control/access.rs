@@ -8,6 +8,7 @@ use policy_core::Principal;
 use zeroize::Zeroizing;
 
 use super::handle::{Failure, State, failure};
+use crate::session::SessionId;
 
 /// One who asks, as far as proven.
 #[derive(Debug)]
@@ -20,6 +21,13 @@ pub(super) struct Asker {
     pub(super) user: Option<Principal>,
 }
 
+impl Asker {
+    /// Who it is, for evidence and for those whose sessions end.
+    pub(super) fn name(&self) -> String {
+        self.user.as_ref().map_or_else(|| format!("operator (uid {})", self.uid), |user| user.id.to_string())
+    }
+}
+
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
@@ -30,9 +38,11 @@ pub(super) enum Endpoint {
     Approvals,
     Approval(u64),
     Vote(u64),
+    Watch(SessionId),
+    End(SessionId),
 }
 
-/// Who may ask for an endpoint at all; approvals then look closer.
+/// Who may ask for an endpoint at all; approvals and watches then look closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     Operator,
@@ -45,10 +55,13 @@ impl Endpoint {
     pub(super) fn find(method: &Method, path: &str) -> Result<Self, StatusCode> {
         let mut segments = path.strip_prefix("/v1/").ok_or(StatusCode::NOT_FOUND)?.split('/');
         let segments = [segments.next(), segments.next(), segments.next(), segments.next()];
+        let session = |text: &str| text.parse().map_err(|_| StatusCode::NOT_FOUND);
         let number = |text: &str| text.parse().map_err(|_| StatusCode::NOT_FOUND);
         let (endpoint, allowed) = match segments {
             [Some("status"), None, ..] => (Self::Status, Method::GET),
             [Some("sessions"), None, ..] => (Self::Sessions, Method::GET),
+            [Some("sessions"), Some(id), Some("watch"), None] => (Self::Watch(session(id)?), Method::GET),
+            [Some("sessions"), Some(id), Some("end"), None] => (Self::End(session(id)?), Method::POST),
             [Some("revoke"), None, ..] => (Self::Revoke, Method::POST),
             [Some("reload"), None, ..] => (Self::Reload, Method::POST),
             [Some("approvals"), None, ..] => (Self::Approvals, Method::GET),
@@ -62,7 +75,7 @@ impl Endpoint {
     const fn need(self) -> Need {
         match self {
             Self::Status | Self::Sessions | Self::Revoke | Self::Reload => Need::Operator,
-            Self::Approvals | Self::Approval(_) => Need::OperatorOrUser,
+            Self::Approvals | Self::Approval(_) | Self::Watch(_) | Self::End(_) => Need::OperatorOrUser,
             Self::Vote(_) => Need::User,
         }
     }

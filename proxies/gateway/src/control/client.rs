@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +18,7 @@ use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
 use super::views::{
-    ApprovalView, Problem, Reloaded, Revoke, Revoked, SessionView, Status, VoteRequest, Voted,
+    ApprovalView, End, Problem, Reloaded, Revoke, Revoked, SessionView, Status, Told, VoteRequest, Voted,
 };
 use crate::credential::Secret;
 
@@ -110,17 +111,42 @@ impl Client {
         self.call(Method::POST, &format!("/v1/approvals/{}/vote", seen.number), Some(&vote)).await
     }
 
-    async fn call<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-    ) -> Result<T, ClientError> {
-        let protocol = |error: &dyn fmt::Display| ClientError::Protocol(error.to_string());
+    /// Watches a live session of this instance. The first that is told is whose it is; nothing is shown of before.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; also where there is no such session here, or it is not the asker's to watch.
+    pub async fn watch(&self, session: &str) -> Result<Watching, ClientError> {
         let stream = connect(&self.socket).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| protocol(&error))?;
+        // Ends with the response that it carries.
+        let connection = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        let request = self.request(Method::GET, &format!("/v1/sessions/{session}/watch"), None::<&()>)?;
+        let response = sender.send_request(request).await.map_err(|error| protocol(&error))?;
+        if response.status() != StatusCode::OK {
+            return Err(refused(response).await?);
+        }
+        Ok(Watching { body: response.into_body(), buffer: BytesMut::new(), connection })
+    }
+
+    /// Ends a session that could be watched, in the name of whoever asks.
+    ///
+    /// # Errors
+    /// As [`Client::watch`].
+    pub async fn end(&self, session: &str, reason: &str) -> Result<Revoked, ClientError> {
+        let end = End { reason: reason.to_owned() };
+        self.call(Method::POST, &format!("/v1/sessions/{session}/end"), Some(&end)).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
         let body =
             body.map(serde_json::to_vec).transpose().map_err(|error| protocol(&error))?.unwrap_or_default();
         let mut request = Request::builder()
@@ -133,16 +159,27 @@ impl Client {
         if let Some(credentials) = &self.credentials {
             request.headers_mut().insert(AUTHORIZATION, basic(credentials).ok_or(ClientError::Name)?);
         }
+        Ok(request)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let stream = connect(&self.socket).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| protocol(&error))?;
+        let request = self.request(method, path, body)?;
         let exchange = async {
             let response = sender.send_request(request).await.map_err(|error| protocol(&error))?;
-            let status = response.status();
+            if response.status() != StatusCode::OK {
+                return Err(refused(response).await?);
+            }
             let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| protocol(&error))?.to_bytes();
-            if status != StatusCode::OK {
-                let problem = serde_json::from_slice::<Problem>(&body);
-                let message = problem.map_or_else(|_| status.to_string(), |problem| problem.error);
-                return Err(ClientError::Refused { status: status.as_u16(), message });
-            }
             serde_json::from_slice(&body).map_err(|error| protocol(&error))
         };
         tokio::pin!(connection, exchange);
@@ -155,6 +192,61 @@ impl Client {
                 Err(error) => Err(protocol(&error)),
             },
         }
+    }
+}
+
+fn protocol(error: &dyn fmt::Display) -> ClientError {
+    ClientError::Protocol(error.to_string())
+}
+
+/// What a response that is no answer says.
+async fn refused(response: Response<Incoming>) -> Result<ClientError, ClientError> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
+    let body = body.map_err(|error| protocol(&error))?.to_bytes();
+    let problem = serde_json::from_slice::<Problem>(&body);
+    let message = problem.map_or_else(|_| status.to_string(), |problem| problem.error);
+    Ok(ClientError::Refused { status: status.as_u16(), message })
+}
+
+/// A watch. Dropped, it ends.
+#[derive(Debug)]
+pub struct Watching {
+    body: Incoming,
+    buffer: BytesMut,
+    connection: tokio::task::JoinHandle<()>,
+}
+
+impl Watching {
+    /// What happens next; `None` once nothing more comes. Safe to drop and call again, as `select!` does.
+    ///
+    /// # Errors
+    /// Where the gateway went away, or is not understood.
+    pub async fn next(&mut self) -> Result<Option<Told<'static>>, ClientError> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(end + 1);
+                return serde_json::from_slice(&line).map(Some).map_err(|error| protocol(&error));
+            }
+            if self.buffer.len() > ANSWER_BYTES {
+                return Err(protocol(&"an event is longer than any can be"));
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(frame) => {
+                    let frame = frame.map_err(|error| protocol(&error))?;
+                    if let Some(data) = frame.data_ref() {
+                        self.buffer.extend_from_slice(data);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.connection.abort();
     }
 }
 

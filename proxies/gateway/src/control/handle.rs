@@ -1,6 +1,6 @@
 //! What each endpoint does.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -13,6 +13,7 @@ use portcullis_evidence::record::{Vote as Way, Voted as VotedRecord};
 use portcullis_evidence::{Record, Scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use super::access::{Asker, Endpoint, identify};
 use super::guesses::Guesses;
@@ -20,6 +21,7 @@ use super::views::{
     ApprovalView, HoldView, PolicyView, Problem, Reloaded, Revoke, Revoked, SessionView, Status, VoteRequest,
     VoteView, Voted,
 };
+use super::watch::{self, Content, WATCHES, watchable};
 use crate::enforce::Gateway;
 use crate::policies::Active;
 use crate::session::SessionId;
@@ -36,9 +38,10 @@ pub(super) struct State {
     root: bool,
     started: Instant,
     guesses: Mutex<Guesses>,
+    pub(super) watches: Arc<Semaphore>,
 }
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Content>;
 
 /// Why a request is not done.
 #[derive(Debug)]
@@ -49,7 +52,8 @@ pub(super) struct Failure {
 
 impl State {
     pub(super) fn new(gateway: Gateway, own_uid: u32, root: bool) -> Self {
-        Self { gateway, own_uid, root, started: Instant::now(), guesses: Mutex::default() }
+        let watches = Arc::new(Semaphore::new(WATCHES));
+        Self { gateway, own_uid, root, started: Instant::now(), guesses: Mutex::default(), watches }
     }
 
     pub(super) fn is_operator(&self, uid: u32) -> bool {
@@ -83,6 +87,11 @@ async fn try_handle(state: &State, uid: u32, request: Request<Incoming>) -> Resu
         Endpoint::Approvals => approvals(state, &asker, all).await,
         Endpoint::Approval(number) => approval(state, &asker, number).await,
         Endpoint::Vote(number) => vote(state, &asker, number, body(request).await?).await,
+        Endpoint::Watch(id) => watch::watch(state, &asker, watchable(state, &asker, id).await?),
+        Endpoint::End(id) => {
+            let entry = watchable(state, &asker, id).await?;
+            watch::end(state, &asker, &entry, body(request).await?).await
+        }
     }
 }
 
@@ -148,10 +157,7 @@ async fn revoke(state: &State, asker: &Asker, revoke: Revoke) -> Result<Answer, 
     if sessions.is_empty() && revoke.session.is_some() {
         return Err(failure(StatusCode::NOT_FOUND, "there is no such session"));
     }
-    let by = asker
-        .user
-        .as_ref()
-        .map_or_else(|| format!("operator (uid {})", asker.uid), |user| user.id.to_string());
+    let by = asker.name();
     let at = state.gateway.shared.clock.millis();
     let revocation = Revocation { subject, by, reason: revoke.reason, at };
     // Durable before it is acknowledged; every instance, this one too, finds it within its next look.
@@ -287,7 +293,7 @@ async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option
         holds: asked
             .holds
             .into_iter()
-            .map(|hold| HoldView { rule: hold.rule, quorum: hold.quorum })
+            .map(|hold| HoldView { rule: hold.rule, quorum: hold.quorum, watchers: hold.watchers })
             .collect(),
         justification: asked.justification,
         in_transaction: asked.in_transaction,
@@ -358,7 +364,7 @@ async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Fail
         .map_err(|error| bad(&format!("the body is not what this request takes: {error}")))
 }
 
-fn answer(value: &impl Serialize) -> Answer {
+pub(super) fn answer(value: &impl Serialize) -> Answer {
     respond(StatusCode::OK, value)
 }
 
@@ -370,7 +376,7 @@ fn no_such_approval() -> Failure {
     failure(StatusCode::NOT_FOUND, "there is no such approval, or it is not yours to see")
 }
 
-fn store_failed(error: StoreError) -> Failure {
+pub(super) fn store_failed(error: StoreError) -> Failure {
     tracing::error!(%error, "the store failed a control request");
     failure(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
 }
@@ -386,7 +392,7 @@ fn respond(status: StatusCode, value: &impl Serialize) -> Answer {
             (StatusCode::INTERNAL_SERVER_ERROR, b"{\"error\":\"the answer can't be written\"}".to_vec())
         }
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Content::Whole(Full::new(Bytes::from(body))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));

@@ -12,9 +12,14 @@
 //! | `GET /v1/approvals` | all, masked | those they asked for or may vote on | no |
 //! | `GET /v1/approvals/{number}` | masked | if they asked for it or may vote on it | no |
 //! | `POST /v1/approvals/{number}/vote` | no | if they may vote on it | no |
+//! | `GET /v1/sessions/{id}/watch` | yes | if they review commands of such sessions | no |
+//! | `POST /v1/sessions/{id}/end` | yes | likewise | no |
 //!
 //! An operator is whoever runs as the gateway's own user or as root. Being one gives no vote: a vote is a person's, and
 //! takes that person's password. A local user who is an operator too may do both.
+//!
+//! A watch is one line of JSON an event ([`Told`]), for as long as the connection lives; only sessions of the instance that is
+//! asked can be watched. Nobody watches a session of their own, by another account or agent neither.
 
 mod access;
 mod client;
@@ -24,10 +29,11 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod views;
+mod watch;
 
-pub use client::{Client, ClientError, Credentials};
+pub use client::{Client, ClientError, Credentials, Watching};
 pub use server::{ControlServer, ServeError};
 pub use views::{
-    ApprovalView, HoldView, PolicyView, Problem, Reloaded, Revoke, Revoked, SessionView, Status, VoteRequest,
-    VoteView, Voted,
+    ApprovalView, End, HoldView, PolicyView, Problem, Reloaded, Revoke, Revoked, SessionView, Status, Told,
+    VoteRequest, VoteView, Voted,
 };

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::handle::{State, handle};
+use super::watch::Content;
 use crate::enforce::Gateway;
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
-/// The most that one connection may take, from first byte to last.
+/// The most that one connection may take, from first byte to last; a watch may take longer.
 const TIME: Duration = Duration::from_secs(30);
 
 /// The running server; it stops, and its socket is removed, when this is dropped.
@@ -98,8 +100,11 @@ async fn accept(listener: StdListener, state: Arc<State>) {
             Ok((stream, _)) => {
                 let state = Arc::clone(&state);
                 tokio::spawn(async move {
-                    // Past its time a connection is dropped, finished or not.
-                    let _ = tokio::time::timeout(TIME, serve(stream, state)).await;
+                    let lasts = Arc::new(AtomicBool::new(false));
+                    tokio::select! {
+                        () = serve(stream, state, Arc::clone(&lasts)) => {}
+                        () = times_out(&lasts) => {}
+                    }
                     drop(place);
                 });
             }
@@ -112,7 +117,15 @@ async fn accept(listener: StdListener, state: Arc<State>) {
     }
 }
 
-async fn serve(stream: UnixStream, state: Arc<State>) {
+/// Past its time a connection is dropped, finished or not, unless somebody watches a session by it.
+async fn times_out(lasts: &AtomicBool) {
+    tokio::time::sleep(TIME).await;
+    if lasts.load(Ordering::Acquire) {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn serve(stream: UnixStream, state: Arc<State>, lasts: Arc<AtomicBool>) {
     let uid = match stream.peer_cred() {
         Ok(peer) => peer.uid(),
         Err(error) => {
@@ -120,8 +133,14 @@ async fn serve(stream: UnixStream, state: Arc<State>) {
         }
     };
     let service = service_fn(|request| {
-        let state = Arc::clone(&state);
-        async move { Ok::<_, std::convert::Infallible>(handle(&state, uid, request).await) }
+        let (state, lasts) = (Arc::clone(&state), Arc::clone(&lasts));
+        async move {
+            let answer = handle(&state, uid, request).await;
+            if matches!(answer.body(), Content::Watch(_)) {
+                lasts.store(true, Ordering::Release);
+            }
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use policy_core::{Action, ActionSet, Principal, PrincipalKind, Protocol, Resource, Verb};
-use portcullis_evidence::recording::{Recorder, RecorderOptions};
+use portcullis_evidence::recording::{Event, Recorder, RecorderOptions};
 use portcullis_evidence::{AuditLog, LogOptions, SigningKey};
 
 use super::*;
@@ -119,6 +119,34 @@ impl House {
         Self { gateway, server: Some(server), _session: session, held, number, _directory: directory }
     }
 
+    fn evidence(&self) -> Vec<String> {
+        let entries = portcullis_evidence::entries(self.gateway.log().directory()).expect("read");
+        entries.map(|entry| serde_json::to_string(&entry.expect("whole").record).expect("text")).collect()
+    }
+
+    /// Something that no rule permits.
+    async fn refused_command(&mut self) {
+        let actions = ActionSet::new([Action::new(Verb::new("drop"), Resource::named(["public", "t"]))]);
+        let parts = StatementParts {
+            protocol: &Protocol::POSTGRES,
+            raw: "drop table t",
+            shown: "drop table t",
+            actions: &Arc::new(actions),
+            definitions: &[],
+        };
+        let statement = self.gateway.statement(parts).expect("a statement");
+        let asked = Asked {
+            statement: &statement,
+            stage: Stage::Execute,
+            via: "query",
+            parameters: &[],
+            in_transaction: false,
+            settings: &[],
+            justification: None,
+        };
+        assert!(matches!(self._session.judge(&asked).await, Judgement::Refuse(_)));
+    }
+
     fn client(&self, user: Option<&str>, password: &str) -> Client {
         let client = Client::new(&self.gateway.config().control);
         match user {
@@ -140,7 +168,7 @@ fn word<T>(result: &Result<T, ClientError>) -> u16 {
 }
 
 /// One row of the table: what each endpoint answers. Votes are last, since one ends the approval.
-async fn row(house: &House, user: Option<&str>) -> [u16; 7] {
+async fn row(house: &House, user: Option<&str>) -> [u16; 9] {
     let client = house.client(user, PASSWORD);
     let seen = ApprovalView {
         number: house.number,
@@ -160,23 +188,25 @@ async fn row(house: &House, user: Option<&str>) -> [u16; 7] {
         word(&client.reload().await),
         word(&client.approvals(true).await),
         word(&client.approval(house.number).await),
+        word(&client.watch(&house._session.id().to_string()).await),
+        word(&client.end("0000000000000000", "").await),
         word(&client.vote(&seen, true, "").await),
     ]
 }
 
 #[tokio::test]
 async fn every_endpoint_for_every_role() {
-    //             status sessions revoke reload approvals approval vote
+    //             status sessions revoke reload approvals approval watch end vote
     let expected = [
-        (false, None, [403, 403, 403, 403, 401, 401, 401]),
-        (false, Some("eve"), [403, 403, 403, 403, 200, 404, 404]),
-        (false, Some("ana"), [403, 403, 403, 403, 200, 200, 403]),
-        (false, Some("anas-agent"), [403, 403, 403, 403, 200, 404, 404]),
-        (false, Some("bob"), [403, 403, 403, 403, 200, 200, 200]),
-        (true, None, [200, 200, 200, 200, 200, 200, 401]),
-        (true, Some("ana"), [200, 200, 200, 200, 200, 200, 403]),
-        (true, Some("eve"), [200, 200, 200, 200, 200, 200, 403]),
-        (true, Some("bob"), [200, 200, 200, 200, 200, 200, 200]),
+        (false, None, [403, 403, 403, 403, 401, 401, 401, 401, 401]),
+        (false, Some("eve"), [403, 403, 403, 403, 200, 404, 404, 404, 404]),
+        (false, Some("ana"), [403, 403, 403, 403, 200, 200, 403, 404, 403]),
+        (false, Some("anas-agent"), [403, 403, 403, 403, 200, 404, 403, 404, 404]),
+        (false, Some("bob"), [403, 403, 403, 403, 200, 200, 200, 404, 200]),
+        (true, None, [200, 200, 200, 200, 200, 200, 200, 404, 401]),
+        (true, Some("ana"), [200, 200, 200, 200, 200, 200, 403, 404, 403]),
+        (true, Some("eve"), [200, 200, 200, 200, 200, 200, 200, 404, 403]),
+        (true, Some("bob"), [200, 200, 200, 200, 200, 200, 200, 404, 200]),
     ];
     for operator in [false, true] {
         let house = House::new(operator).await;
@@ -310,4 +340,64 @@ async fn what_is_no_request_is_refused() {
         .expect("answered");
         assert!(answer.starts_with(&format!("HTTP/1.1 {}", status.as_u16())), "{line}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_watcher_sees_what_happens_and_ends_it_in_their_name() {
+    let mut house = House::new(false).await;
+    let id = house._session.id().to_string();
+    let bob = house.client(Some("bob"), PASSWORD);
+    let mut watching = bob.watch(&id).await.expect("bob reviews such sessions");
+    let Some(Told::Session { principal, watchers, .. }) = watching.next().await.expect("told") else {
+        panic!("no header")
+    };
+    assert_eq!((principal.as_str(), watchers.as_slice()), ("ana", &["bob".to_owned()][..]));
+    house.refused_command().await;
+    let Some(Told::Event { event, .. }) = watching.next().await.expect("told") else { panic!("no event") };
+    assert!(matches!(event, Event::Command { text, .. } if text == "drop table t"));
+    bob.end(&id, "that was enough").await.expect("ended");
+    assert_eq!(house._session.stop().wait().await.to_string(), "session revoked by bob: that was enough");
+    drop(watching);
+    let gone = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while !house.evidence().iter().any(|line| line.contains("watch_ended")) {
+        assert!(std::time::Instant::now() < gone, "{:?}", house.evidence());
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let evidence = house.evidence();
+    let at = |what: &str| evidence.iter().position(|line| line.contains(what) && line.contains("bob"));
+    assert!(at("watch_began") < at("watch_ended") && at("watch_began").is_some());
+}
+
+#[tokio::test]
+async fn a_watcher_who_may_not_any_more_loses_the_watch() {
+    let house = House::new(false).await;
+    let bob = house.client(Some("bob"), PASSWORD);
+    let mut watching = bob.watch(&house._session.id().to_string()).await.expect("watching");
+    watching.next().await.expect("a header");
+    house
+        .gateway
+        .store()
+        .ask(|store| {
+            let mut user = store.user("bob")?.expect("a user");
+            user.groups.clear();
+            store.put_user(&user)
+        })
+        .await
+        .expect("stored");
+    let told = tokio::time::timeout(std::time::Duration::from_secs(10), watching.next()).await;
+    let Ok(Ok(Some(Told::Over { reason }))) = told else { panic!("{told:?}") };
+    assert!(reason.contains("may not"), "{reason}");
+}
+
+#[tokio::test]
+async fn watchers_leave_room_for_other_requests() {
+    let house = House::new(true).await;
+    let operator = house.client(None, "");
+    let id = house._session.id().to_string();
+    let mut watches = Vec::new();
+    for _ in 0..watch::WATCHES {
+        watches.push(operator.watch(&id).await.expect("watching"));
+    }
+    assert_eq!(word(&operator.watch(&id).await), 503);
+    assert_eq!(word(&operator.status().await), 200);
 }

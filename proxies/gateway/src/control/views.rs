@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::audience::Told;
+
 /// A gateway at a glance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -104,8 +106,11 @@ pub struct ApprovalView {
 pub struct HoldView {
     /// The rule.
     pub rule: String,
-    /// How many must approve.
+    /// How many must approve; 0 where watchers are enough.
     pub quorum: u16,
+    /// How many must watch the session, before it is released and for as long as it runs.
+    #[serde(default)]
+    pub watchers: u16,
 }
 
 /// One vote.
@@ -152,6 +157,15 @@ pub struct Revoke {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Why; the user is told.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// An order to end a watched session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// Why; the user is told, with the name of whoever ends it.
     #[serde(default)]
     pub reason: String,
 }

@@ -201,6 +201,7 @@ impl Gateway {
             opened: self.shared.clock.seconds(),
             stop: Arc::new(Stop::default()),
             commands: AtomicU64::new(0),
+            audience: Default::default(),
         });
         let scope = Scope::session(&id.to_string(), &principal.id, &target.name);
         let ink = self.shared.desk.place(scope);

@@ -90,6 +90,11 @@ impl Judged {
         &self.active.policy
     }
 
+    /// The policy that decided, kept.
+    pub(super) fn active(&self) -> Arc<Active> {
+        Arc::clone(&self.active)
+    }
+
     /// Which policy it was: see [`Active::generation`].
     pub fn generation(&self) -> u64 {
         self.active.generation
@@ -116,6 +121,18 @@ impl Judged {
         };
         let policy = &self.active.policy;
         rules.iter().filter_map(|rule| policy.rule_id(*rule)).map(|id| (&*id.0).into()).collect()
+    }
+
+    /// What the person concerned is told by rules in `mode warn`.
+    pub fn warnings(&self) -> Vec<String> {
+        let said = |rule: &RuleIndex| {
+            let rule = self.active.policy.rule(*rule)?;
+            Some(match &rule.say {
+                Some(words) => words.to_string(),
+                None => format!("the rule `{}` is about what you typed", rule.id),
+            })
+        };
+        self.decision.warned.iter().filter_map(said).collect()
     }
 
     /// Whether (masked) results are recorded.

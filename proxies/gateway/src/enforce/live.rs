@@ -11,19 +11,28 @@ use super::gateway::Shared;
 use super::judged::Judged;
 use super::refusal::Refusal;
 use super::tape::Reel;
+use super::vigil::Vigils;
 use crate::session::{Entry, StopReason};
 
 pub(super) struct Live {
     pub(super) entry: Arc<Entry>,
     pub(super) ink: Ink,
     pub(super) reel: Reel,
+    pub(super) vigils: Vigils,
     pub(super) gateway: Arc<Shared>,
     scratch: Mutex<Scratch>,
 }
 
 impl Live {
     pub(super) fn new(entry: Arc<Entry>, ink: Ink, gateway: Arc<Shared>) -> Self {
-        Self { entry, ink, gateway, reel: Reel::default(), scratch: Mutex::default() }
+        Self {
+            entry,
+            ink,
+            gateway,
+            reel: Reel::default(),
+            vigils: Vigils::default(),
+            scratch: Mutex::default(),
+        }
     }
 
     /// A text with what the policy masks by content masked; borrowed if that is nothing.
@@ -73,6 +82,7 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.flush();
         self.reel.close();
+        self.entry.audience.close();
     }
 }
 

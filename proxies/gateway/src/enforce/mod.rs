@@ -15,7 +15,7 @@
 //! 1. `gateway`: what all sessions share, and how one is opened; `session`: one of them, and the judging of its commands.
 //! 2. `asked`: what a proxy asks; `judged`: a decision made ready to be used many times; `refusal`: a denial in words.
 //! 3. `permit`: proof that a command may be forwarded, and the duty to say what became of it.
-//! 4. `hold`: a command that waits for approval.
+//! 4. `hold`: a command that waits for approval; `vigil`: one that runs only while somebody watches.
 //! 5. `live`: what a session, its permits and its held commands share. Its evidence goes over the `desk`, where the records
 //!    of all sessions meet, and its recording over the `tape`.
 
@@ -31,6 +31,7 @@ mod session;
 mod tape;
 #[cfg(test)]
 pub(crate) mod tests;
+mod vigil;
 
 pub use asked::{Asked, Parameter, Stage, Statement, StatementParts};
 pub use gateway::{Gateway, Opening, Parts};

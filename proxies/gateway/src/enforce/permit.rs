@@ -11,6 +11,7 @@ use portcullis_evidence::{Record, Timestamp};
 use super::judged::Judged;
 use super::live::Live;
 use super::refusal::{Refusal, RefusalKind};
+use super::vigil::Vigil;
 use crate::limits::Bucket;
 
 /// Proof that one command may be forwarded now. Minted only by this module, after the intent was recorded;
@@ -23,9 +24,23 @@ pub struct Permit {
 
 impl Permit {
     pub(super) fn mint(live: Arc<Live>, judged: Arc<Judged>, command: u64) -> Self {
-        let receipt =
-            Receipt { live, judged, command, began: Instant::now(), told: false, rows: 0, bytes: 0 };
+        let receipt = Receipt {
+            live,
+            judged,
+            command,
+            began: Instant::now(),
+            told: false,
+            rows: 0,
+            bytes: 0,
+            vigil: None,
+        };
         Self { receipt }
+    }
+
+    /// The same permit, good for as long as somebody watches.
+    pub(super) fn watched(mut self, vigil: Option<Vigil>) -> Self {
+        self.receipt.vigil = vigil;
+        self
     }
 
     /// Consumes the permit at the moment that the command's bytes are written to the target.
@@ -67,6 +82,8 @@ pub struct Receipt {
     /// Taken so far, for limits per command.
     rows: u64,
     bytes: u64,
+    /// Where the policy demands watchers.
+    vigil: Option<Vigil>,
 }
 
 impl Receipt {
@@ -136,6 +153,12 @@ impl Receipt {
         self.live.write(&Record::GatewayBytes(record)).map(drop)
     }
 
+    /// Nothing that the command started runs any more: where somebody had to watch it, they may leave. Without this they must
+    /// stay to the session's end.
+    pub fn unwatched(&mut self) {
+        self.vigil = None;
+    }
+
     /// Records what became of the command.
     pub fn outcome(mut self, outcome: Outcome<'_>) {
         self.tell(&outcome, if outcome.error.is_some() { Ending::Failed } else { Ending::Done });
@@ -167,6 +190,9 @@ impl Drop for Receipt {
     fn drop(&mut self) {
         if !self.told {
             self.tell(&Outcome::default(), Ending::Unknown);
+        }
+        if let Some(vigil) = self.vigil.take() {
+            self.live.vigils.keep(vigil);
         }
     }
 }

@@ -174,6 +174,12 @@ impl Session {
         Ok(())
     }
 
+    /// Ends the session for something that was noticed and that this refusal is about.
+    pub fn noticed(&self, refusal: &Refusal) {
+        let Refusal { message, rule, .. } = refusal;
+        self.live.entry.stop.throw(StopReason::Noticed { message: message.clone(), rule: rule.clone() });
+    }
+
     /// Records bytes of the gateway's own making. Call it before they are sent.
     ///
     /// # Errors
@@ -195,6 +201,7 @@ impl Session {
         }
         let entry = &self.live.entry;
         self.live.reel.ends(closing.reason);
+        entry.audience.ends(closing.reason);
         let _ = self.live.write(&Record::SessionClosed(SessionClosed {
             reason: closing.reason.into(),
             commands: entry.commands.load(Ordering::Relaxed),

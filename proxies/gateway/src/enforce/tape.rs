@@ -1,6 +1,7 @@
-//! A session's recording: begun with the first command that a `record` rule matches, and then of all that follow.
+//! What is told of a session: to its recording, begun with the first command that a `record` rule matches, and to those who
+//! watch it.
 //!
-//! What it is given is masked already. It never loses an event: a full queue is waited out before a command is judged
+//! What it is given is masked already. A recording never loses an event: a full queue is waited out before a command is judged
 //! and before a reply is looked at, and a recording that can't go on ends its session.
 
 use std::fmt;
@@ -18,20 +19,25 @@ use super::live::Live;
 use super::refusal::Refusal;
 use crate::session::StopReason;
 
-/// The recording of one session, for the proxy that sees its replies. Cheap to clone.
+/// Where the proxy that sees a session's replies tells of them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tape(pub(super) Arc<Live>);
 
 impl Tape {
-    /// Whether the session is recorded. One atomic load.
+    /// Whether the session is recorded or watched. One atomic load.
     pub fn is_on(&self) -> bool {
-        self.0.reel.is_on()
+        self.0.entry.audience.is_on()
     }
 
-    /// Records an event; without effect where the session is not recorded. Await room first: this takes the event
+    /// Tells of an event; without effect where nobody listens. Await room first: this takes the event
     /// even if the queue is full. A recording that fails ends the session.
     pub fn push(&self, event: &Event<'_>) {
         self.0.record(event);
+    }
+
+    /// What the client is to be told about those who watch: the latest of it.
+    pub fn notices(&self) -> tokio::sync::watch::Receiver<Box<str>> {
+        self.0.entry.audience.notices()
     }
 
     /// Ready once the recorder's queue has room, or the session is not recorded.
@@ -97,6 +103,7 @@ impl Live {
             let recording = self.open_recording(&self.gateway.recorder)?;
             state.recording = Some(recording);
             self.reel.is_on.store(true, Ordering::Release);
+            self.entry.audience.is_recorded();
         }
         Ok(())
     }
@@ -128,16 +135,19 @@ impl Live {
         Ok(recording)
     }
 
-    /// Records an event, if the session is recorded. Where that fails, the session ends.
+    /// Records an event, if the session is recorded, and tells its watchers. Where recording fails, the session ends.
     pub(super) fn record(&self, event: &Event<'_>) {
-        if !self.reel.is_on() {
+        if !self.entry.audience.is_on() {
             return;
         }
-        let pushed = self.reel.state().recording.as_ref().map(|recording| recording.push(event));
-        if let Some(Err(error)) = pushed {
-            tracing::error!(%error, session = %self.entry.id, "a session can't be recorded: it ends");
-            self.entry.stop.throw(StopReason::EvidenceLost);
+        if self.reel.is_on() {
+            let pushed = self.reel.state().recording.as_ref().map(|recording| recording.push(event));
+            if let Some(Err(error)) = pushed {
+                tracing::error!(%error, session = %self.entry.id, "a session can't be recorded: it ends");
+                self.entry.stop.throw(StopReason::EvidenceLost);
+            }
         }
+        self.entry.audience.tell(event);
     }
 
     /// Records that a command was judged.
@@ -148,7 +158,7 @@ impl Live {
         command: u64,
         parameters: &[Parameter<'_>],
     ) {
-        if !self.reel.is_on() {
+        if !self.entry.audience.is_on() {
             return;
         }
         let rules = judged.decided_by();

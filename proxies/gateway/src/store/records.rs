@@ -36,15 +36,19 @@ pub struct HeldRule {
     pub rule: String,
     /// The digest of its requirement, in hexadecimal.
     pub requirement: String,
-    /// How many must approve.
+    /// How many must approve; 0 where watchers are enough.
     pub quorum: u16,
+    /// How many must watch.
+    #[serde(default)]
+    pub watchers: u16,
     /// Since when reviewers are asked about this one, in milliseconds since the Unix epoch.
     pub since: i64,
 }
 
 impl HeldRule {
-    pub(crate) fn new(key: &HoldKey, quorum: u16, since: i64) -> Self {
-        Self { rule: key.rule.to_string(), requirement: key.requirement.to_string(), quorum, since }
+    pub(crate) fn new(key: &HoldKey, quorum: u16, watchers: u16, since: i64) -> Self {
+        let (rule, requirement) = (key.rule.to_string(), key.requirement.to_string());
+        Self { rule, requirement, quorum, watchers, since }
     }
 
     /// The key that policies know the hold by; `None` if the digest isn't one.

@@ -27,6 +27,7 @@ fn held(instance: u64, deadline: i64) -> NewApproval {
             rule: "schema change".into(),
             requirement: "00".repeat(32),
             quorum: 2,
+            watchers: 0,
             since: 1_000,
         }],
         justification: None,

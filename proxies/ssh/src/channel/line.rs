@@ -126,15 +126,7 @@ impl Line {
 
     /// Tells the client something, on standard error.
     pub(super) async fn say(&self, words: &str) -> Result<(), End> {
-        let end = if self.has_pty { "\r\n" } else { "\n" };
-        let mut text = String::new();
-        for line in words.lines() {
-            text.push_str("portcullis: ");
-            // Words may quote what the client or the target said: nothing in them may do more than be read.
-            text.extend(line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
-            text.push_str(end);
-        }
-        self.write.extended_data_bytes(STDERR, text.into_bytes()).await.map_err(|_| End::Gone)
+        say(&self.write, self.has_pty, words).await
     }
 
     /// Says why nothing runs, and ends the channel.
@@ -157,4 +149,17 @@ impl Line {
         let _ = self.write.eof().await;
         let _ = self.write.close().await;
     }
+}
+
+/// Tells the client something, on standard error.
+pub(super) async fn say(write: &ChannelWriteHalf<Msg>, has_pty: bool, words: &str) -> Result<(), End> {
+    let end = if has_pty { "\r\n" } else { "\n" };
+    let mut text = String::new();
+    for line in words.lines() {
+        text.push_str("portcullis: ");
+        // Words may quote what the client or the target said: nothing in them may do more than be read.
+        text.extend(line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+        text.push_str(end);
+    }
+    write.extended_data_bytes(STDERR, text.into_bytes()).await.map_err(|_| End::Gone)
 }

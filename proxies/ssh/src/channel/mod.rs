@@ -8,6 +8,8 @@
 //!   → pump: bytes both ways, the target's masked and recorded, until either side ends
 //! ```
 //!
+//! What is typed into a shell is noticed on its way (`typed`).
+//!
 //! A channel has a task of its own, so whatever it waits for, the connection's other channels go on.
 
 mod input;
@@ -16,6 +18,7 @@ mod line;
 mod output;
 mod pump;
 mod sftp;
+mod typed;
 mod wishes;
 
 use std::sync::Arc;
@@ -82,10 +85,12 @@ async fn run(bastion: &Bastion, line: &mut Line) -> Result<(), End> {
     }
     let wishes = granted(bastion, &open, line, wishes).await?;
     let (command, launch) = resolved(&open, &asked, wishes.pty.is_some()).await;
+    // From before it is admitted: who watches may leave the moment after.
+    let notices = open.tape.notices();
     let permit = admitted(&open, line, &command, &wishes.settings()).await?;
     let target = launch::open(&open, &wishes).await.map_err(End::failed)?;
     let started = launch::start(target, launch, permit).await.map_err(End::failed)?;
-    pump::carry(&open, line, started, &command, &wishes).await
+    pump::carry(&open, line, started, &command, &wishes, notices).await
 }
 
 /// Waits for the session. What the client sends meanwhile is kept.
@@ -184,7 +189,7 @@ async fn admitted(
     let withdrawn = tokio::select! {
         released = held.wait() => match released {
             Ok(released) => {
-                line.say(&format!("approved by {}", released.approved_by.join(", "))).await?;
+                line.say(&released.in_words()).await?;
                 return Ok(released.permit);
             }
             Err(refusal) => return Err(End::refused(&refusal)),

@@ -14,13 +14,15 @@ use portcullis_evidence::recording::{Event, Stream};
 use portcullis_gateway::enforce::{Judged, Judgement, Outcome, Receipt, Tape};
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::End;
 use super::input::Input;
 use super::launch::Started;
-use super::line::{Kept, Line, STDERR, Size};
+use super::line::{Kept, Line, STDERR, Size, say};
 use super::output::Output;
+use super::typed::{self, Notice, Typed};
 use super::wishes::Wishes;
 use crate::bastion::Open;
 use crate::command::Command;
@@ -38,6 +40,7 @@ pub(super) async fn carry(
     started: Started,
     command: &Command,
     wishes: &Wishes,
+    mut notices: watch::Receiver<Box<str>>,
 ) -> Result<(), End> {
     let Started { channel, receipt, early } = started;
     let (from_target, to_target) = channel.split();
@@ -52,11 +55,20 @@ pub(super) async fn carry(
         input: Input::new(number, detectors.clone(), key, wishes.pty.is_some()),
     };
     recording.terminal(wishes);
+    let watched =
+        Watched { typed: Typed::of(open, command, wishes.pty.is_some()), has_pty: wishes.pty.is_some() };
     let kept = line.take_kept();
-    let mut down = Down::new(open, detectors, receipt, recording.clone());
+    let mut down = Down::new(open, detectors, receipt, recording.clone(), watched.clone());
 
     let end = {
-        let upward = up(open, &mut line.read, &to_target, kept, &recording);
+        let to = Upward {
+            open,
+            target: &to_target,
+            client: &line.write,
+            recording: &recording,
+            watched: &watched,
+        };
+        let upward = up(&to, &mut line.read, kept);
         let downward = down.run(from_target, early, &line.write, command, wishes);
         tokio::pin!(upward, downward);
         let mut deaf = false;
@@ -65,6 +77,10 @@ pub(super) async fn carry(
             tokio::select! {
                 biased;
                 reason = open.stop.wait() => break Ended::Stopped(reason.to_string()),
+                said = notices.changed() => if said.is_ok() {
+                    let words = notices.borrow_and_update().clone();
+                    let _ = say(&line.write, wishes.pty.is_some(), &words).await;
+                },
                 left = &mut upward, if !deaf => match left {
                     Left::Gone => break Ended::ClientGone,
                     Left::Deaf => deaf = true,
@@ -130,23 +146,17 @@ enum Left {
 }
 
 /// From the client to the target.
-async fn up(
-    open: &Open,
-    from: &mut ChannelReadHalf,
-    to: &ChannelWriteHalf<Msg>,
-    kept: std::collections::VecDeque<Kept>,
-    recording: &Recording,
-) -> Left {
+async fn up(to: &Upward<'_>, from: &mut ChannelReadHalf, kept: std::collections::VecDeque<Kept>) -> Left {
     let mut ended = false;
     for kept in kept {
         let sent = match kept {
-            Kept::Data(data) if !ended => send(open, to, data, recording).await,
+            Kept::Data(data) if !ended => to.send(data).await,
             Kept::Data(_) => true,
             Kept::Eof => {
                 ended = true;
-                to.eof().await.is_ok()
+                to.end().await
             }
-            Kept::Resize(size) => resize(to, size, recording).await,
+            Kept::Resize(size) => to.resize(size).await,
         };
         if !sent {
             return Left::Deaf;
@@ -157,17 +167,17 @@ async fn up(
         let sent = match message {
             ChannelMsg::Close => return Left::Gone,
             // After its end a client sends nothing more that counts.
-            ChannelMsg::Data { data } if !ended => send(open, to, data, recording).await,
+            ChannelMsg::Data { data } if !ended => to.send(data).await,
             ChannelMsg::Eof if !ended => {
                 ended = true;
-                to.eof().await.is_ok()
+                to.end().await
             }
             ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
                 let size =
                     Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
-                resize(to, size, recording).await
+                to.resize(size).await
             }
-            ChannelMsg::Signal { signal } => to.signal(signal).await.is_ok(),
+            ChannelMsg::Signal { signal } => to.target.signal(signal).await.is_ok(),
             // The channel has started what it starts; a second exec or a late pty changes nothing.
             _ => true,
         };
@@ -177,20 +187,61 @@ async fn up(
     }
 }
 
-async fn send(open: &Open, to: &ChannelWriteHalf<Msg>, data: Bytes, recording: &Recording) -> bool {
-    open.traffic.count_input(data.len());
-    if recording.is_on().await {
-        recording.input.sent(&recording.tape, &data);
-    }
-    if open.stop.reached().is_some() {
-        return false;
-    }
-    to.data_bytes(data).await.is_ok()
+/// Where a client's input goes.
+struct Upward<'a> {
+    open: &'a Open,
+    target: &'a ChannelWriteHalf<Msg>,
+    client: &'a ToClient,
+    recording: &'a Recording,
+    watched: &'a Watched,
 }
 
-async fn resize(to: &ChannelWriteHalf<Msg>, size: Size, recording: &Recording) -> bool {
-    recording.resize(size);
-    to.window_change(size.columns, size.rows, size.width, size.height).await.is_ok()
+impl Upward<'_> {
+    /// Whether the target takes more.
+    async fn send(&self, data: Bytes) -> bool {
+        self.open.traffic.count_input(data.len());
+        if self.recording.is_on().await {
+            self.recording.input.sent(&self.recording.tape, &data);
+        }
+        // Before it is sent: where the lines are known by now, the shell does not get the one that ends its session.
+        self.watched.notice(self.open, self.watched.typed.sent(&data), self.client).await;
+        if self.open.stop.reached().is_some() {
+            return false;
+        }
+        self.target.data_bytes(data).await.is_ok()
+    }
+
+    async fn end(&self) -> bool {
+        self.watched.notice(self.open, self.watched.typed.finish(), self.client).await;
+        self.open.stop.reached().is_none() && self.target.eof().await.is_ok()
+    }
+
+    async fn resize(&self, size: Size) -> bool {
+        self.recording.resize(size);
+        self.target.window_change(size.columns, size.rows, size.width, size.height).await.is_ok()
+    }
+}
+
+/// What is noticed of one command's input.
+#[derive(Clone)]
+struct Watched {
+    typed: Typed,
+    has_pty: bool,
+}
+
+impl Watched {
+    /// Judges what was typed. Where that ends the session, its switch has been thrown when this returns.
+    async fn notice(&self, open: &Open, lines: Vec<typed::Line>, client: &ToClient) {
+        if lines.is_empty() {
+            return;
+        }
+        for notice in typed::judge(open, lines).await {
+            if let Notice::Warn(words) = notice {
+                // A client that has gone is noticed by whoever reads from it.
+                let _ = say(client, self.has_pty, &words).await;
+            }
+        }
+    }
 }
 
 /// How a channel ended.
@@ -207,6 +258,7 @@ struct Down {
     open: Arc<Open>,
     receipt: Receipt,
     recording: Recording,
+    watched: Watched,
     stdout: Output,
     stderr: Output,
     bytes: u64,
@@ -236,12 +288,14 @@ impl Down {
         detectors: Option<Arc<Detectors>>,
         receipt: Receipt,
         recording: Recording,
+        watched: Watched,
     ) -> Self {
         let output = |stream| Output::new(stream, detectors.clone(), open.gateway.mask_key().clone());
         Self {
             open: Arc::clone(open),
             receipt,
             recording,
+            watched,
             stdout: output(Stream::Stdout),
             stderr: output(Stream::Stderr),
             bytes: 0,
@@ -347,6 +401,8 @@ impl Down {
         if self.recording.is_on().await {
             self.recording.input.answered(&self.recording.tape, &data);
         }
+        let lines = self.watched.typed.answered(&data);
+        self.watched.notice(&self.open, lines, client).await;
         let shown = match stream {
             Stream::Stdout => self.stdout.push(data),
             Stream::Stderr => self.stderr.push(data),
@@ -400,6 +456,7 @@ impl Down {
         wishes: &Wishes,
         client: &ToClient,
     ) -> Result<(), String> {
+        self.watched.typed.renew(&self.open);
         let stands = self.open.session.lock().await.resume(self.receipt.judged());
         if let Some(continuation) = stands.map_err(|refusal| words(&refusal))? {
             continuation.forward();
@@ -453,6 +510,7 @@ impl Down {
             (_, None, Some(signal)) => Some(format!("signal {signal}")),
             (_, None, None) => Some("no exit status".to_owned()),
         };
+        self.receipt.unwatched();
         let masked = self.stdout.masked() + self.stderr.masked();
         self.receipt.outcome(Outcome { rows: None, bytes: self.bytes, masked, error: error.as_deref() });
         match end {

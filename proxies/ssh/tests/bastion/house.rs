@@ -164,6 +164,30 @@ impl House {
         self.gateway().policies().reload().unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// The control API, as a local user.
+    pub fn control_as(&self, user: &str) -> Control {
+        let password = Secret::new(PASSWORD.as_bytes().to_vec());
+        self.control().as_user(Credentials { user: user.into(), password })
+    }
+
+    /// The one session that is live.
+    pub fn session(&self) -> String {
+        let live = self.gateway().sessions().list();
+        assert_eq!(live.len(), 1, "{live:?}");
+        live[0].id.to_string()
+    }
+
+    /// The same, once there is one.
+    pub async fn session_once_live(&self) -> String {
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while self.gateway().sessions().is_empty() {
+            assert!(std::time::Instant::now() < limit, "no session");
+            // The registry tells nobody when it grows.
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        self.session()
+    }
+
     fn control(&self) -> Control {
         Control::new(self.gateway().config().control.clone())
     }

@@ -16,3 +16,5 @@ mod login;
 mod scripted;
 mod shells;
 mod tunnels;
+mod typed;
+mod watch;

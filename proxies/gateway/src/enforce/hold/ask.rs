@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use policy_core::approval::{Ballot, Petition, Status, Vote};
 use policy_core::decision::RuleIndex;
-use policy_core::rule::HoldKey;
+use policy_core::rule::{HoldKey, Quorum};
 use policy_core::{Principal, Verdict};
 use portcullis_evidence::record::Held as HeldRecord;
 use portcullis_evidence::{Record, Timestamp};
@@ -82,8 +82,14 @@ impl Held {
     }
 
     pub(super) fn record_held(&self, number: Number) -> Result<(), Refusal> {
-        let reviewers: Vec<_> =
-            self.holds.iter().map(|hold| format!("{} for `{}`", hold.quorum, hold.rule)).collect();
+        let reviewers: Vec<_> = self
+            .holds
+            .iter()
+            .map(|hold| match hold.watchers {
+                0 => format!("{} for `{}`", hold.quorum, hold.rule),
+                watchers => format!("{} for `{}`, {watchers} watching", hold.quorum, hold.rule),
+            })
+            .collect();
         let held = HeldRecord {
             approval: number.to_string().into(),
             command: self.command,
@@ -122,6 +128,7 @@ impl Held {
         key: &HoldKey,
         approval: &Approval,
         people: &BTreeMap<String, Principal>,
+        watchers: &[&Principal],
         now: i64,
     ) -> Option<Status> {
         let hold = self.holds.iter().find(|hold| hold.key().as_ref() == Some(key))?;
@@ -141,7 +148,7 @@ impl Held {
             opened: hold.since.div_euclid(1000),
             justification: self.asked.justification.as_deref(),
         };
-        judged.policy().approval_status(rule, &petition, &votes, now.div_euclid(1000))
+        judged.policy().approval_status(rule, &petition, &votes, watchers, now.div_euclid(1000))
     }
 }
 
@@ -151,8 +158,12 @@ pub(super) fn open_holds(judged: &Judged) -> Vec<(RuleIndex, HoldKey)> {
 }
 
 pub(super) fn held_rule(judged: &Judged, rule: RuleIndex, key: &HoldKey, now: i64) -> HeldRule {
-    let quorum = judged.policy().requirement(rule).map_or(u16::MAX, |requirement| requirement.quorum.get());
-    HeldRule::new(key, quorum, now)
+    let count = |quorum: &Option<Quorum>| quorum.as_ref().map_or(0, |quorum| quorum.count.get());
+    let (quorum, watchers) = match judged.policy().requirement(rule) {
+        Some(requirement) => (count(&requirement.approve), count(&requirement.watch)),
+        None => (u16::MAX, u16::MAX),
+    };
+    HeldRule::new(key, quorum, watchers, now)
 }
 
 /// When the first of the holds expires.

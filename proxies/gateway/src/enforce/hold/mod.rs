@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use policy_core::Digest;
 use policy_core::approval::Status;
 use policy_core::rule::HoldKey;
+use policy_core::{Digest, Principal};
 use portcullis_evidence::Record;
 use portcullis_evidence::record::Released as ReleasedRecord;
 
@@ -33,6 +33,7 @@ use super::live::Live;
 use super::permit::Permit;
 use super::refusal::{Refusal, RefusalKind};
 use super::session::{admit, evaluate};
+use super::vigil::{Vigil, watchers};
 use crate::store::{Approval, ApprovalState, HeldRule, Number, StoreError};
 
 /// A command that waits. Dropping it withdraws the approval.
@@ -76,6 +77,21 @@ pub struct Released {
     pub permit: Permit,
     /// Those whose votes counted.
     pub approved_by: Vec<String>,
+    /// Those whose watching counted.
+    pub watched_by: Vec<String>,
+}
+
+impl Released {
+    /// Who released it, in words for the client.
+    pub fn in_words(&self) -> String {
+        let (approved, watched) = (self.approved_by.join(", "), self.watched_by.join(", "));
+        match (approved.is_empty(), watched.is_empty()) {
+            (false, true) => format!("approved by {approved}"),
+            (true, false) => format!("watched by {watched}, for as long as it runs"),
+            (false, false) => format!("approved by {approved}; watched by {watched}, for as long as it runs"),
+            (true, true) => "the policy holds it no longer".to_owned(),
+        }
+    }
 }
 
 impl Held {
@@ -108,6 +124,16 @@ impl Held {
         })
     }
 
+    /// In place of waiting, where that can't be done.
+    pub fn refused(&self) -> Refusal {
+        Refusal {
+            kind: RefusalKind::Disapproved,
+            rule: self.holds.first().map(|hold| hold.rule.as_str().into()),
+            message: "this would wait for approval, which can't be done here".into(),
+            hint: "ask whoever keeps the policy".into(),
+        }
+    }
+
     /// Opens the approval, so that reviewers see it. Called once, before [`Held::wait`].
     ///
     /// # Errors
@@ -125,12 +151,30 @@ impl Held {
         let locks =
             if self.asked.in_transaction { "; the open transaction keeps its locks meanwhile" } else { "" };
         let text = format!(
-            "held for approval {number} by {}: waiting up to {}{locks}; a reviewer answers with \
-             `portcullis approve {number}` or `portcullis refuse {number}`",
+            "held for approval {number} by {}: waiting up to {}{locks}; {}",
             rules.join(", "),
             in_minutes(within),
+            self.awaited(number),
         );
         Ok(HoldNotice { number, text: text.into(), within })
+    }
+
+    /// What must happen, and by which commands.
+    fn awaited(&self, number: Number) -> String {
+        let asks = self.holds.iter().any(|hold| hold.quorum > 0);
+        let watchers = self.holds.iter().map(|hold| hold.watchers).max().unwrap_or(0);
+        let answer =
+            format!("a reviewer answers with `portcullis approve {number}` or `portcullis refuse {number}`");
+        let session = self.live.entry.id;
+        let watch = match watchers {
+            1 => format!("it runs only while somebody else watches it with `portcullis watch {session}`"),
+            _ => format!("it runs only while {watchers} others watch it with `portcullis watch {session}`"),
+        };
+        match (asks, watchers > 0) {
+            (_, false) => answer,
+            (false, true) => watch,
+            (true, true) => format!("{answer}; {watch}"),
+        }
     }
 
     /// Waits for the end: released, refused, expired, or the session stopped. Safe to drop and call again, as
@@ -141,7 +185,9 @@ impl Held {
     pub async fn wait(&mut self) -> Result<Released, Refusal> {
         let mut votes = self.live.gateway.changes.subscribe();
         let mut policies = self.live.gateway.policies.changes();
+        let mut audience = self.live.entry.audience.changes();
         loop {
+            audience.mark_unchanged();
             votes.mark_unchanged();
             policies.mark_unchanged();
             if let Some(released) = self.step().await? {
@@ -156,6 +202,7 @@ impl Held {
                 }
                 // The sender lives in the gateway that this holds, so neither ever closes.
                 _ = votes.changed() => {}
+                _ = audience.changed() => {}
                 _ = policies.changed() => {}
                 () = tokio::time::sleep(Duration::from_millis(left)) => {}
             }
@@ -179,11 +226,13 @@ impl Held {
             return Err(self.ended_elsewhere(&approval));
         }
         let people = self.people(&approval).await?;
+        let watchers = watchers(&self.live.gateway, &self.live.entry).await;
+        let watchers: Vec<&Principal> = watchers.iter().collect();
         let statement = Arc::clone(&self.asked.statement);
         let judged = evaluate(&self.live, &statement.bound, Stage::Execute, &[])?;
         let now = self.live.gateway.clock.millis();
         let mut grants = Vec::new();
-        let mut approved_by = Vec::new();
+        let (mut approved_by, mut watched_by) = (Vec::new(), Vec::new());
         match &judged.answer {
             Answer::Deny(refusal) => {
                 let refusal = refusal.clone();
@@ -196,10 +245,11 @@ impl Held {
                 let open = open_holds(&judged);
                 self.ask_for(number, &judged, &open, now).await?;
                 for (rule, key) in open {
-                    match self.status(&judged, rule, &key, &approval, &people, now) {
-                        Some(Status::Approved { by }) => {
+                    match self.status(&judged, rule, &key, &approval, &people, &watchers, now) {
+                        Some(Status::Approved { by, watched_by: watching }) => {
                             grants.push(key);
                             approved_by.extend(by.iter().map(ToString::to_string));
+                            watched_by.extend(watching.iter().map(ToString::to_string));
                         }
                         Some(Status::Pending { .. }) => return Ok(None),
                         Some(Status::Refused { by }) => return Err(self.refused_by(&by, &approval).await),
@@ -209,7 +259,7 @@ impl Held {
                 }
             }
         }
-        self.release(number, approval.votes.len(), &grants, approved_by).await
+        self.release(number, approval.votes.len(), &grants, approved_by, watched_by).await
     }
 
     /// Consumes the grant, then admits under the policy in force.
@@ -219,6 +269,7 @@ impl Held {
         votes: usize,
         grants: &[HoldKey],
         mut approved_by: Vec<String>,
+        mut watched_by: Vec<String>,
     ) -> Result<Option<Released>, Refusal> {
         let live = Arc::clone(&self.live);
         let now = live.gateway.clock.millis();
@@ -252,21 +303,26 @@ impl Held {
                 });
             }
         }
-        approved_by.sort();
-        approved_by.dedup();
+        for names in [&mut approved_by, &mut watched_by] {
+            names.sort();
+            names.dedup();
+        }
         let waited = live.gateway.clock.millis().saturating_sub(self.asked_at);
         let approval = number.to_string();
         live.write(&Record::Released(ReleasedRecord {
             approval: approval.as_str().into(),
             command: self.command,
             approved_by: approved_by.iter().map(|name| name.as_str().into()).collect(),
+            watched_by: watched_by.iter().map(|name| name.as_str().into()).collect(),
             micros: u64::try_from(waited).unwrap_or(0).saturating_mul(1000),
         }))?;
         let parameters = self.asked.parameters();
+        // Before the permit, so that nothing runs that nobody keeps watch over.
+        let vigil = Vigil::begin(&live, &judged, grants);
         let permit =
             admit(&live, &self.asked.asked(&parameters), judged, self.command, Some(&approval)).await?;
         live.gateway.metrics.released.inc();
-        Ok(Some(Released { permit, approved_by }))
+        Ok(Some(Released { permit: permit.watched(vigil), approved_by, watched_by }))
     }
 
     async fn read(&self, number: Number) -> Result<Approval, Refusal> {
