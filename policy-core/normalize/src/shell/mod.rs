@@ -96,7 +96,7 @@ pub struct Reading {
 /// use policy_normalize::shell::{self, Environment};
 ///
 /// let environment = Environment { home: Some("/home/ana"), ..Environment::default() };
-/// let reading = shell::read("sudo systemctl restart $SERVICE > log", &environment);
+/// let reading = shell::read("sudo systemctl restart \"nginx-$N\" > log", &environment);
 /// let done: Vec<&Verb> = reading.actions.iter().map(|action| &action.verb).collect();
 /// assert_eq!(done, [&Verb::new("write"), &Verb::new("exec"), &Verb::new("exec")]);
 /// assert_eq!(reading.argv, None);
