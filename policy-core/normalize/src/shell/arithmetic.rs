@@ -58,7 +58,7 @@ impl Runner<'_> {
                 || state.get(name).is_some_and(Known::is_number);
             // A condition (`x && y = 1`) might skip an assignment that others rely on.
             let straight = !text.contains(['?', '&', '|']);
-            if !known && !(gives && straight) {
+            if !(known || (gives && straight)) {
                 return false;
             }
             let compound =

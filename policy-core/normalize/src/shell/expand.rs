@@ -100,14 +100,14 @@ impl Runner<'_> {
             return Ok(Known::Number);
         }
         let mut text = Some(String::new());
-        let first = self.first(word);
         for (index, part) in word.iter().enumerate() {
             self.budget.steps(1)?;
             match part {
                 Part::Plain(plain) => {
-                    let tilde = plain.contains(":~") || (index == first && plain.starts_with('~'));
+                    let starts = index == 0 || (self.dialect == Dialect::Zsh && text.as_deref() == Some(""));
+                    let tilde = plain.contains(":~") || (starts && plain.starts_with('~'));
                     let equals = self.dialect == Dialect::Zsh
-                        && ((index == first && plain.starts_with('=')) || plain.contains(":="));
+                        && ((starts && plain.starts_with('=')) || plain.contains(":="));
                     append(&mut text, (!tilde && !equals).then_some(plain.as_str()));
                 }
                 Part::Quoted(quoted) => append(&mut text, Some(quoted)),
@@ -157,16 +157,18 @@ impl Runner<'_> {
         state: &mut State,
         fields: &mut Fields,
     ) -> Result<(), Fault> {
-        let first = self.first(parts);
         for (index, part) in parts.iter().enumerate() {
             self.budget.steps(1)?;
+            // zsh looks behind what expands to nothing.
+            let nothing = || fields.current.as_ref().is_none_or(|field| field.pieces.is_empty());
+            let starts = index == 0 || (self.dialect == Dialect::Zsh && nothing());
             match part {
-                Part::Plain(text) if outer && index == first && text.starts_with('~') => {
+                Part::Plain(text) if outer && starts && text.starts_with('~') => {
                     self.tilde(text, state, fields)
                 }
                 Part::Plain(text)
                     if outer
-                        && index == first
+                        && starts
                         && text.len() > 1
                         && text.starts_with('=')
                         && self.dialect == Dialect::Zsh =>
@@ -208,12 +210,6 @@ impl Runner<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Where a word's first character is looked for: zsh does not see empty quotes before it.
-    fn first(&self, parts: &[Part]) -> usize {
-        let empty = |part: &&Part| matches!(part, Part::Quoted(text) if text.is_empty());
-        if self.dialect == Dialect::Zsh { parts.iter().take_while(empty).count() } else { 0 }
     }
 
     fn tilde(&mut self, text: &str, state: &State, fields: &mut Fields) {

@@ -4,7 +4,7 @@ use super::argument::Argument;
 use super::limits::Fault;
 use super::run::{Input, Runner};
 use super::variables::State;
-use super::{interpreters, programs, transfer, wrappers};
+use super::{interpreters, programs, table, transfer};
 
 impl Runner<'_> {
     /// Notes a command and all that it is known to run.
@@ -45,7 +45,7 @@ impl Runner<'_> {
         if matches!(name, "busybox" | "toybox") {
             return self.invoke(rest, input, &mut state.clone());
         }
-        if wrappers::is_known(name) {
+        if table::find(name).is_some() {
             return self.wrapped(name, rest, input, state);
         }
         match programs::effect(name, rest) {

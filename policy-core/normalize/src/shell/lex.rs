@@ -1,17 +1,17 @@
 //! Characters → words: quoting and the forms of expansion.
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::ansi;
 use super::ast::{Operation, Part, Program, Word};
 use super::dialect::Dialect;
+use super::here::HereDocument;
 use super::limits::{Budget, Fault};
 
 /// Reads one text. Its grammar is in `grammar`.
 pub(super) struct Parser<'a> {
-    text: Vec<char>,
-    at: usize,
+    pub(super) text: Vec<char>,
+    pub(super) at: usize,
     pub(super) dialect: Dialect,
     pub(super) budget: &'a Budget,
     pub(super) depth: usize,
@@ -19,16 +19,9 @@ pub(super) struct Parser<'a> {
     pub(super) pending: Vec<HereDocument>,
 }
 
-pub(super) struct HereDocument {
-    pub(super) delimiter: String,
-    pub(super) quoted: bool,
-    pub(super) strips_tabs: bool,
-    pub(super) body: Rc<OnceCell<Word>>,
-}
-
 /// Where a word ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// At a blank or an operator.
     Token,
     /// At the brace that closes an expansion.
@@ -133,7 +126,7 @@ impl<'a> Parser<'a> {
         self.parts(End::Regex)
     }
 
-    fn parts(&mut self, end: End) -> Result<Word, Fault> {
+    pub(super) fn parts(&mut self, end: End) -> Result<Word, Fault> {
         let mut word = Word::new();
         let mut open = 0usize;
         loop {
@@ -323,7 +316,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn name(&mut self) -> String {
+    pub(super) fn name(&mut self) -> String {
         let mut name = String::new();
         while let Some(character) = self.peek()
             && (character.is_ascii_alphanumeric() || character == '_')
@@ -428,169 +421,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What follows `${`, up to and with the brace that closes it.
-    fn braced(&mut self, quoted_here: bool) -> Result<Part, Fault> {
-        let part = |name: String, operation| Part::Parameter { name, operation, quoted: quoted_here };
-        if self.looks_at("#}") {
-            self.next();
-            self.next();
-            return Ok(part("#".into(), Operation::Value));
-        }
-        let length = self.eat('#');
-        let indirect = !length && self.looks_at("!") && !self.looks_at("!}") && {
-            self.next();
-            true
-        };
-        let mut name = self.name();
-        if name.is_empty() {
-            match self.next() {
-                Some(special @ ('@' | '*' | '?' | '-' | '$' | '!' | '#')) => name.push(special),
-                _ => return Err(Fault::Syntax),
-            }
-        } else if name.starts_with(|first: char| first.is_ascii_digit())
-            && !name.chars().all(|digit| digit.is_ascii_digit())
-        {
-            return Err(Fault::Syntax);
-        }
-        let mut subscript = false;
-        if self.eat('[') {
-            subscript = true;
-            // Any other subscript is arithmetic, which may run commands.
-            while let Some(digit) = self.peek()
-                && (digit.is_ascii_digit() || matches!(digit, '@' | '*'))
-            {
-                self.next();
-            }
-            if !self.eat(']') {
-                return Err(Fault::Syntax);
-            }
-        }
-        if length {
-            return if self.eat('}') { Ok(part(name, Operation::Length)) } else { Err(Fault::Syntax) };
-        }
-        if indirect || subscript {
-            self.eat('@');
-            self.eat('*');
-            return if self.eat('}') {
-                Ok(Part::Opaque { quoted: quoted_here && !subscript })
-            } else {
-                Err(Fault::Syntax)
-            };
-        }
-        if self.eat('}') {
-            return Ok(part(name, Operation::Value));
-        }
-        let colon = self.looks_at(":") && {
-            self.next();
-            true
-        };
-        let operation = match self.peek().ok_or(Fault::Syntax)? {
-            kind @ ('-' | '=' | '?' | '+') => {
-                self.next();
-                Operation::Or { colon, kind, word: self.operand(quoted_here)? }
-            }
-            // An offset or a length: arithmetic, so nothing but digits.
-            _ if colon => {
-                while let Some(character) = self.peek()
-                    && (character.is_ascii_digit() || matches!(character, ' ' | ':' | '-'))
-                {
-                    self.next();
-                }
-                Operation::Other(vec![])
-            }
-            '#' | '%' | '/' | '^' | ',' => {
-                self.next();
-                Operation::Other(self.operand(quoted_here)?)
-            }
-            // `@P` expands the value as a prompt, which may run commands; the others only write it differently.
-            '@' => {
-                self.next();
-                match self.next() {
-                    Some('Q' | 'E' | 'U' | 'u' | 'L' | 'K' | 'k' | 'a') => Operation::Other(vec![]),
-                    _ => return Err(Fault::Syntax),
-                }
-            }
-            _ => return Err(Fault::Syntax),
-        };
-        if self.eat('}') { Ok(part(name, operation)) } else { Err(Fault::Syntax) }
-    }
-
-    /// The word inside `${x-word}`. Within double quotes shells disagree about quotes in it.
-    fn operand(&mut self, quoted_here: bool) -> Result<Word, Fault> {
-        let start = self.at;
-        let mut word = self.parts(End::Brace)?;
-        // Which brace closes the expansion is not the same everywhere.
-        if word.iter().any(|part| matches!(part, Part::Plain(text) if text.contains('{'))) {
-            return Err(Fault::Syntax);
-        }
-        if quoted_here {
-            let raw = self.text.get(start..self.at).unwrap_or_default();
-            if raw.iter().any(|character| matches!(character, '\'' | '"' | '\\')) {
-                return Err(Fault::Syntax);
-            }
-            word.iter_mut().for_each(Part::quote);
-        }
-        Ok(word)
-    }
-
-    /// Reads the bodies of the here-documents of the line that has just ended.
-    pub(super) fn here_documents(&mut self) -> Result<(), Fault> {
-        for document in std::mem::take(&mut self.pending) {
-            let mut body = String::new();
-            let mut joined = false;
-            loop {
-                let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty()).ok_or(Fault::Syntax)?;
-                let length = rest.iter().position(|character| *character == '\n');
-                let mut line = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
-                self.at += length.map_or(rest.len(), |length| length + 1);
-                if document.strips_tabs {
-                    let tabs = line.iter().take_while(|character| **character == '\t').count();
-                    line = line.get(tabs..).unwrap_or_default();
-                }
-                let line: String = line.iter().collect();
-                if line == document.delimiter {
-                    // After a continued line shells may differ about whether it ends here.
-                    if joined {
-                        return Err(Fault::Syntax);
-                    }
-                    break;
-                }
-                if length.is_none() {
-                    return Err(Fault::Syntax);
-                }
-                let backslashes = line.chars().rev().take_while(|character| *character == '\\').count();
-                joined = !document.quoted && backslashes % 2 == 1;
-                body.push_str(&line);
-                body.push('\n');
-            }
-            let word = if document.quoted {
-                vec![Part::Quoted(body)]
-            } else {
-                let mut parser = Parser::new(&body, self.dialect, self.budget, self.depth + 1);
-                self.budget.depth(self.depth + 1)?;
-                parser.parts(End::Text)?
-            };
-            document.body.set(word).map_err(|_| Fault::Syntax)?;
-        }
-        Ok(())
-    }
-
     fn program_until_parenthesis(&mut self) -> Result<Program, Fault> {
         let program = self.list(&[])?;
         if self.eat(')') { Ok(program) } else { Err(Fault::Syntax) }
-    }
-}
-
-impl Part {
-    fn quote(&mut self) {
-        match self {
-            Self::Plain(text) => *self = Self::Quoted(std::mem::take(text)),
-            Self::Opaque { quoted }
-            | Self::Parameter { quoted, .. }
-            | Self::Command { quoted, .. }
-            | Self::Arithmetic { quoted, .. } => *quoted = true,
-            Self::Quoted(_) | Self::Process(_) => {}
-        }
     }
 }
 

@@ -32,18 +32,25 @@ mod brace;
 mod builtins;
 mod dialect;
 mod expand;
+mod follow;
 mod grammar;
+mod here;
 mod interpreters;
 mod invoke;
 mod lex;
 mod limits;
 mod options;
+mod parameter;
 pub mod path;
 mod programs;
 mod quote;
 mod redirect;
+mod remote;
 mod run;
 mod scripts;
+mod search;
+mod simple;
+mod table;
 mod transfer;
 mod variables;
 mod wrappers;
@@ -89,7 +96,7 @@ pub struct Reading {
 /// use policy_normalize::shell::{self, Environment};
 ///
 /// let environment = Environment { home: Some("/home/ana"), ..Environment::default() };
-/// let reading = shell::read("sudo systemctl restart $SERVICE > log", &environment);
+/// let reading = shell::read("sudo systemctl restart \"nginx-$N\" > log", &environment);
 /// let done: Vec<&Verb> = reading.actions.iter().map(|action| &action.verb).collect();
 /// assert_eq!(done, [&Verb::new("write"), &Verb::new("exec"), &Verb::new("exec")]);
 /// assert_eq!(reading.argv, None);
@@ -105,21 +112,16 @@ pub fn read(text: &str, environment: &Environment<'_>) -> Reading {
     let budget = Budget::new(limits);
     let mut actions = vec![];
     let mut done = HashSet::new();
-    let mut argv: Option<Option<Vec<String>>> = None;
-    for dialect in Dialect::ALL {
-        let mut runner = Runner::new(environment, text, dialect, &budget, &mut actions, &mut done);
-        let followed = Parser::new(text, dialect, &budget, 0).whole().and_then(|program| {
-            let words = plain_words(&program);
-            argv = Some(match &argv {
-                None => words,
-                Some(before) => before.clone().filter(|before| Some(before) == words.as_ref()),
-            });
-            runner.whole(&program, &mut State::new(environment.home, Some(vec![])))
-        });
+    let programs = Dialect::ALL.map(|dialect| (dialect, Parser::new(text, dialect, &budget, 0).whole()));
+    for (dialect, program) in &programs {
+        let mut runner = Runner::new(environment, text, *dialect, &budget, &mut actions, &mut done);
+        let followed = match program {
+            Ok(program) => runner.whole(program, &mut State::new(environment.home, Some(vec![]))),
+            Err(fault) => Err(*fault),
+        };
         if followed.is_err() {
-            argv = Some(None);
             runner.unknown();
-            // Its limits are shared: others would get no further.
+            // The limits are shared: others would get no further.
             if followed == Err(limits::Fault::Limit) {
                 break;
             }
@@ -129,7 +131,9 @@ pub fn read(text: &str, environment: &Environment<'_>) -> Reading {
         actions.push(Action::unknown());
     }
     let actions = if actions.is_empty() { ActionSet::noop() } else { ActionSet::new(actions) };
-    Reading { actions, argv: argv.flatten() }
+    let mut vectors = programs.iter().map(|(_, program)| program.as_ref().ok().and_then(plain_words));
+    let argv = vectors.next().flatten().filter(|first| vectors.all(|other| other.as_ref() == Some(first)));
+    Reading { actions, argv }
 }
 
 /// Whether a text has no characters that terminals and shells take for something else.

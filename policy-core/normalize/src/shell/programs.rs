@@ -297,23 +297,19 @@ fn fires(trigger: &str, argument: &Argument) -> bool {
 
 /// `rsync -e ssh` is what it does anyway.
 fn only_ssh(arguments: &[Argument]) -> bool {
-    let texts: Option<Vec<&str>> = arguments.iter().map(Argument::text).collect();
-    let Some(texts) = texts else { return false };
-    let mut rest = texts.iter();
+    const LONG: &[&str] = &["--rsh", "--rsync-path", "--daemon", "--config", "--remote-option"];
+    let Some(texts) = arguments.iter().map(Argument::text).collect::<Option<Vec<_>>>() else { return false };
+    let told = |text: &str| LONG.iter().any(|trigger| fires(trigger, &Argument::Text(text.into())));
+    let mut rest = texts.into_iter();
     while let Some(text) = rest.next() {
-        match *text {
-            "-e" | "--rsh" if rest.next() == Some(&"ssh") => {}
-            "--rsh=ssh" => {}
-            text if text.starts_with("--") => {
-                if ["--rsh", "--rsync-path", "--daemon", "--config", "--remote-option"]
-                    .iter()
-                    .any(|trigger| fires(trigger, &Argument::Text(text.into())))
-                {
-                    return false;
-                }
-            }
-            text if text.starts_with('-') && text.contains(['e', 'M']) => return false,
-            _ => {}
+        let harmless = match text {
+            "-e" | "--rsh" => rest.next() == Some("ssh"),
+            "--rsh=ssh" => true,
+            text if text.starts_with("--") => !told(text),
+            text => !(text.starts_with('-') && text.contains(['e', 'M'])),
+        };
+        if !harmless {
+            return false;
         }
     }
     true

@@ -70,6 +70,7 @@ fn only_one_plain_command_has_a_vector() {
         (r#"e"c"ho\ x "" "#, Some(&["echo x", ""])),
         ("ls\n", Some(&["ls"])),
         ("ls;", Some(&["ls"])),
+        ("sh -c 'if'", Some(&["sh", "-c", "if"])),
         ("ls &", None),
         ("ls | cat", None),
         ("ls $x", None),
