@@ -80,8 +80,10 @@ impl Handler for Target {
         };
         Ok(match response {
             None => Auth::Partial { name: "".into(), instructions: "".into(), prompts: prompts.into() },
-            Some(mut answers) if answers.next().is_some_and(|answer| answer == CREDENTIAL) => Auth::Accept,
-            Some(_) => Auth::reject(),
+            Some(mut answers) => match answers.next() {
+                Some(answer) if answer == CREDENTIAL => Auth::Accept,
+                _ => Auth::reject(),
+            },
         })
     }
 
