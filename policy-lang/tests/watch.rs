@@ -1,6 +1,11 @@
 //! Rules about people who watch, and about what is typed.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test states what it expects by failing"
+)]
 
 use std::time::Duration;
 

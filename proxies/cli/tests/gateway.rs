@@ -232,6 +232,39 @@ async fn from_init_to_a_tampered_log() {
 }
 
 #[tokio::test]
+async fn a_session_is_watched_and_ended_by_a_reviewer() {
+    let gateway = Gateway::start().await;
+    let folder = &gateway.folder;
+    let mut session = gateway.psql().spawn().expect("psql");
+    let mut keyboard = session.stdin.take().expect("piped");
+    let id = gateway.until("a session", || {
+        folder.json(&["sessions"]).as_array()?.first()?["id"].as_str().map(str::to_owned)
+    });
+    let own = folder.run_with(&[("PORTCULLIS_PASSWORD", ANA)], &["watch", &id, "--as", "ana"]);
+    assert!(own.code == 4 && own.err.contains("their own session"), "{own:?}");
+
+    let seen = std::fs::File::create(folder.path().join("seen")).expect("a file");
+    let mut watch = folder.command(&["watch", &id, "--as", "ben"]);
+    let mut watching = watch.env("PORTCULLIS_PASSWORD", BEN).stdout(seen).spawn().expect("watching");
+    gateway.until("the header", || {
+        folder.read("seen").contains(&format!("watching session {id} of ana")).then_some(())
+    });
+    keyboard.write_all(b"select item from orders where id = 1;\n").expect("typed");
+    gateway.until("what happens", || folder.read("seen").contains("select item from orders").then_some(()));
+
+    let end = ["watch", &id, "--as", "ben", "--end", "--reason", "that was enough"];
+    let ended = folder.run_with(&[("PORTCULLIS_PASSWORD", BEN)], &end);
+    assert_eq!((ended.code, ended.out), (0, format!("ended session {id}\n")));
+    assert!(watching.wait().expect("waited").success());
+    assert!(folder.read("seen").contains("over: the session is over"), "{}", folder.read("seen"));
+    let _ = keyboard.write_all(b"select 1;\n");
+    drop(keyboard);
+    let output = session.wait_with_output().expect("psql");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("revoked by ben: that was enough"), "{output:?}");
+}
+
+#[tokio::test]
 async fn the_doctor_names_a_role_that_is_too_strong() {
     let database = Database::create().await;
     let folder = Gateway::prepared(&database, Postgres::SUPERUSER, free_port());

@@ -221,7 +221,7 @@ impl Keys {
     fn pressed(&self) -> mpsc::UnboundedReceiver<Key> {
         let (pressed, keys) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
-            for byte in io::stdin().bytes() {
+            for byte in io::stdin().lock().bytes() {
                 let Ok(byte) = byte else { return };
                 if let Some(key) = Key::of(byte)
                     && pressed.send(key).is_err()

@@ -127,8 +127,7 @@ impl Held {
         rule: RuleIndex,
         key: &HoldKey,
         approval: &Approval,
-        people: &BTreeMap<String, Principal>,
-        watchers: &[&Principal],
+        present: &Present<'_>,
         now: i64,
     ) -> Option<Status> {
         let hold = self.holds.iter().find(|hold| hold.key().as_ref() == Some(key))?;
@@ -138,18 +137,26 @@ impl Held {
             .filter(|vote| vote.binding == self.binding && vote.holds.contains(hold))
             .filter_map(|vote| {
                 let ballot = if vote.approve { Ballot::Approve } else { Ballot::Refuse };
-                Some(Vote { voter: people.get(&vote.voter)?, ballot, cast: vote.at.div_euclid(1000) })
+                Some(Vote { voter: present.people.get(&vote.voter)?, ballot, cast: vote.at.div_euclid(1000) })
             })
             .collect();
         let requester = &self.live.entry.principal;
         let petition = Petition {
             requester,
-            owner: requester.owner.as_deref().and_then(|owner| people.get(owner)),
+            owner: requester.owner.as_deref().and_then(|owner| present.people.get(owner)),
             opened: hold.since.div_euclid(1000),
             justification: self.asked.justification.as_deref(),
         };
-        judged.policy().approval_status(rule, &petition, &votes, watchers, now.div_euclid(1000))
+        judged.policy().approval_status(rule, &petition, &votes, present.watchers, now.div_euclid(1000))
     }
+}
+
+/// The accounts that count at one moment.
+pub(super) struct Present<'a> {
+    /// Of voters, and of an agent's owner.
+    pub(super) people: &'a BTreeMap<String, Principal>,
+    /// Of those who watch the session.
+    pub(super) watchers: &'a [&'a Principal],
 }
 
 pub(super) fn open_holds(judged: &Judged) -> Vec<(RuleIndex, HoldKey)> {

@@ -25,7 +25,7 @@ use policy_core::{Digest, Principal};
 use portcullis_evidence::Record;
 use portcullis_evidence::record::Released as ReleasedRecord;
 
-use self::ask::{check_askable, deadline, held_rule, open_holds};
+use self::ask::{Present, check_askable, deadline, held_rule, open_holds};
 use self::kept::Kept;
 use super::asked::{Asked, Stage};
 use super::judged::{Answer, Judged};
@@ -228,6 +228,7 @@ impl Held {
         let people = self.people(&approval).await?;
         let watchers = watchers(&self.live.gateway, &self.live.entry).await;
         let watchers: Vec<&Principal> = watchers.iter().collect();
+        let present = Present { people: &people, watchers: &watchers };
         let statement = Arc::clone(&self.asked.statement);
         let judged = evaluate(&self.live, &statement.bound, Stage::Execute, &[])?;
         let now = self.live.gateway.clock.millis();
@@ -245,7 +246,7 @@ impl Held {
                 let open = open_holds(&judged);
                 self.ask_for(number, &judged, &open, now).await?;
                 for (rule, key) in open {
-                    match self.status(&judged, rule, &key, &approval, &people, &watchers, now) {
+                    match self.status(&judged, rule, &key, &approval, &present, now) {
                         Some(Status::Approved { by, watched_by: watching }) => {
                             grants.push(key);
                             approved_by.extend(by.iter().map(ToString::to_string));
