@@ -624,13 +624,18 @@ fn s12_a_terminal_is_covered_by_its_channels_exec_or_shell() {
         (vec!["shell", "pty"], allow("r").at(on(Protocol::SSH)).does(&["shell"], &[]), "allow"),
         (vec!["pty", "exec"], allow("r").at(on(Protocol::SSH)).does(&["exec"], &[]), "allow"),
         (vec!["shell", "pty"], hold("r").at(on(Protocol::SSH)).does(&["shell"], &[]), "hold by r"),
-        (vec!["shell", "pty"], allow("r").at(on(Protocol::SSH)).does(&["exec"], &[]), "deny: nothing permits 0"),
+        (
+            vec!["shell", "pty"],
+            allow("r").at(on(Protocol::SSH)).does(&["exec"], &[]),
+            "deny: nothing permits 0",
+        ),
         (vec!["pty"], allow("r").at(on(Protocol::SSH)).does(&["shell"], &[]), "deny: nothing permits 0"),
     ] {
         let asked = ask(actions.iter().map(|verb| action(verb))).at_protocol(Protocol::SSH);
         assert_eq!(asked.verdict(&policy([covering.clone()])), expected, "{actions:?} {covering:?}");
     }
-    let refused = policy([allow("a").at(on(Protocol::SSH)), deny("d").at(on(Protocol::SSH)).does(&["pty"], &[])]);
+    let refused =
+        policy([allow("a").at(on(Protocol::SSH)), deny("d").at(on(Protocol::SSH)).does(&["pty"], &[])]);
     let asked = ask(["shell", "pty"].map(action)).at_protocol(Protocol::SSH);
     assert_eq!(asked.verdict(&refused), "deny by d");
 }

@@ -24,7 +24,7 @@ record all { on ssh }
 /// The target and the ways there.
 pub struct Ways {
     pub all: Vec<Way>,
-    pub target: Sshd,
+    _target: Sshd,
     /// The file that is read.
     pub file: PathBuf,
     gateway: Gateway,
@@ -81,7 +81,7 @@ impl Ways {
             client: Client::new(port, "ana:box").key(&ana).host_key(&host_key),
             hops: vec![Hop { port, user: "ana:box".to_owned(), key: ana.private.clone() }],
         };
-        Ok(Self { all: vec![direct, jumped, guarded], target, file, gateway, _jump: jump })
+        Ok(Self { all: vec![direct, jumped, guarded], _target: target, file, gateway, _jump: jump })
     }
 
     /// The gateway's resident memory, in KiB.

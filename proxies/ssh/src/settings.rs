@@ -128,13 +128,28 @@ pub(crate) fn way(
         }
         None => None,
     };
-    let finders = Finders::new(secret.iter().flat_map(Secret::spellings).collect())?;
+    let finders = Finders::new(secret.iter().flat_map(spellings).collect())?;
     let credential = match secret {
         None => Credential::Authority(authority.clone()),
         Some(secret) => credential_of(secret).ok_or_else(|| ServeError::NotACredential(name.clone()))?,
     };
     Ok(Way { config: Arc::clone(target), pins, credential, finders })
 }
+
+/// How a target may say the credential back. A private key is known by each line of its body: a terminal ends lines in
+/// another way than the file does, and one line is enough to know it by. The first is left out, which all keys of its
+/// kind begin with.
+fn spellings(secret: &Secret) -> Vec<Secret> {
+    let text = match std::str::from_utf8(secret.expose()) {
+        Ok(text) if text.starts_with("-----BEGIN") => text,
+        _ => return secret.spellings(),
+    };
+    let body = text.lines().filter(|line| !line.starts_with("-----")).skip(1);
+    body.filter(|line| line.len() >= LINE).map(|line| Secret::new(line.as_bytes().to_vec())).collect()
+}
+
+/// The shortest line of a key's body that is looked for, in bytes.
+const LINE: usize = 16;
 
 impl Credential {
     /// What it is, in a word.

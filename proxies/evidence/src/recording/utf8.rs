@@ -35,6 +35,11 @@ impl Utf8Stream {
                 Err(_) => self.finish(out),
             }
         }
+        // Nearly always all of it is text, which this tells several times as fast as what follows.
+        if let Ok(text) = std::str::from_utf8(rest) {
+            out.push_str(text);
+            return;
+        }
         let mut chunks = rest.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             out.push_str(chunk.valid());

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::End;
+use super::echo_credit::EchoCredit;
 use super::input::Input;
 use super::launch::Started;
 use super::line::{Kept, Line, STDERR, Size, say};
@@ -53,6 +54,7 @@ pub(super) async fn carry(
         command: number,
         content: records(&judged, wishes),
         input: Input::new(number, detectors.clone(), key, wishes.pty.is_some()),
+        echoes: wishes.pty.is_some().then(Arc::default),
     };
     recording.terminal(wishes);
     let watched =
@@ -105,6 +107,8 @@ struct Recording {
     command: u64,
     content: bool,
     input: Input,
+    /// On a terminal: what of its output is somebody's typing.
+    echoes: Option<Arc<EchoCredit>>,
 }
 
 impl Recording {
@@ -200,6 +204,9 @@ impl Upward<'_> {
     /// Whether the target takes more.
     async fn send(&self, data: Bytes) -> bool {
         self.open.traffic.count_input(data.len());
+        if let Some(credit) = &self.recording.echoes {
+            credit.typed(data.len());
+        }
         if self.recording.is_on().await {
             self.recording.input.sent(&self.recording.tape, &data);
         }
@@ -403,10 +410,12 @@ impl Down {
         }
         let lines = self.watched.typed.answered(&data);
         self.watched.notice(&self.open, lines, client).await;
-        let shown = match stream {
-            Stream::Stdout => self.stdout.push(data),
-            Stream::Stderr => self.stderr.push(data),
-        };
+        let is_echo = self.recording.echoes.as_ref().is_some_and(|credit| credit.covers(data.len()));
+        let output = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+        let mut shown = output.push(data);
+        if is_echo && output.holds() {
+            shown = [shown, output.settle()].concat().into();
+        }
         self.tell(client, stream, shown).await
     }
 

@@ -144,6 +144,25 @@ async fn the_credential_goes_to_its_target_and_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn the_key_that_lets_the_gateway_in_is_shown_to_nobody() {
+    let house = House::new().await;
+    let key = house.sshd.home.join("found");
+    std::fs::write(&key, &house.sshd.client_key.private).unwrap();
+    let secret: Vec<&str> =
+        house.sshd.client_key.private.lines().filter(|line| !line.starts_with("-----")).skip(1).collect();
+    for options in [&["-T"][..], &["-tt"]] {
+        let arguments = [options, &["box", "cat found"]].concat();
+        let output = house.client("ana").ssh(&arguments).await.success();
+        assert!(output.text().contains("PRIVATE KEY"), "{}", output.text());
+        assert!(
+            secret.len() > 2 && !secret.iter().any(|line| output.text().contains(line)),
+            "{}",
+            output.text()
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_target_that_asks_for_more_than_the_password_gets_nothing() {
     let target = Scripted::start(Asks::TooMuch).await;
     let house = before(&target).await;

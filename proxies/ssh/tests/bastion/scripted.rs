@@ -97,7 +97,12 @@ impl Handler for Target {
         Ok(())
     }
 
-    async fn exec_request(&mut self, id: ChannelId, _: &[u8], session: &mut Session) -> Result<(), Self::Error> {
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        _: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
         session.channel_success(id)?;
         let (head, tail) = CREDENTIAL.split_at(9);
         session.data(id, format!("you showed me {head}"))?;
