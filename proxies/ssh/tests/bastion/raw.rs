@@ -278,8 +278,7 @@ impl Peer {
         let reply = self.until(number::ECDH_REPLY).await;
         let mut rest = &reply[1..];
         let (host_key, theirs) = (string(&mut rest), string(&mut rest));
-        let secret =
-            agree_ephemeral(own, &UnparsedPublicKey::new(&X25519, &theirs), |secret| mpint(secret)).unwrap();
+        let secret = agree_ephemeral(own, &UnparsedPublicKey::new(&X25519, &theirs), mpint).unwrap();
         let hashed = Message(Vec::new())
             .string(VERSION)
             .string(&self.server_version)
