@@ -101,7 +101,8 @@ async fn what_is_not_known_is_refused() {
         assert_eq!(said.answers, [false], "{what}");
     }
     let none = |message: Message| message;
-    let port = |message: Message| message.string("127.0.0.1").number(22);
+    // Somebody listens there.
+    let port = |message: Message| message.string("127.0.0.1").number(house.sshd.port.into());
     let openings: [(&str, &dyn Fn(Message) -> Message); 9] = [
         ("direct-tcpip", &|message| port(port(message))),
         ("direct-streamlocal@openssh.com", &|message| message.string("/run/x").string("").number(0)),
