@@ -138,9 +138,8 @@ async fn what_is_not_known_is_refused() {
     }
     assert_eq!(started(&house), 0);
     let judged = house.judged().join("\n");
-    for what in
-        ["local tunnel 127.0.0.1:22: deny", "local tunnel /run/x: deny", "remote tunnel 127.0.0.1:0: deny"]
-    {
+    let tunnel = format!("local tunnel 127.0.0.1:{}: deny", house.sshd.port);
+    for what in [&*tunnel, "local tunnel /run/x: deny", "remote tunnel 127.0.0.1:0: deny"] {
         assert!(judged.contains(what), "{judged}");
     }
 }
