@@ -42,6 +42,31 @@ ssh_server() {
   echo "[127.0.0.1]:$ssh_port $(cut -d' ' -f1,2 "$dir/host/0.pub" 2>/dev/null)" >"$work/known_hosts"
 }
 
+# ssh_gateway WORK POLICY: Portcullis in WORK/gateway before the last server, which it knows as `box` and has the only key to.
+# Its user `ana`, of the group `eng`, comes in with WORK/id_client; WORK/known_gateway knows it. Sets `gw_port` and `gw_user`.
+ssh_gateway() {
+  local work=$1 policy=$2 at=$1/gateway portcullis=${PORTCULLIS_BIN:-$root/target/release/portcullis}
+  gw_port=$(free_port)
+  gw_user=ana:box
+  mkdir -m 700 "$at"
+  cp "$policy" "$at/all.policy"
+  ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/id_client"
+  {
+    printf 'policies = ["all.policy"]\nevidence = "evidence"\nstate = "state"\nworkers = 2\n'
+    printf '[listen]\nssh = "127.0.0.1:%s"\n[log]\nlevel = "info"\n' "$gw_port"
+    printf '[[target]]\nname = "box"\nprotocol = "ssh"\naddress = "127.0.0.1:%s"\nuser = "%s"\n' "$ssh_port" "$ssh_user"
+    printf 'credential = { file = "%s" }\nhost_keys = ["%s"]\n' "$work/id_ed25519" "$(cut -d' ' -f2,3 "$work/known_hosts")"
+  } >"$at/portcullis.toml"
+  {
+    PORTCULLIS_PASSWORD=$password "$portcullis" user add ana --group eng --config "$at/portcullis.toml" &&
+      "$portcullis" user key add ana "$work/id_client.pub" --config "$at/portcullis.toml"
+  } >"$at/user.log" 2>&1 || { cat "$at/user.log" >&2; fail "no user was added"; }
+  "$portcullis" serve --config "$at/portcullis.toml" >"$at/gateway.log" 2>&1 &
+  pids+=("$!")
+  listening "$gw_port" "$!" || { tail -n 20 "$at/gateway.log" >&2; fail "Portcullis did not start"; }
+  echo "[127.0.0.1]:$gw_port $(cut -d' ' -f1,2 "$at/state/ssh_host_key.pub")" >"$work/known_gateway"
+}
+
 ssh_sftp_server() {
   local path
   for path in /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server /usr/lib/ssh/sftp-server; do

@@ -27,6 +27,10 @@ const ATTEMPTS: usize = 6;
 /// How long a wrong proof takes to be refused, right names or wrong.
 const REJECTION: Duration = Duration::from_millis(300);
 
+/// What it calls itself, with a comment for clients that look for OpenSSH's name to know which way round the target's
+/// sftp-server reads the two paths of a symbolic link.
+const IDENTIFICATION: &str = "SSH-2.0-Portcullis OpenSSH_9.9";
+
 /// Why the proxy does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -85,7 +89,7 @@ impl Settings {
         }
         let (window_size, maximum_packet_size) = packets();
         let server = server::Config {
-            server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Portcullis")),
+            server_id: SshId::Standard(Cow::Borrowed(IDENTIFICATION)),
             methods: [MethodKind::PublicKey, MethodKind::KeyboardInteractive].as_slice().into(),
             auth_rejection_time: REJECTION,
             auth_rejection_time_initial: Some(Duration::ZERO),

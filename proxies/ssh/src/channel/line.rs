@@ -43,6 +43,15 @@ pub(super) struct Size {
     pub(super) height: u32,
 }
 
+/// What becomes of more input than is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// It is not read, and keeps the whole connection waiting: for waits of seconds.
+    Waits,
+    /// It ends the wait, which may last for as long as people think.
+    Ends,
+}
+
 /// Why a wait is over before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Withdrawn {
@@ -73,8 +82,11 @@ impl Line {
     }
 
     /// Keeps what the client sends until it takes the wait back. Safe to drop and call again, as `select!` does.
-    pub(super) async fn withdrawn(&mut self) -> Withdrawn {
+    pub(super) async fn withdrawn(&mut self, full: Full) -> Withdrawn {
         loop {
+            if full == Full::Waits && self.bytes >= KEPT / 2 {
+                return std::future::pending().await;
+            }
             match self.read.wait().await {
                 None | Some(ChannelMsg::Close) => return Withdrawn::Gone,
                 Some(ChannelMsg::Data { data }) => {
@@ -145,8 +157,8 @@ impl Line {
             self.client.exit_signal_request(self.id, signal, core_dumped, String::new(), String::new()).await;
     }
 
+    /// Closing says that nothing more comes, too. An end that is told twice is a fault to some clients, who then leave.
     pub(super) async fn close(&self) {
-        let _ = self.write.eof().await;
         let _ = self.write.close().await;
     }
 }

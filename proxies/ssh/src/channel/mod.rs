@@ -28,7 +28,7 @@ use portcullis_gateway::enforce::{Judgement, Permit, Refusal};
 use russh::Channel;
 use russh::server::Msg;
 
-use self::line::{Line, Withdrawn};
+use self::line::{Full, Line, Withdrawn};
 use self::wishes::{Gathered, Wishes};
 use crate::bastion::{Bastion, Open, Place, Readiness};
 use crate::command::{self, Command, Launch, Start};
@@ -111,7 +111,7 @@ async fn ready(bastion: &Bastion, line: &mut Line) -> Result<Arc<Open>, End> {
         }
         tokio::select! {
             changed = readiness.changed() => if changed.is_err() { return Err(End::Gone) },
-            withdrawn = line.withdrawn() => return Err(withdrawn.end()),
+            withdrawn = line.withdrawn(if told { Full::Ends } else { Full::Waits }) => return Err(withdrawn.end()),
         }
     }
 }
@@ -195,7 +195,7 @@ async fn admitted(
             }
             Err(refusal) => return Err(End::refused(&refusal)),
         },
-        withdrawn = line.withdrawn() => withdrawn,
+        withdrawn = line.withdrawn(Full::Ends) => withdrawn,
     };
     held.withdraw(withdrawn.word()).await;
     Err(withdrawn.end())

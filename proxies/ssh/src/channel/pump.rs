@@ -270,6 +270,8 @@ struct Down {
     stderr: Output,
     bytes: u64,
     exit: Option<Exit>,
+    /// Whether the client knows that no output comes any more.
+    end: Told,
     /// When the target was last heard of, and how far the silence since was answered.
     heard: Instant,
     silence: Silence,
@@ -280,6 +282,14 @@ enum Silence {
     Fresh,
     Settled,
     Released,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    No,
+    /// It will be, after the exit status: a client that has read all may close the channel, and would miss it.
+    Due,
+    Yes,
 }
 
 enum Exit {
@@ -307,6 +317,7 @@ impl Down {
             stderr: output(Stream::Stderr),
             bytes: 0,
             exit: None,
+            end: Told::No,
             heard: Instant::now(),
             silence: Silence::Fresh,
         }
@@ -361,7 +372,7 @@ impl Down {
 
     /// Until when a silence goes on before something that is held back is shown; for ever where nothing is.
     fn patience(&self) -> Option<Instant> {
-        if !self.stdout.holds() && !self.stderr.holds() {
+        if !self.stdout.holds() && !self.stderr.holds() && self.end != Told::Due {
             return None;
         }
         match self.silence {
@@ -376,6 +387,11 @@ impl Down {
             Silence::Fresh => Output::settle,
             Silence::Settled | Silence::Released => Output::release,
         };
+        if self.silence == Silence::Settled && self.end == Told::Due {
+            // It has closed its output and goes on.
+            self.end = Told::Yes;
+            let _ = client.eof().await;
+        }
         self.silence = if self.silence == Silence::Fresh { Silence::Settled } else { Silence::Released };
         let (out, err) = (show(&mut self.stdout), show(&mut self.stderr));
         self.tell(client, Stream::Stdout, out).await.or(self.tell(client, Stream::Stderr, err).await)
@@ -396,9 +412,8 @@ impl Down {
             ChannelMsg::Eof => {
                 let (out, err) = (self.stdout.finish(), self.stderr.finish());
                 let told = self.tell(client, Stream::Stdout, out).await;
-                let told = told.or(self.tell(client, Stream::Stderr, err).await);
-                let _ = client.eof().await;
-                return told;
+                (self.end, self.heard, self.silence) = (Told::Due, Instant::now(), Silence::Fresh);
+                return told.or(self.tell(client, Stream::Stderr, err).await);
             }
             ChannelMsg::Close => return Some(Ended::Target),
             _ => return None,

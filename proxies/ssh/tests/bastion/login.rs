@@ -92,6 +92,39 @@ async fn a_certificate_of_a_trusted_authority_lets_in_and_no_other() {
     assert_eq!(output.code, Some(126), "{}", output.errors());
 }
 
+/// A comma is a character of a name like any other: `ana,ben` is neither of them. `ssh-keygen` can't write such a certificate.
+#[tokio::test]
+async fn a_comma_in_a_principal_makes_nobody_of_it() {
+    use russh::keys::ssh_key::certificate::{Builder, CertType};
+
+    let authority = Key::generate(Kind::Ed25519);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{} people\n", authority.public)).unwrap();
+    let config = format!("[ssh]\nuser_authorities = [\"{}\"]", file.path().display());
+    let house = House::with(by_authority(&config)).await;
+    let key = Key::generate(Kind::Ed25519);
+    let (signer, subject) = (
+        russh::keys::decode_secret_key(&authority.private, None).unwrap(),
+        russh::keys::decode_secret_key(&key.private, None).unwrap(),
+    );
+    for (principal, expected) in [("ana", true), ("ana,ben", false), ("ben,ana", false), ("ana,", false)] {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let mut builder =
+            Builder::new(vec![7; 32], subject.public_key().key_data().clone(), now - 60, now + 600).unwrap();
+        builder.cert_type(CertType::User).unwrap().key_id("x").unwrap();
+        builder.valid_principal(principal).unwrap();
+        let text = builder.sign(&signer).unwrap().to_openssh().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("cert.pub"), text).unwrap();
+        let client = Client::new(house.address.port(), "ana:web-1")
+            .key(&key)
+            .option(&format!("CertificateFile {}", directory.path().join("cert.pub").display()))
+            .host_key(&house.host_key);
+        let output = client.ssh(&["box", "echo in"]).await;
+        assert_eq!(output.code == Some(0), expected, "{principal}: {}", output.errors());
+    }
+}
+
 #[tokio::test]
 async fn the_gateway_logs_in_with_a_certificate_of_its_own_that_lasts_minutes() {
     let house = House::with(Plan { by_authority: true, ..Plan::default() }).await;

@@ -12,9 +12,20 @@
 mod commands;
 mod files;
 mod house;
+mod ledger_exec;
+mod ledger_output;
+mod ledger_protocol;
+mod ledger_requests;
 mod login;
+mod raw;
+mod round_trips;
 mod scripted;
 mod shells;
 mod tunnels;
 mod typed;
 mod watch;
+
+/// Whether there is time for what is large: `make test-ssh-large`.
+fn is_large() -> bool {
+    std::env::var_os("PORTCULLIS_SSH_LARGE").is_some()
+}
