@@ -195,6 +195,10 @@ async fn from_init_to_a_tampered_log() {
     let reloaded = folder.run(&["reload"]);
     assert!(reloaded.code == 0 && reloaded.out.starts_with("reloaded: policy `"), "{reloaded:?}");
 
+    // Who only looked whether the port is open was not turned away.
+    let log = folder.read("log");
+    assert!(!log.contains("end of file") && !log.contains("was rejected"), "{log}");
+
     // A user is locked out.
     let locked = folder.run(&["revoke", "--user", "ana"]);
     assert!(locked.code == 0 && locked.out.contains("ana is locked out"), "{locked:?}");

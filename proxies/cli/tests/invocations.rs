@@ -94,6 +94,20 @@ fn the_first_policy_for_ssh_works_uncommented() {
     );
 }
 
+/// The sample policies do what they say of themselves, alone and as one policy.
+#[test]
+fn the_samples_pass_their_own_tests() {
+    let folder = Folder::new();
+    let sample = |name: &str| format!("{}/../../examples/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (shop, web) = (sample("shop/policies/production.policy"), sample("web/policies/web.policy"));
+    for files in [&[shop.as_str()][..], &[&web], &[&shop, &web]] {
+        let ran = folder.run(&[&["test"][..], files].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let ran = folder.run(&[&["check"][..], files].concat());
+        assert!(ran.code == 0 && ran.out.contains("no problems"), "{ran:?}");
+    }
+}
+
 #[test]
 fn explanations() {
     let folder = Folder::initialised();
