@@ -293,7 +293,7 @@ pub(crate) struct Replay {
     /// Play so many times as fast
     #[arg(long, value_name = "N", value_parser = speed, default_value = "1", hide_default_value = true)]
     pub(crate) speed: f64,
-    /// Begin there: seconds, or [HOURS:]MINUTES:SECONDS, since the session was opened
+    /// Begin there: seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS, since the session was opened
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "0", hide_default_value = true)]
     pub(crate) from: Duration,
     /// End there [default: at the end]
