@@ -60,12 +60,12 @@ fn judge(now: i64, from: i64, until: i64, year: i32, fingerprint: &str) -> Findi
     if now > until {
         return Finding::bad(ABOUT, format!("it ended {} days ago", (now - until) / DAY))
             .why("clients that verify it refuse the connection")
-            .mend("renew it, and start the gateway again");
+            .mend("renew it, then `portcullis reload`");
     }
     if days < SOON {
         return Finding::warning(ABOUT, format!("it ends in {days} days"))
             .why("clients that verify it will refuse the connection")
-            .mend("renew it, and start the gateway again");
+            .mend("renew it, then `portcullis reload`");
     }
     Finding::good(ABOUT, format!("valid {}, SHA-256 {fingerprint}", span(days, year)))
 }
