@@ -31,7 +31,7 @@ Examples:
   portcullis replay 5f1d9a --events                        commands, files and terminals as a list
   portcullis replay 5f1d9a --export asciicast-v3 -o a.cast  for asciinema and its web player";
 
-/// Stands in front of your databases; judges, holds, masks and records every command.
+/// Stands in front of your databases and hosts; judges, holds, masks and records every command.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -60,7 +60,8 @@ pub(crate) enum Command {
     Init(Init),
     /// Run the gateway
     ///
-    /// SIGHUP takes up the configuration and policy again, SIGTERM lets sessions finish and then stops.
+    /// `portcullis reload`, or SIGHUP, has it take up the configuration and policy again; SIGTERM lets sessions finish and
+    /// then stops.
     Serve(Serve),
     /// Read policies and say what is wrong with them
     Check(Policies),
@@ -253,7 +254,7 @@ pub(crate) struct Password {
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
     /// The session, as `portcullis sessions` shows it
-    #[arg(group = "whom", required_unless_present_any = ["user", "restore"])]
+    #[arg(group = "whom", required_unless_present_any = ["user", "restore"], value_parser = session)]
     pub(crate) session: Option<String>,
     /// All sessions of this user, and new ones until the user is allowed again
     #[arg(long, value_name = "USER", group = "whom")]
@@ -299,6 +300,7 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// The session, as `portcullis sessions` and the audit log show it [default: list what there is]
+    #[arg(value_parser = session)]
     pub(crate) session: Option<String>,
     /// The evidence folder [default: the configuration's]
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
@@ -315,7 +317,7 @@ pub(crate) struct Replay {
     /// Play so many times as fast
     #[arg(long, value_name = "N", value_parser = speed, default_value = "1", hide_default_value = true)]
     pub(crate) speed: f64,
-    /// Begin there: seconds, or [HOURS:]MINUTES:SECONDS, since the session was opened
+    /// Begin there: seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS, since the session was opened
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "0", hide_default_value = true)]
     pub(crate) from: Duration,
     /// End there [default: at the end]
@@ -342,6 +344,16 @@ pub(crate) enum Cast {
     AsciicastV3,
     /// asciinema 2
     AsciicastV2,
+}
+
+/// A session's id: hexadecimal digits. What is none of any session is the command's to say.
+fn session(text: &str) -> Result<String, String> {
+    let is_id = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
+        "that is no session's id, which has 16 hexadecimal digits: `portcullis sessions` lists those that are open, \
+         `portcullis replay` all"
+            .to_owned()
+    })
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -188,10 +188,16 @@ async fn from_init_to_a_tampered_log() {
     let policy = folder.read("policies/production.policy");
     folder.write("policies/production.policy", format!("{policy}\nallow {{ on postgers }}"));
     let refused = folder.run(&["reload"]);
-    assert!(refused.code == 4 && refused.err.contains("nothing was changed"), "{refused:?}");
+    assert!(refused.code == 3 && refused.err.contains("nothing was changed"), "{refused:?}");
+    // Once for each of the two mistakes.
+    assert_eq!(refused.err.matches("error:").count(), 2, "{refused:?}");
     folder.write("policies/production.policy", policy);
     let reloaded = folder.run(&["reload"]);
     assert!(reloaded.code == 0 && reloaded.out.starts_with("reloaded: policy `"), "{reloaded:?}");
+
+    // Who only looked whether the port is open was not turned away.
+    let log = folder.read("log");
+    assert!(!log.contains("end of file") && !log.contains("was rejected"), "{log}");
 
     // A user is locked out.
     let locked = folder.run(&["revoke", "--user", "ana"]);

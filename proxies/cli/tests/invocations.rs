@@ -73,6 +73,41 @@ fn with_a_fresh_configuration() {
     );
 }
 
+/// What the first policy says of SSH is right once the signs are off.
+#[test]
+fn the_first_policy_for_ssh_works_uncommented() {
+    let folder = Folder::initialised();
+    let policy = folder.read("policies/production.policy");
+    let (head, tail) = policy.split_once("take the signs off these.\n").expect("a part for SSH");
+    let (ssh, rest) = tail.split_once("\nlimit ").expect("more behind it");
+    let ssh: String =
+        ssh.lines().map(|line| line.strip_prefix("// ").unwrap_or(line).to_owned() + "\n").collect();
+    folder
+        .write("policies/production.policy", format!("{head}take the signs off these.\n{ssh}\nlimit {rest}"));
+    check(
+        &folder,
+        &[
+            (&["check"], 0, &["12 rules, 5 tests, no problems"], &[]),
+            (&["test"], 0, &["ok     a shell waits", "5 tests: 5 passed"], &[]),
+            (&["fmt", "--check"], 0, &["1 file already in the canonical layout"], &[]),
+        ],
+    );
+}
+
+/// The sample policies do what they say of themselves, alone and as one policy.
+#[test]
+fn the_samples_pass_their_own_tests() {
+    let folder = Folder::new();
+    let sample = |name: &str| format!("{}/../../examples/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (shop, web) = (sample("shop/policies/production.policy"), sample("web/policies/web.policy"));
+    for files in [&[shop.as_str()][..], &[&web], &[&shop, &web]] {
+        let ran = folder.run(&[&["test"][..], files].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let ran = folder.run(&[&["check"][..], files].concat());
+        assert!(ran.code == 0 && ran.out.contains("no problems"), "{ran:?}");
+    }
+}
+
 #[test]
 fn explanations() {
     let folder = Folder::initialised();
@@ -114,6 +149,35 @@ fn explanations() {
             assert!(ran.out.contains(part), "{text}: no `{part}` in\n{}", ran.out);
         }
         assert!(!ran.out.contains('\u{1b}') && !ran.out.contains('\u{7}'), "{text}: acts on the terminal");
+    }
+}
+
+#[test]
+fn a_target_that_is_not_configured_is_not_known() {
+    let folder = Folder::initialised();
+    let ask = ["explain", "--as", "ana", "--group", "eng", "--at", "shpo", "select 1"];
+    let ran = folder.run(&ask);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("not known: no target `shpo` is configured in `portcullis.toml`"), "{ran:?}");
+    assert!(ran.err.contains("there are `shop`"), "{ran:?}");
+    assert_eq!(folder.json(&ask)["verdict"], "not known");
+    // One that is to be configured is asked about by what it will be like.
+    let ran = folder.run(&[&ask[..], &["--label", "env=prod"]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn the_doctor_names_a_group_that_nobody_has() {
+    let folder = Folder::initialised();
+    let doctor = folder.run(&["doctor"]);
+    assert!(!doctor.out.contains("no local user has"), "there are no users yet: {}", doctor.out);
+    let added = folder
+        .run_with(&[("PORTCULLIS_PASSWORD", "correct horse")], &["user", "add", "ana", "--group", "eng"]);
+    assert_eq!(added.code, 0, "{added:?}");
+    let doctor = folder.run(&["doctor"]);
+    for (group, is_missing) in [("dba", true), ("sre", true), ("eng", false)] {
+        let words = format!("the group `{group}`, which no local user has");
+        assert_eq!(doctor.out.contains(&words), is_missing, "{group}: {}", doctor.out);
     }
 }
 
@@ -191,6 +255,9 @@ fn what_is_misspelt_is_suggested() {
         (&["explain", "x"], "--as <USER>"),
         (&["approve", "three", "--as", "ben"], "invalid digit"),
         (&["revoke"], "SESSION"),
+        (&["revoke", "zzz"], "that is no session's id"),
+        (&["replay", "zzz"], "that is no session's id"),
+        (&["replay", "00000000000000000"], "that is no session's id"),
         (&["revoke", "1", "--user", "ana"], "cannot be used with"),
     ] {
         let ran = folder.run(arguments);

@@ -204,7 +204,11 @@ impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(file, error) => write!(f, "can't read the policy `{}`: {error}", file.display()),
-            Self::Wrong(diagnostics) => f.write_str(&diagnostics.render(Style::Plain)),
+            Self::Wrong(diagnostics) => {
+                // Whoever shows it says that it is an error.
+                let text = diagnostics.render(Style::Plain);
+                f.write_str(text.strip_prefix("error: ").unwrap_or(&text).trim_end())
+            }
             Self::NotCompiled(errors) => errors.iter().enumerate().try_for_each(|(index, error)| {
                 if index > 0 {
                     f.write_str("\n")?

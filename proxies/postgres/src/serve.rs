@@ -159,7 +159,6 @@ impl Served {
             idle: config.limits.idle_time,
             caps: Caps { statement: config.limits.statement_bytes, ..Limits::default().caps },
             workers: config.workers.get(),
-            ..Limits::default()
         };
         let settings = Settings {
             listen: config.listen.postgres.clone(),

@@ -140,6 +140,9 @@ impl<P: Policing> Connections for Shared<P> {
                 if matches!(rejected, Rejected::Password(_)) {
                     place.failed();
                 }
+                if rejected.is_leaving() {
+                    return tracing::debug!(%source, "a client left before it had logged in");
+                }
                 return tracing::info!(%source, reason = %rejected, "a connection was rejected");
             }
             Err(_) => return tracing::info!(%source, "a connection did not log in in time"),

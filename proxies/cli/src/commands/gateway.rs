@@ -32,6 +32,10 @@ pub(super) fn ask<T>(
 pub(super) fn refused(error: &ClientError) -> Failure {
     let failure = Failure::gateway(inert::lines(&error.to_string()));
     match error {
+        // The gateway does well; what it was to take up does not.
+        ClientError::Refused { status: 422, .. } => {
+            Failure::configuration(failure.message).help("mend it, then `portcullis reload` again")
+        }
         ClientError::Refused { status: 404, .. } => {
             failure.help("`portcullis approvals` and `portcullis sessions` list what there is")
         }

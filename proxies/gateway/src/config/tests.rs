@@ -27,6 +27,24 @@ fn example_works() {
     assert!(matches!(target.leg, Leg::Postgres { tls: TargetTls::Disable, .. }));
 }
 
+/// Takes the signs off what the example says of an SSH target, but for its other credential.
+#[test]
+fn the_ssh_target_of_the_example_works_uncommented() {
+    let (head, tail) =
+        Config::example().split_once("# [[target]]\n").expect("a target that is commented out");
+    let keys = tail.lines().filter(|line| line.contains(" = ") && !line.contains("credential"));
+    let keys: Vec<&str> = keys.filter_map(|line| line.strip_prefix("# ")).collect();
+    let text = format!("{}[[target]]\n{}\n", head.replace("# ssh = ", "ssh = "), keys.join("\n"));
+    let config = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(config.listen.ssh, ["127.0.0.1:2222".parse().expect("an address")]);
+    let target = config.target(&policy_core::Protocol::SSH, "web-1").expect("the example's SSH target");
+    assert_eq!((target.user.as_str(), target.port, &target.credential), ("deploy", 22, &None));
+    assert_eq!(target.subject.labels.get("env").map(AsRef::as_ref), Some("dev"));
+    let with_key = format!("{text}credential = {{ file = \"web-1.key\" }}\n");
+    let target = parse(&with_key).expect("a key by file").targets.pop().expect("two targets");
+    assert!(matches!(target.credential, Some(CredentialSource::File(_))), "{:?}", target.credential);
+}
+
 #[test]
 fn defaults_are_safe() {
     let config = parse(&format!("policies = [\"p\"]\n{TARGET}")).expect("few keys are needed");

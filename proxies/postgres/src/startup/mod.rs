@@ -53,6 +53,16 @@ pub(crate) enum Rejected {
     Password(String),
 }
 
+impl Rejected {
+    /// Whether the client just went: a probe of the port, or `psql` that asks its user for the password and comes back.
+    pub(crate) fn is_leaving(&self) -> bool {
+        let gone = |error: &std::io::Error| {
+            matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset)
+        };
+        matches!(self, Self::Broken(Broken::Io(error)) if gone(error))
+    }
+}
+
 impl From<Malformed> for Rejected {
     fn from(malformed: Malformed) -> Self {
         Self::Broken(Broken::Malformed(malformed))

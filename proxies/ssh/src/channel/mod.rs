@@ -24,7 +24,7 @@ mod wishes;
 
 use std::sync::Arc;
 
-use portcullis_gateway::enforce::{Judgement, Permit, Refusal};
+use portcullis_gateway::enforce::{Judgement, Outcome, Permit, Refusal};
 use russh::Channel;
 use russh::server::Msg;
 
@@ -39,6 +39,11 @@ use crate::sftp::SUBSYSTEM;
 const REFUSED: u32 = 126;
 /// The exit status where the gateway or the target failed: what `ssh` itself answers with.
 const FAILED: u32 = 255;
+
+/// What a client is told that would copy a file under a mask by value. A file is copied in any order and in pieces of any size:
+/// nothing can be looked for in it, and what is put in place of a find would change where the rest stands.
+const UNMASKABLE: &str =
+    "values in it would have to be masked, which a file transfer can't: read it with a command instead";
 
 /// Carries a channel to its end.
 pub(crate) async fn carry(bastion: Arc<Bastion>, channel: Channel<Msg>, _place: Place) {
@@ -89,6 +94,10 @@ async fn run(bastion: &Bastion, line: &mut Line) -> Result<(), End> {
     // From before it is admitted: who watches may leave the moment after.
     let notices = open.tape.notices();
     let permit = admitted(&open, line, &command, &wishes.settings()).await?;
+    if command.copies_files() && has_value_masks(&permit) {
+        permit.forward().outcome(Outcome { error: Some("can't be masked"), ..Outcome::default() });
+        return Err(End::Told { words: UNMASKABLE.to_owned(), status: REFUSED });
+    }
     let target = launch::open(&open, &wishes).await.map_err(End::failed)?;
     let started = launch::start(target, launch, permit).await.map_err(End::failed)?;
     pump::carry(&open, line, started, &command, &wishes, notices).await
@@ -199,6 +208,12 @@ async fn admitted(
     };
     held.withdraw(withdrawn.word()).await;
     Err(withdrawn.end())
+}
+
+/// Whether values have to be masked in what comes back.
+fn has_value_masks(permit: &Permit) -> bool {
+    let judged = permit.judged();
+    !judged.policy().value_masks(judged.obligations()).is_empty()
 }
 
 /// Refuses without a verdict, and records that.

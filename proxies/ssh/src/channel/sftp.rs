@@ -17,8 +17,8 @@ use portcullis_gateway::enforce::{Held, Judgement, Outcome, Permit, Receipt, Ref
 use russh::{ChannelId, ChannelMsg, ChannelWriteHalf};
 use tokio::sync::{Notify, mpsc};
 
-use super::End;
 use super::line::{Kept, Line};
+use super::{End, UNMASKABLE, has_value_masks};
 use crate::bastion::Open;
 use crate::command::Command;
 use crate::judge::words;
@@ -179,15 +179,14 @@ impl Transfer<'_> {
     }
 
     fn admit(&mut self, ask: Ask, permit: Permit) {
-        let masks = permit.judged().policy().value_masks(permit.judged().obligations());
+        let is_masked = has_value_masks(&permit);
         let reads = ask.actions.iter().any(|action| action.verb.as_str() == "read");
         let receipt = permit.forward();
-        if reads && !masks.is_empty() {
-            // A file is read in any order, in pieces of any size: nothing can be looked for in it, and what is put in
-            // place of a find would change where the rest stands.
-            let why = "values in it would have to be masked, which a file transfer can't: read it with a command instead";
+        if reads && is_masked {
             receipt.outcome(Outcome { error: Some("can't be masked"), ..Outcome::default() });
-            let answer = self.gate.refuse(ask, why);
+            // `sftp` and `scp` show only the code of an answer.
+            self.notices.push(format!("{}: {UNMASKABLE}", ask.text));
+            let answer = self.gate.refuse(ask, UNMASKABLE);
             return self.to_client.push(answer);
         }
         let operation = Operation { action: ask.actions.iter().next().cloned(), receipt };

@@ -40,6 +40,14 @@ pub(crate) enum Launch {
     Subsystem(String),
 }
 
+impl Command {
+    /// Whether it is the far end of somebody's copy, scp's or rsync's: files that are read, and no command that shows them.
+    pub(crate) fn copies_files(&self) -> bool {
+        let does = |verb: &str| self.actions.iter().any(|action| action.verb.as_str() == verb);
+        does("read") && !does("exec") && !does("shell")
+    }
+}
+
 /// What starting comes to: the command that is judged, and what is then sent.
 pub(crate) fn start(start: &Start, has_pty: bool, home: Option<&str>) -> (Command, Launch) {
     let (via, text, mut actions, launch) = match start {

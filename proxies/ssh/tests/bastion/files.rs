@@ -30,6 +30,39 @@ async fn files_go_both_ways_by_sftp_and_scp() {
 }
 
 #[tokio::test]
+async fn a_file_that_a_value_mask_covers_is_shown_masked_and_copied_by_nothing() {
+    let policy = r#"
+        policy "exports"
+        default deny
+        allow "work"    { by group "eng"  on ssh  do read, list on "/**"  do exec }
+        mask  "screens" { on ssh  do exec  values credit_card  with redact }
+        mask  "exports" { on ssh  do read on "/**/export"  values credit_card  with redact }
+    "#;
+    let house = House::policed(policy).await;
+    let export = house.sshd.home.join("export");
+    fs::write(&export, "4111 1111 1111 1111\n").unwrap();
+    fs::write(house.sshd.home.join("plain"), "4111 1111 1111 1111\n").unwrap();
+    let client = house.client("ana");
+    let export = export.display().to_string();
+    let shown = client.ssh(&["box", &format!("cat {export}")]).await.success();
+    assert!(shown.text().contains("redacted") && !shown.text().contains("4111"), "{}", shown.text());
+    let copy = client.directory().join("copy");
+    let to = copy.display().to_string();
+    for mode in [&[][..], &["-O"]] {
+        let output = client.scp(&[mode, &[&format!("box:{export}"), &to]].concat()).await;
+        assert!(matches!(output.code, Some(1..)), "{mode:?}: {}", output.errors());
+        assert!(output.errors().contains("have to be masked"), "{mode:?}: {}", output.errors());
+        assert!(!fs::read_to_string(&copy).unwrap_or_default().contains("4111"), "{mode:?}");
+    }
+    let output = client.rsync(&[&format!("box:{export}"), &to]).await;
+    assert!(output.errors().contains("have to be masked"), "{}", output.errors());
+    let output = client.sftp(&format!("-get {export} {to}\nget plain {to}\n")).await.success();
+    assert!(output.errors().contains("have to be masked"), "{}", output.errors());
+    // A mask of what is shown on a screen is none of what is copied.
+    assert_eq!(fs::read_to_string(&copy).unwrap(), "4111 1111 1111 1111\n");
+}
+
+#[tokio::test]
 async fn an_operation_that_is_not_permitted_is_refused_and_the_transfer_goes_on() {
     let policy = r#"
         policy "files"

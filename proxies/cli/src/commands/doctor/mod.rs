@@ -4,6 +4,7 @@ mod certificate;
 mod evidence;
 mod files;
 mod finding;
+mod groups;
 mod listeners;
 mod policy;
 mod process;
@@ -96,7 +97,7 @@ fn gateway(status: &Status, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::bad("gateway", format!("the latest reload changed nothing: {}", inert::lines(fault)))
                 .why("what is on disk is not in force")
-                .mend("mend what it says, then send SIGHUP again"),
+                .mend("mend what it says, then `portcullis reload`"),
         );
     }
     if !status.store_ok {

@@ -5,6 +5,7 @@ use policy_lang::suite;
 use portcullis_gateway::config::Config;
 
 use super::finding::Finding;
+use super::groups;
 use crate::policies::{Policies, count};
 use crate::texts::Texts;
 
@@ -41,6 +42,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
         let rules = count(loaded.rules.rules.len(), "rule");
         findings.push(Finding::good(ABOUT, format!("{rules}, shipped ones included, without problems")));
     }
+    groups::examine(config, &loaded.rules, findings);
     if loaded.rules.fallback == Fallback::Allow {
         findings.push(
             Finding::warning(ABOUT, "it says `default allow`")

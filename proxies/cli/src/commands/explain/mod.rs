@@ -8,6 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use policy_core::{Action, ActionSet, Policy, Protocol, Request, Resource, Verb};
 use policy_normalize::sql::{Rejected, Statement};
+use portcullis_evidence::inert;
+use portcullis_gateway::config::Config;
 
 use self::report::{Judged, Report, StatementReport};
 use self::subject::Subject;
@@ -25,6 +27,9 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
         let config = context.config_if_named()?;
         (Policies::of(config.as_ref(), &arguments.policies)?, config)
     };
+    if let Some(config) = config.as_ref().filter(|config| is_unknown(config, arguments)) {
+        return unknown(context, config, arguments);
+    }
     let loaded = policies.must_load(context.output)?;
     let policy = policies.compile(&loaded)?;
     let (subject, mut notes) = Subject::find(config.as_ref(), arguments)?;
@@ -49,6 +54,36 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
         show::show(context.output, &report)?;
     }
     Ok(if report.is_allowed() { Answer::Yes } else { Answer::No })
+}
+
+/// Whether the target is neither configured nor made up on purpose, by `--label` or `--protocol`.
+fn is_unknown(config: &Config, arguments: &Explain) -> bool {
+    let is_made_up = arguments.protocol.is_some() || !arguments.labels.is_empty();
+    !is_made_up && !config.targets.iter().any(|target| *target.subject.name == *arguments.target)
+}
+
+/// What a client hears too: no session is opened, so no rule is asked.
+fn unknown(context: &Context, config: &Config, arguments: &Explain) -> Outcome {
+    let targets: Vec<&str> = config.targets.iter().map(|target| &*target.subject.name).collect();
+    if context.output.is_json() {
+        context.output.document(&serde_json::json!({
+            "command": arguments.text,
+            "user": arguments.user,
+            "target": arguments.target,
+            "verdict": "not known",
+            "targets": targets,
+        }))?;
+        return Ok(Answer::No);
+    }
+    let name = inert::line(&arguments.target);
+    context
+        .output
+        .line(&format!("not known: no target `{name}` is configured in `{}`", config.file.display()))?;
+    context.output.note(&format!(
+        "there are {}; for one that is not configured yet, say what it is like: --label env=prod, --protocol ssh",
+        targets.iter().map(|target| format!("`{}`", inert::line(target))).collect::<Vec<_>>().join(", ")
+    ));
+    Ok(Answer::No)
 }
 
 /// A policy, and who asks it.
