@@ -19,6 +19,7 @@ use russh::server;
 use tokio::sync::{Notify, watch};
 
 use crate::connect::{self, Grants, TargetSide, Way};
+use crate::flow::Flow;
 use crate::login::Proven;
 use crate::login::certificate::Permits;
 
@@ -48,6 +49,8 @@ pub(crate) struct Open {
     pub(crate) tape: Tape,
     pub(crate) way: Arc<Way>,
     pub(crate) target: Handle<TargetSide>,
+    /// Tells of channels that the target closes.
+    pub(crate) flow: Arc<Flow>,
     pub(crate) grants: Arc<Grants>,
     /// Where relative paths begin on the target, once somebody has asked.
     pub(crate) home: tokio::sync::OnceCell<Option<String>>,
@@ -134,6 +137,8 @@ pub(crate) struct Arrival {
     pub(crate) way: Option<Arc<Way>>,
     pub(crate) client: server::Handle,
     pub(crate) source: SocketAddr,
+    /// How much of what the client sends waits.
+    pub(crate) flow: Arc<Flow>,
     /// What the client calls itself.
     pub(crate) program: String,
 }
@@ -259,7 +264,7 @@ impl Drop for Place {
 
 /// Judges `connect`, then opens the target. The words of a refusal are for the client.
 async fn establish(arrival: Arrival, tell: &watch::Sender<Readiness>) -> Result<Open, String> {
-    let Arrival { gateway, proven, way, client, source, program } = arrival;
+    let Arrival { gateway, proven, way, client, source, flow, program } = arrival;
     let account = proven.principal.id.clone();
     let turned_away = |stage: &str, words: &str| {
         gateway.refused(stage, Some(&account), proven.target.as_deref(), &source.to_string(), words);
@@ -288,7 +293,8 @@ async fn establish(arrival: Arrival, tell: &watch::Sender<Readiness>) -> Result<
         .await
         .map_err(|refusal| format!("{}\n{}", refusal.message, refusal.hint))?;
     let grants = Arc::new(Grants::default());
-    let side = TargetSide::new(way.pins.clone(), Arc::clone(&grants), Some(client));
+    let side = TargetSide::new(way.pins.clone(), Arc::clone(&grants), Some((client, flow)));
+    let flow = side.flow();
     let id = format!("portcullis session {} of {account}", session.id());
     let opened = tokio::select! {
         opened = connect::open(&way, side, &id) => opened,
@@ -310,6 +316,7 @@ async fn establish(arrival: Arrival, tell: &watch::Sender<Readiness>) -> Result<
         gateway,
         way,
         target,
+        flow,
         grants,
         home: tokio::sync::OnceCell::new(),
         traffic: Traffic::new(),

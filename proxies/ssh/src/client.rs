@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::bastion::{Arrival, Bastion};
 use crate::channel;
+use crate::flow::Flow;
 use crate::forward::{self, Tunnel};
 use crate::keys::is_broken;
 use crate::login::{self, Asked, Proven, Refused};
@@ -47,6 +48,7 @@ pub(crate) struct Client {
     claimed: Option<(String, String)>,
     arrived: Option<oneshot::Sender<Arc<Bastion>>>,
     bastion: Option<Arc<Bastion>>,
+    flow: Arc<Flow>,
 }
 
 impl Client {
@@ -59,7 +61,17 @@ impl Client {
     ) -> Self {
         let settings = Arc::clone(settings);
         let arrived = Some(arrived);
-        Self { gateway, settings, source, place, proven: None, claimed: None, arrived, bastion: None }
+        Self {
+            gateway,
+            settings,
+            source,
+            place,
+            proven: None,
+            claimed: None,
+            arrived,
+            bastion: None,
+            flow: Arc::default(),
+        }
     }
 
     fn outcome(&mut self, user: &str, outcome: Result<Proven, Refused>) -> Auth {
@@ -83,7 +95,8 @@ impl Client {
     fn tunnel(&self, channel: Channel<Msg>, tunnel: Tunnel, reply: ChannelOpenHandle) {
         let Some(bastion) = &self.bastion else { return };
         let Some(place) = bastion.enter() else { return };
-        tokio::spawn(forward::outward(Arc::clone(bastion), channel, tunnel, reply, place));
+        let reader = self.flow.open(channel.id());
+        tokio::spawn(forward::outward(Arc::clone(bastion), (channel, reader), tunnel, reply, place));
     }
 }
 
@@ -167,6 +180,7 @@ impl Handler for Client {
             proven,
             way,
             client: session.handle(),
+            flow: Arc::clone(&self.flow),
             source: self.source,
             program: String::from_utf8_lossy(session.remote_sshid()).into_owned(),
         });
@@ -188,8 +202,9 @@ impl Handler for Client {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
+        let reader = self.flow.open(channel.id());
         reply.accept().await;
-        tokio::spawn(channel::carry(Arc::clone(bastion), channel, place));
+        tokio::spawn(channel::carry(Arc::clone(bastion), channel, reader, place));
         Ok(())
     }
 
@@ -243,6 +258,25 @@ impl Handler for Client {
     async fn cancel_streamlocal_forward(&mut self, path: &str, _: &mut Session) -> Answer<bool> {
         let Some(bastion) = &self.bastion else { return Ok(false) };
         Ok(forward::stop_listening_at(bastion, path).await)
+    }
+
+    async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut Session) -> Answer<()> {
+        self.flow.arrived(id, data.len()).await;
+        Ok(())
+    }
+
+    async fn extended_data(&mut self, id: ChannelId, _: u32, data: &[u8], _: &mut Session) -> Answer<()> {
+        self.flow.arrived(id, data.len()).await;
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Answer<()> {
+        self.flow.closed(id);
+        Ok(())
+    }
+
+    fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {
+        self.flow.window()
     }
 
     // The answers "it arrived"; see above.

@@ -8,6 +8,7 @@ use russh::{Channel, ChannelOpenFailure};
 
 use crate::bastion::{Bastion, Open, Place, Readiness};
 use crate::command::{self, Command, Direction};
+use crate::flow::Reader;
 use crate::splice::splice;
 
 /// Where a client's tunnel goes.
@@ -29,7 +30,7 @@ impl Tunnel {
 /// A tunnel that the client opens (`-L`, `-D`, `-W`): judged, a hold waits with the channel unanswered, then carried.
 pub(crate) async fn outward(
     bastion: Arc<Bastion>,
-    channel: Channel<Msg>,
+    (channel, reader): (Channel<Msg>, Reader),
     tunnel: Tunnel,
     reply: ChannelOpenHandle,
     _place: Place,
@@ -50,8 +51,9 @@ pub(crate) async fn outward(
     };
     match opened {
         Ok(target) => {
+            let target_reader = open.flow.open(target.id());
             reply.accept().await;
-            let carried = splice(channel, target);
+            let carried = splice((channel, &reader), (target, &target_reader));
             let (to_client, _) = tokio::select! {
                 carried = carried => carried,
                 _ = open.stop.wait() => return,

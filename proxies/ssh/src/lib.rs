@@ -10,7 +10,8 @@
 //! - `channel`: one session channel: what it starts, judged, held, carried, masked and recorded;
 //! - `command`: what is asked for, in the policy's words; `judge`: the asking;
 //! - [`sftp`]: file transfer, operation by operation, without any I/O;
-//! - `forward`: tunnels in either direction; `splice`: two channels joined;
+//! - `forward`: tunnels in either direction; `splice`: two channels joined; `flow`: how much a peer may send
+//!   ahead of whoever reads it;
 //! - [`probe()`]: what a target is like, before anything is served;
 //! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
 
@@ -20,6 +21,7 @@ mod channel;
 mod client;
 mod command;
 mod connect;
+mod flow;
 mod forward;
 mod home;
 mod judge;

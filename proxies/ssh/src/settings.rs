@@ -17,6 +17,7 @@ use russh::{MethodKind, Preferred, SshId, cipher, kex, mac, server};
 use crate::authority::Authority;
 use crate::connect::host_key::Pins;
 use crate::connect::{Credential, Way};
+use crate::flow::{CLIENT_QUEUE, WINDOW};
 use crate::keys::{self, KeyError};
 
 /// How often a silent client is asked whether it is there, and how many answers may be missing.
@@ -96,6 +97,7 @@ impl Settings {
             keys: vec![host_key],
             window_size,
             maximum_packet_size,
+            channel_buffer_size: CLIENT_QUEUE,
             preferred: algorithms(),
             max_auth_attempts: ATTEMPTS,
             // Sessions that wait for approval are silent for longer than any such limit.
@@ -193,7 +195,7 @@ impl Way {
 
 /// Window and packet size, in bytes. The library's defaults are a fifth as fast on a fast network.
 pub(crate) const fn packets() -> (u32, u32) {
-    (2 << 20, 65_535)
+    (WINDOW, 65_535)
 }
 
 /// Algorithms without known weaknesses, those of OpenSSH 9's defaults; the fastest ciphers first.

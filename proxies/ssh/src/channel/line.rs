@@ -7,6 +7,7 @@ use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 
 use super::End;
+use crate::flow::Reader;
 
 /// The most input that is kept while a channel waits, in bytes.
 const KEPT: usize = 4 << 20;
@@ -20,6 +21,8 @@ pub(crate) struct Line {
     id: ChannelId,
     pub(super) read: ChannelReadHalf,
     pub(super) write: ChannelWriteHalf<Msg>,
+    /// Counts what of the client's input still waits.
+    pub(super) reader: Reader,
     client: Handle,
     pub(super) has_pty: bool,
     /// What came before it could be taken.
@@ -75,10 +78,10 @@ impl Withdrawn {
 }
 
 impl Line {
-    pub(super) fn new(channel: Channel<Msg>, client: Handle) -> Self {
+    pub(super) fn new(channel: Channel<Msg>, reader: Reader, client: Handle) -> Self {
         let id = channel.id();
         let (read, write) = channel.split();
-        Self { id, read, write, client, has_pty: false, kept: VecDeque::new(), bytes: 0 }
+        Self { id, read, write, reader, client, has_pty: false, kept: VecDeque::new(), bytes: 0 }
     }
 
     /// Keeps what the client sends until it takes the wait back. Safe to drop and call again, as `select!` does.
@@ -110,10 +113,16 @@ impl Line {
         }
     }
 
-    /// Whether there was room for it.
+    /// Whether there was room for it. It counts as waiting until it is sent on.
     pub(super) fn keep(&mut self, data: &Bytes) -> bool {
         self.bytes += data.len();
-        self.kept.push_back(Kept::Data(data.clone()));
+        match self.kept.back_mut() {
+            // A window that trickles brings a pair of bytes at a time.
+            Some(Kept::Data(last)) if data.len() < 64 && last.len() < 1024 => {
+                *last = [&last[..], data].concat().into();
+            }
+            _ => self.kept.push_back(Kept::Data(data.clone())),
+        }
         self.bytes <= KEPT && self.kept.len() <= KEPT / 256
     }
 

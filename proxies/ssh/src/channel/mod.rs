@@ -32,6 +32,7 @@ use self::line::{Full, Line, Withdrawn};
 use self::wishes::{Gathered, Wishes};
 use crate::bastion::{Bastion, Open, Place, Readiness};
 use crate::command::{self, Command, Launch, Start};
+use crate::flow::Reader;
 use crate::judge::words;
 use crate::sftp::SUBSYSTEM;
 
@@ -46,8 +47,8 @@ const UNMASKABLE: &str =
     "values in it would have to be masked, which a file transfer can't: read it with a command instead";
 
 /// Carries a channel to its end.
-pub(crate) async fn carry(bastion: Arc<Bastion>, channel: Channel<Msg>, _place: Place) {
-    let mut line = Line::new(channel, bastion.client.clone());
+pub(crate) async fn carry(bastion: Arc<Bastion>, channel: Channel<Msg>, reader: Reader, _place: Place) {
+    let mut line = Line::new(channel, reader, bastion.client.clone());
     match run(&bastion, &mut line).await {
         Ok(()) | Err(End::Gone) => line.close().await,
         Err(End::Told { words, status }) => line.refuse(&words, status).await,

@@ -27,6 +27,7 @@ use super::typed::{self, Notice, Typed};
 use super::wishes::Wishes;
 use crate::bastion::Open;
 use crate::command::Command;
+use crate::flow::Reader;
 use crate::judge::words;
 
 /// After how much silence what is held back is shown, but for the beginnings of finds.
@@ -67,6 +68,7 @@ pub(super) async fn carry(
             open,
             target: &to_target,
             client: &line.write,
+            reader: &line.reader,
             recording: &recording,
             watched: &watched,
         };
@@ -88,6 +90,7 @@ pub(super) async fn carry(
                     Left::Deaf => deaf = true,
                 },
                 end = &mut downward => break end,
+                () = line.reader.closed() => break Ended::ClientGone,
             }
         }
     };
@@ -196,6 +199,7 @@ struct Upward<'a> {
     open: &'a Open,
     target: &'a ChannelWriteHalf<Msg>,
     client: &'a ToClient,
+    reader: &'a Reader,
     recording: &'a Recording,
     watched: &'a Watched,
 }
@@ -215,7 +219,10 @@ impl Upward<'_> {
         if self.open.stop.reached().is_some() {
             return false;
         }
-        self.target.data_bytes(data).await.is_ok()
+        let bytes = data.len();
+        let sent = self.target.data_bytes(data).await.is_ok();
+        self.reader.took(bytes);
+        sent
     }
 
     async fn end(&self) -> bool {

@@ -25,8 +25,8 @@ use crate::judge::words;
 use crate::sftp::wire::reply::Code;
 use crate::sftp::{Ask, Closed, Fatal, Gate, Reply, SUBSYSTEM, Step};
 
-/// How many bytes may wait for a reader before nothing more is taken from the other side.
-const WAITING: usize = 4 << 20;
+/// How many bytes may wait for a reader before what comes from the other side counts as waiting, too.
+const WAITING: usize = 512 << 10;
 
 /// Carries a file transfer to its end.
 pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> {
@@ -47,10 +47,14 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
         under_way: HashMap::new(),
         limited: None,
     };
+    let mut from_client_waiting = 0;
     let mut ended = false;
     for kept in line.take_kept() {
         match kept {
-            Kept::Data(data) => transfer.client_said(&data).await?,
+            Kept::Data(data) => {
+                from_client_waiting += data.len();
+                transfer.client_said(&data).await?;
+            }
             Kept::Eof => ended = true,
             Kept::Resize(_) => {}
         }
@@ -67,9 +71,10 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
             for notice in transfer.notices.drain(..) {
                 line.say(&notice).await?;
             }
-            let is_held = transfer.held.is_some();
-            // While something is held the client may go on to ask: the gate bounds how much of that is kept.
-            let takes_client = !ended && (is_held || to_target.is_low());
+            // What the client sends is taken at once, and counts as waiting until the target is not behind with it.
+            if transfer.held.is_none() && to_target.is_low() {
+                line.reader.took(std::mem::take(&mut from_client_waiting));
+            }
             tokio::select! {
                 biased;
                 reason = open.stop.wait() => break Err(End::failed(reason.to_string())),
@@ -80,9 +85,10 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                         break Err(end);
                     }
                 }
-                message = line.read.wait(), if takes_client => match message {
+                message = line.read.wait(), if !ended => match message {
                     None | Some(ChannelMsg::Close) => break Err(End::Gone),
                     Some(ChannelMsg::Data { data }) => {
+                        from_client_waiting += data.len();
                         if let Err(end) = transfer.client_said(&data).await {
                             break Err(end);
                         }
@@ -106,6 +112,7 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                 },
                 () = to_target.lower() => {}
                 () = to_client.lower() => {}
+                () = line.reader.closed() => break Err(End::Gone),
             }
         }
     };

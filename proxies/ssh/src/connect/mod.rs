@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use self::host_key::{Pins, Stranger};
 pub(crate) use self::target_side::{Grants, TargetSide};
 use crate::authority::Authority;
+use crate::flow::TARGET_QUEUE;
 use crate::login::seconds;
 use crate::settings::{algorithms, packets};
 
@@ -92,6 +93,7 @@ fn client_config(way: &Way) -> client::Config {
     client::Config {
         window_size,
         maximum_packet_size,
+        channel_buffer_size: TARGET_QUEUE,
         preferred,
         keepalive_interval: Some(KEEPALIVE),
         keepalive_max: KEEPALIVES,

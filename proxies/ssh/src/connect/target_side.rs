@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::client::{ChannelOpenHandle, Handler, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
-use russh::{Channel, ChannelOpenFailure, server};
+use russh::{Channel, ChannelId, ChannelOpenFailure, server};
 
 use super::host_key::{Pins, Stranger};
+use crate::flow::Flow;
 use crate::login::seconds;
 use crate::splice::splice;
 
@@ -72,13 +73,19 @@ pub(crate) struct TargetSide {
     pins: Pins,
     found: Found,
     grants: Arc<Grants>,
+    flow: Arc<Flow>,
     /// `None` for a look at the target without a client.
-    client: Option<server::Handle>,
+    client: Option<(server::Handle, Arc<Flow>)>,
 }
 
 impl TargetSide {
-    pub(crate) fn new(pins: Pins, grants: Arc<Grants>, client: Option<server::Handle>) -> Self {
-        Self { pins, found: Found::default(), grants, client }
+    pub(crate) fn new(pins: Pins, grants: Arc<Grants>, client: Option<(server::Handle, Arc<Flow>)>) -> Self {
+        Self { pins, found: Found::default(), grants, flow: Arc::default(), client }
+    }
+
+    /// Tells of channels that the target closes.
+    pub(crate) fn flow(&self) -> Arc<Flow> {
+        Arc::clone(&self.flow)
     }
 
     pub(crate) fn stranger(&self) -> Found {
@@ -112,12 +119,13 @@ impl Handler for TargetSide {
         if !self.grants.lock().ports.contains(&(connected_address.to_owned(), connected_port)) {
             return refuse(reply).await;
         }
-        let Some(client) = self.client.clone() else { return refuse(reply).await };
+        let Some((client, theirs)) = self.client.clone() else { return refuse(reply).await };
+        let flows = (theirs, Arc::clone(&self.flow));
         let (address, origin) = (connected_address.to_owned(), originator_address.to_owned());
         tokio::spawn(async move {
             let opened =
                 client.channel_open_forwarded_tcpip(address, connected_port, origin, originator_port).await;
-            join(opened, channel, reply).await;
+            join(opened, channel, reply, flows).await;
         });
         Ok(())
     }
@@ -132,11 +140,12 @@ impl Handler for TargetSide {
         if !self.grants.lock().sockets.contains(socket_path) {
             return refuse(reply).await;
         }
-        let Some(client) = self.client.clone() else { return refuse(reply).await };
+        let Some((client, theirs)) = self.client.clone() else { return refuse(reply).await };
+        let flows = (theirs, Arc::clone(&self.flow));
         let path = socket_path.to_owned();
         tokio::spawn(async move {
             let opened = client.channel_open_forwarded_streamlocal(path).await;
-            join(opened, channel, reply).await;
+            join(opened, channel, reply, flows).await;
         });
         Ok(())
     }
@@ -150,10 +159,11 @@ impl Handler for TargetSide {
         if !self.grants.lock().agent {
             return refuse(reply).await;
         }
-        let Some(client) = self.client.clone() else { return refuse(reply).await };
+        let Some((client, theirs)) = self.client.clone() else { return refuse(reply).await };
+        let flows = (theirs, Arc::clone(&self.flow));
         tokio::spawn(async move {
             let opened = client.channel_open_agent().await;
-            join(opened, channel, reply).await;
+            join(opened, channel, reply, flows).await;
         });
         Ok(())
     }
@@ -169,12 +179,18 @@ impl Handler for TargetSide {
         if !self.grants.lock().x11 {
             return refuse(reply).await;
         }
-        let Some(client) = self.client.clone() else { return refuse(reply).await };
+        let Some((client, theirs)) = self.client.clone() else { return refuse(reply).await };
+        let flows = (theirs, Arc::clone(&self.flow));
         let origin = originator_address.to_owned();
         tokio::spawn(async move {
             let opened = client.channel_open_x11(origin, originator_port).await;
-            join(opened, channel, reply).await;
+            join(opened, channel, reply, flows).await;
         });
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
+        self.flow.closed(id);
         Ok(())
     }
 
@@ -223,11 +239,13 @@ async fn join(
     opened: Result<Channel<server::Msg>, russh::Error>,
     channel: Channel<Msg>,
     reply: ChannelOpenHandle,
+    flows: (Arc<Flow>, Arc<Flow>),
 ) {
     match opened {
         Ok(to_client) => {
             reply.accept().await;
-            splice(to_client, channel).await;
+            let (client, target) = (flows.0.open(to_client.id()), flows.1.open(channel.id()));
+            splice((to_client, &client), (channel, &target)).await;
         }
         Err(_) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
     }

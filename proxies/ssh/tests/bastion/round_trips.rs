@@ -1,8 +1,9 @@
 //! Files of all sizes there and back, by all the ways there are, byte for byte, recorded and with keys that are renewed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use portcullis_testkit::ssh::Client;
@@ -160,4 +161,56 @@ async fn recorded(house: &House) {
     // git's variable, which is not needed.
     let mut others = judged.iter().filter(|line| !line.starts_with("env GIT_PROTOCOL"));
     assert!(!judged.is_empty() && others.all(|line| line.ends_with("allow")), "{judged:?}");
+}
+
+/// Two sides that each wait for the other to read: the client for its output to be taken, the program for its own.
+#[tokio::test]
+async fn a_client_that_reads_late_gets_everything() {
+    use std::io::Read as _;
+    use std::process::Stdio;
+
+    const BYTES: usize = 40_000_000;
+    let house = House::new().await;
+    let client = house.client("ana");
+    let file = client.directory().join("input");
+    fs::write(&file, vec![b'x'; BYTES]).unwrap();
+    let mut command = client.command("ssh");
+    command.args(["box", "cat"]).stdin(File::open(&file).unwrap()).stdout(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    let mut output = running.stdout.take().unwrap();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut first = [0];
+        output.read_exact(&mut first).unwrap();
+        // Nothing tells that everything stands still: this is how long all windows take to fill, many times over.
+        thread::sleep(Duration::from_secs(2));
+        let mut rest = Vec::new();
+        output.read_to_end(&mut rest).unwrap();
+        rest.len() + 1
+    });
+    let read = tokio::time::timeout(Duration::from_secs(50), read).await;
+    let _ = running.kill();
+    let _ = running.wait();
+    assert_eq!(read.expect("it went on").unwrap(), BYTES);
+}
+
+#[tokio::test]
+async fn a_program_that_reads_no_input_leaves_the_others_of_its_connection_alone() {
+    use std::process::Stdio;
+
+    let house = House::new().await;
+    let client = house.client("ana");
+    let option = format!("ControlPath={}", client.directory().join("mux").display());
+    let master = client.start("ssh", &["-M", "-o", &option, "box", "echo ready; cat"]);
+    master.until("ready").await;
+    let mut command = client.command("ssh");
+    let file = client.directory().join("input");
+    fs::write(&file, vec![b'x'; 40_000_000]).unwrap();
+    command.args(["-o", &option, "box", "sleep 60"]).stdin(File::open(&file).unwrap()).stdout(Stdio::null());
+    let mut deaf = command.spawn().unwrap();
+    for _ in 0..3 {
+        let output = client.ssh(&["-o", &option, "box", "head -c 3000000 /dev/zero | wc -c"]).await.success();
+        assert_eq!(output.text().trim(), "3000000");
+    }
+    let _ = deaf.kill();
+    let _ = deaf.wait();
 }

@@ -40,11 +40,12 @@ fn named(rules: &RuleSet) -> BTreeSet<&str> {
     let mut groups = BTreeSet::new();
     for rule in &rules.rules {
         let scope = &rule.scope;
-        let reviewers = match &rule.effect {
-            Effect::Hold(requirement) => Some(&requirement.reviewers),
-            _ => None,
+        let asked = match &rule.effect {
+            Effect::Hold(requirement) => [&requirement.approve, &requirement.watch],
+            _ => [&None, &None],
         };
-        let all = [&scope.by, &scope.when, &scope.unless].into_iter().flatten().chain(reviewers);
+        let people = asked.into_iter().flatten().map(|quorum| &quorum.of);
+        let all = [&scope.by, &scope.when, &scope.unless].into_iter().flatten().chain(people);
         all.for_each(|expression| collect(expression, &mut groups));
     }
     groups

@@ -1,0 +1,183 @@
+//! How much a peer may send ahead of whoever reads it.
+//!
+//! The SSH library gives a channel's window back as soon as bytes arrive, and stops the loop of the whole connection when a
+//! channel's queue is full; the loop is also what hears that the other side reads again, so two sides that wait for
+//! each other would wait for ever. So on the client's leg the queue is made too long to be filled by a window, and the windows
+//! of a connection are all but closed ([`TRICKLE`]) while one of its channels has too much waiting. A channel whose input
+//! is not read thus slows the input of its own connection down, never stops its loop, and touches no other connection.
+//! The library asks for the size of windows only when bytes arrive, which is why they are never closed altogether.
+//!
+//! On the target's leg the library does not ask. There a channel whose client does not read stops the loop of its own
+//! connection to the target, and with it the output of that connection's other channels, until the client reads again,
+//! which the client's leg goes on to hear.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use russh::ChannelId;
+use tokio::sync::Notify;
+
+/// A channel's window, in bytes.
+pub(crate) const WINDOW: u32 = 2 << 20;
+/// The most messages of a client's that wait in a channel's queue: far more than a window of full packets is.
+pub(crate) const CLIENT_QUEUE: usize = 4096;
+/// The same of a target's: a window of full packets.
+pub(crate) const TARGET_QUEUE: usize = 64;
+/// What is left of windows while something is clogged, in bytes: the least that the library opens again.
+const TRICKLE: u32 = 2;
+/// How long such a message is dwelt on, so that the rest of a window lasts for hours.
+const DWELL: Duration = Duration::from_millis(5);
+/// From how much on a channel is clogged, and below how much it no longer is, in bytes.
+const CLOGGED: usize = WINDOW as usize / 2;
+const CLEAR: usize = WINDOW as usize / 8;
+
+/// One side of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    channels: Mutex<HashMap<ChannelId, Arc<Waiting>>>,
+    clogged: AtomicUsize,
+}
+
+/// What waits in one channel.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+    is_clogged: AtomicBool,
+    is_closed: AtomicBool,
+    closed: Notify,
+}
+
+impl Flow {
+    fn channels(&self) -> MutexGuard<'_, HashMap<ChannelId, Arc<Waiting>>> {
+        // Every change is one call, so a panic elsewhere leaves it whole.
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to count a channel, for as long as what is returned lives.
+    pub(crate) fn open(self: &Arc<Self>, id: ChannelId) -> Reader {
+        let waiting = Arc::<Waiting>::default();
+        self.channels().insert(id, Arc::clone(&waiting));
+        Reader { flow: Arc::clone(self), id, waiting }
+    }
+
+    /// Notes that bytes have arrived; called in the loop of the connection, which it holds up for a moment where the peer
+    /// only trickles.
+    pub(crate) async fn arrived(&self, id: ChannelId, bytes: usize) {
+        if let Some(waiting) = self.channels().get(&id) {
+            let now = waiting.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
+            if now >= CLOGGED && !waiting.is_clogged.swap(true, Ordering::AcqRel) {
+                self.clogged.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        if bytes <= TRICKLE as usize && self.is_clogged() {
+            tokio::time::sleep(DWELL).await;
+        }
+    }
+
+    /// Notes that the peer has closed a channel, which its reader may be too busy to see.
+    pub(crate) fn closed(&self, id: ChannelId) {
+        if let Some(waiting) = self.channels().get(&id) {
+            waiting.is_closed.store(true, Ordering::Release);
+            waiting.closed.notify_waiters();
+        }
+    }
+
+    /// How far windows are opened now, in bytes.
+    pub(crate) fn window(&self) -> u32 {
+        if self.is_clogged() { TRICKLE } else { WINDOW }
+    }
+
+    fn is_clogged(&self) -> bool {
+        self.clogged.load(Ordering::Acquire) > 0
+    }
+}
+
+/// Whoever reads a channel, and says how much of it was taken.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    flow: Arc<Flow>,
+    id: ChannelId,
+    waiting: Arc<Waiting>,
+}
+
+impl Reader {
+    /// Notes that so much of what arrived needs no room here any more.
+    pub(crate) fn took(&self, bytes: usize) {
+        let before = self
+            .waiting
+            .bytes
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| Some(waiting.saturating_sub(bytes)))
+            .unwrap_or_default();
+        if before.saturating_sub(bytes) < CLEAR {
+            self.clear();
+        }
+    }
+
+    /// Resolves when the peer has closed the channel.
+    pub(crate) async fn closed(&self) {
+        loop {
+            let closed = self.waiting.closed.notified();
+            let mut closed = std::pin::pin!(closed);
+            // Enabled before the check, so that a close between check and wait is not missed.
+            closed.as_mut().enable();
+            if self.waiting.is_closed.load(Ordering::Acquire) {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    fn clear(&self) {
+        if self.waiting.is_clogged.swap(false, Ordering::AcqRel) {
+            self.flow.clogged.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.flow.channels().remove(&self.id);
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u32) -> ChannelId {
+        use russh::keys::ssh_encoding::Decode as _;
+        ChannelId::decode(&mut number.to_be_bytes().as_slice()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn windows_close_while_something_waits_and_open_again() {
+        let flow = Arc::<Flow>::default();
+        let (one, other) = (flow.open(id(1)), flow.open(id(2)));
+        assert_eq!(flow.window(), WINDOW);
+        flow.arrived(id(1), CLOGGED - 1).await;
+        flow.arrived(id(2), CLOGGED - 1).await;
+        assert_eq!(flow.window(), WINDOW, "neither has too much");
+        flow.arrived(id(1), 1).await;
+        assert_eq!(flow.window(), TRICKLE);
+        flow.arrived(id(2), 1).await;
+        one.took(CLOGGED - CLEAR);
+        assert_eq!(flow.window(), TRICKLE, "it is not clear yet");
+        one.took(1);
+        drop(other);
+        assert_eq!(flow.window(), WINDOW, "one is clear, the other gone");
+        flow.arrived(id(7), WINDOW as usize).await;
+        assert_eq!(flow.window(), WINDOW, "nobody reads that");
+    }
+
+    #[tokio::test]
+    async fn a_close_is_noticed_before_and_after() {
+        let flow = Arc::<Flow>::default();
+        let reader = flow.open(id(1));
+        let (closed, ()) = tokio::join!(reader.closed(), async { flow.closed(id(1)) });
+        let () = closed;
+        reader.closed().await;
+    }
+}
