@@ -1,4 +1,4 @@
-//! SSH: direct, through an OpenSSH jump host, and through Portcullis with masks and recording on.
+//! SSH: direct, through an OpenSSH jump host, and through Portcullis with recording on, without and with masks.
 //!
 //! Bulk transfers use OpenSSH's own clients; keystrokes, and sessions that only wait, use one client library for all
 //! three ways. Runs are interleaved, way by way, so that a busy machine slows all of them; medians are reported.

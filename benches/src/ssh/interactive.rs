@@ -63,8 +63,12 @@ async fn until(channel: &mut Channel<client::Msg>, wanted: &[u8]) -> Result<(), 
     let mut heard = Vec::new();
     while !heard.windows(wanted.len()).any(|window| window == wanted) {
         match channel.wait().await.ok_or("the channel closed")? {
-            ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => heard.extend_from_slice(&data),
-            ChannelMsg::ExitStatus { exit_status } => return Err(format!("exit {exit_status}: {}", String::from_utf8_lossy(&heard)).into()),
+            ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => {
+                heard.extend_from_slice(&data)
+            }
+            ChannelMsg::ExitStatus { exit_status } => {
+                return Err(format!("exit {exit_status}: {}", String::from_utf8_lossy(&heard)).into());
+            }
             _ => {}
         }
     }

@@ -12,22 +12,24 @@ use std::time::{Duration, Instant};
 use portcullis_testkit::ssh::{Client, Key, Kind, Sshd};
 use tempfile::TempDir;
 
-/// Everything that is allowed, masked by content, and recorded with its output.
+/// Everything that is allowed, and recorded with its output.
 const POLICY: &str = "policy \"bench\"
 default deny
 use \"ssh/basics\"
 allow \"work\" { by group \"eng\"  on ssh  do exec, shell, read, write, append, list, readlink, remove, rename, mkdir, setstat, extended }
-mask \"secrets\" { on ssh  do exec, shell  values credit_card, aws_key, jwt, private_key  with redact }
 record all { on ssh }
 ";
+
+/// What is masked besides, on the last way.
+const MASKS: &str = "mask \"secrets\" { on ssh  do exec, shell  values credit_card, aws_key, jwt, private_key  with redact }\n";
 
 /// The target and the ways there.
 pub struct Ways {
     pub all: Vec<Way>,
-    _target: Sshd,
+    target: Sshd,
     /// The file that is read.
     pub file: PathBuf,
-    gateway: Gateway,
+    gateways: Vec<Gateway>,
     _jump: Sshd,
 }
 
@@ -70,34 +72,43 @@ impl Ways {
             jump.user,
             target.port
         );
-        let by_jump =
-            Hop { port: jump.port, user: jump.user.clone(), key: jump.client_key.private.clone() };
+        let by_jump = Hop { port: jump.port, user: jump.user.clone(), key: jump.client_key.private.clone() };
         let jumped =
             Way { name: "jump host", client: target.client().option(&proxy), hops: vec![by_jump, to_target] };
         let ana = Key::generate(Kind::Ed25519);
-        let (gateway, port, host_key) = Gateway::start(&target, &ana)?;
-        let guarded = Way {
-            name: "portcullis",
-            client: Client::new(port, "ana:box").key(&ana).host_key(&host_key),
-            hops: vec![Hop { port, user: "ana:box".to_owned(), key: ana.private.clone() }],
-        };
-        Ok(Self { all: vec![direct, jumped, guarded], _target: target, file, gateway, _jump: jump })
+        let mut ways = Self { all: vec![direct, jumped], target, file, gateways: Vec::new(), _jump: jump };
+        for (name, masks) in [("portcullis", ""), ("with masks", MASKS)] {
+            let (gateway, port, host_key) = Gateway::start(&ways.target, &ana, masks)?;
+            ways.gateways.push(gateway);
+            ways.all.push(Way {
+                name,
+                client: Client::new(port, "ana:box").key(&ana).host_key(&host_key),
+                hops: vec![Hop { port, user: "ana:box".to_owned(), key: ana.private.clone() }],
+            });
+        }
+        Ok(ways)
     }
 
-    /// The gateway's resident memory, in KiB.
+    /// The last gateway's resident memory, in KiB.
     pub fn memory(&self) -> Result<f64, Box<dyn Error>> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.gateway.process.id()))?;
+        let gateway = self.gateways.last().ok_or("no gateway")?;
+        let status = fs::read_to_string(format!("/proc/{}/status", gateway.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
     /// Fails unless what went through the gateway is in its recordings.
     pub fn was_recorded(&self) -> Result<(), Box<dyn Error>> {
-        let recordings = self.gateway.directory.path().join("state/evidence/recordings");
-        let bytes: u64 =
-            fs::read_dir(recordings)?.flatten().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
-        eprintln!("{bytes} bytes of recordings");
-        if bytes == 0 { Err("nothing was recorded".into()) } else { Ok(()) }
+        for gateway in &self.gateways {
+            let recordings = gateway.directory.path().join("state/evidence/recordings");
+            let files = fs::read_dir(recordings)?.flatten().filter_map(|file| file.metadata().ok());
+            let bytes: u64 = files.map(|file| file.len()).sum();
+            eprintln!("{bytes} bytes of recordings");
+            if bytes == 0 {
+                return Err("nothing was recorded".into());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -124,11 +135,11 @@ fn write_text(file: &Path, megabytes: u32) -> Result<(), Box<dyn Error>> {
 }
 
 impl Gateway {
-    fn start(target: &Sshd, ana: &Key) -> Result<(Self, u16, String), Box<dyn Error>> {
+    fn start(target: &Sshd, ana: &Key, masks: &str) -> Result<(Self, u16, String), Box<dyn Error>> {
         let directory = tempfile::tempdir()?;
         let at = |name: &str| directory.path().join(name);
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        fs::write(at("bench.policy"), POLICY)?;
+        fs::write(at("bench.policy"), format!("{POLICY}{masks}"))?;
         fs::write(at("key"), &target.client_key.private)?;
         fs::set_permissions(at("key"), fs::Permissions::from_mode(0o600))?;
         fs::write(at("ana.pub"), &ana.public)?;
