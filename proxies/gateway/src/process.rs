@@ -83,20 +83,33 @@ pub fn run(config: Config, dry_run: bool, proxies: &[Start]) -> Result<(), RunEr
             ),
             None => None,
         };
-        let serving: Vec<_> = ready.into_iter().map(begin).collect();
-        let stop_accepting = || serving.iter().for_each(tokio::task::JoinHandle::abort);
+        let mut serving = tokio::task::JoinSet::new();
+        ready.into_iter().for_each(|proxy| begin(proxy, &mut serving));
         let reason = loop {
-            match signals.next().await {
+            let wish = tokio::select! {
+                wish = signals.next() => wish,
+                // A proxy serves for ever: one that does not any more leaves a process that looks well and is not.
+                Some(ended) = serving.join_next() => {
+                    let error = match ended {
+                        Ok(Err(error)) => error,
+                        Ok(Ok(())) | Err(_) => io::Error::other("a proxy has stopped serving"),
+                    };
+                    gateway.drain(Duration::ZERO).await;
+                    gateway.close("a proxy has stopped")?;
+                    return Err(error.into());
+                }
+            };
+            match wish {
                 Wish::Reload => gateway.on_hangup(log.as_ref()).await,
                 Wish::Drain => {
-                    stop_accepting();
+                    serving.abort_all();
                     tokio::select! {
                         () = gateway.drain(PATIENCE) => break "SIGTERM",
                         () = second(&mut signals) => break "stopped twice",
                     }
                 }
                 Wish::Stop => {
-                    stop_accepting();
+                    serving.abort_all();
                     gateway.drain(Duration::ZERO).await;
                     break "SIGINT";
                 }
@@ -106,11 +119,11 @@ pub fn run(config: Config, dry_run: bool, proxies: &[Start]) -> Result<(), RunEr
     })
 }
 
-fn begin(proxy: Serving) -> tokio::task::JoinHandle<io::Result<()>> {
+fn begin(proxy: Serving, serving: &mut tokio::task::JoinSet<io::Result<()>>) {
     let addresses: Vec<_> = proxy.addresses.iter().map(ToString::to_string).collect();
     let (addresses, fingerprint) = (addresses.join(", "), proxy.fingerprint);
     tracing::info!(addresses, fingerprint, "guarding {}", proxy.what);
-    tokio::spawn(proxy.run)
+    serving.spawn(proxy.run);
 }
 
 /// Resolves when the operator loses patience.

@@ -18,10 +18,11 @@ use russh::client::Handle;
 use russh::server;
 use tokio::sync::{Notify, watch};
 
-use crate::connect::{self, Grants, TargetSide, Way};
+use crate::connect::{self, Granting, Grants, TargetSide, Way};
 use crate::flow::Flow;
 use crate::login::Proven;
 use crate::login::certificate::Permits;
+use crate::tasks::{self, Tasks};
 
 /// How long channels may take to say goodbye when the session is stopped.
 const GOODBYE: Duration = Duration::from_millis(300);
@@ -54,10 +55,11 @@ pub(crate) struct Open {
     pub(crate) grants: Arc<Grants>,
     /// Where relative paths begin on the target, once somebody has asked.
     pub(crate) home: tokio::sync::OnceCell<Option<String>>,
-    pub(crate) traffic: Traffic,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 /// What has flowed, and when last.
+#[derive(Debug)]
 pub(crate) struct Traffic {
     began: Instant,
     from_client: AtomicU64,
@@ -127,6 +129,8 @@ pub(crate) struct Bastion {
     establishing: tokio::task::JoinHandle<()>,
     channels: AtomicUsize,
     left: Notify,
+    /// Its channels and tunnels.
+    pub(crate) tasks: Arc<Tasks>,
 }
 
 /// What [`Bastion::begin`] is made of.
@@ -150,8 +154,10 @@ impl Bastion {
         let client = arrival.client.clone();
         let force_command = arrival.proven.force_command.clone();
         let permits = arrival.proven.permits;
+        let tasks = Arc::<Tasks>::default();
+        let of_target = Arc::clone(&tasks);
         let establishing = tokio::spawn(async move {
-            let end = match establish(arrival, &tell).await {
+            let end = match establish(arrival, of_target, &tell).await {
                 Ok(open) => Readiness::Ready(Arc::new(open)),
                 Err(words) => Readiness::Refused(words.into()),
             };
@@ -165,6 +171,7 @@ impl Bastion {
             establishing,
             channels: AtomicUsize::new(0),
             left: Notify::new(),
+            tasks,
         })
     }
 
@@ -183,9 +190,12 @@ impl Bastion {
 
     /// A place for one channel more; none if it has too many.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
+        if !self.tasks.has_room() {
+            return None;
+        }
         let before = self.channels.fetch_add(1, Ordering::AcqRel);
         let place = Place(Arc::clone(self));
-        (before < CHANNELS).then_some(place)
+        (before < tasks::MOST).then_some(place)
     }
 
     /// Resolves when the session must end, with the words for the client.
@@ -238,6 +248,8 @@ impl Bastion {
     /// Notes that the connection is over.
     pub(crate) async fn end(&self, reason: &str) {
         self.establishing.abort();
+        // Whoever still waits for a reader that has gone would wait for ever.
+        self.tasks.end();
         let Some(open) = self.open() else { return };
         let closing = Closing {
             reason,
@@ -248,9 +260,6 @@ impl Bastion {
         let _ = open.target.disconnect(russh::Disconnect::ByApplication, "", "").await;
     }
 }
-
-/// The most channels of one connection at a time.
-const CHANNELS: usize = 300;
 
 /// A channel's place, given back when this is dropped.
 pub(crate) struct Place(Arc<Bastion>);
@@ -263,7 +272,11 @@ impl Drop for Place {
 }
 
 /// Judges `connect`, then opens the target. The words of a refusal are for the client.
-async fn establish(arrival: Arrival, tell: &watch::Sender<Readiness>) -> Result<Open, String> {
+async fn establish(
+    arrival: Arrival,
+    tasks: Arc<Tasks>,
+    tell: &watch::Sender<Readiness>,
+) -> Result<Open, String> {
     let Arrival { gateway, proven, way, client, source, flow, program } = arrival;
     let account = proven.principal.id.clone();
     let turned_away = |stage: &str, words: &str| {
@@ -293,7 +306,16 @@ async fn establish(arrival: Arrival, tell: &watch::Sender<Readiness>) -> Result<
         .await
         .map_err(|refusal| format!("{}\n{}", refusal.message, refusal.hint))?;
     let grants = Arc::new(Grants::default());
-    let side = TargetSide::new(way.pins.clone(), Arc::clone(&grants), Some((client, flow)));
+    let traffic = Arc::new(Traffic::new());
+    let granting = Granting {
+        grants: Arc::clone(&grants),
+        gateway: gateway.clone(),
+        client,
+        client_flow: flow,
+        traffic: Arc::clone(&traffic),
+        tasks,
+    };
+    let side = TargetSide::new(way.pins.clone(), Some(granting));
     let flow = side.flow();
     let id = format!("portcullis session {} of {account}", session.id());
     let opened = tokio::select! {
@@ -319,7 +341,7 @@ async fn establish(arrival: Arrival, tell: &watch::Sender<Readiness>) -> Result<
         flow,
         grants,
         home: tokio::sync::OnceCell::new(),
-        traffic: Traffic::new(),
+        traffic,
     })
 }
 

@@ -96,7 +96,7 @@ impl Client {
         let Some(bastion) = &self.bastion else { return };
         let Some(place) = bastion.enter() else { return };
         let reader = self.flow.open(channel.id());
-        tokio::spawn(forward::outward(Arc::clone(bastion), (channel, reader), tunnel, reply, place));
+        bastion.tasks.spawn(forward::outward(Arc::clone(bastion), (channel, reader), tunnel, reply, place));
     }
 }
 
@@ -204,7 +204,7 @@ impl Handler for Client {
         };
         let reader = self.flow.open(channel.id());
         reply.accept().await;
-        tokio::spawn(channel::carry(Arc::clone(bastion), channel, reader, place));
+        bastion.tasks.spawn(channel::carry(Arc::clone(bastion), channel, reader, place));
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl Handler for Client {
 
     async fn tcpip_forward(&mut self, address: &str, port: &mut u32, _: &mut Session) -> Answer<bool> {
         let Some(bastion) = &self.bastion else { return Ok(false) };
-        Ok(match forward::listen(bastion, address, *port).await {
+        Ok(match forward::soon(forward::listen(bastion, address, *port)).await.flatten() {
             Some(listening) => {
                 *port = listening;
                 true
@@ -247,17 +247,17 @@ impl Handler for Client {
 
     async fn cancel_tcpip_forward(&mut self, address: &str, port: u32, _: &mut Session) -> Answer<bool> {
         let Some(bastion) = &self.bastion else { return Ok(false) };
-        Ok(forward::stop_listening(bastion, address, port).await)
+        Ok(forward::soon(forward::stop_listening(bastion, address, port)).await.unwrap_or(false))
     }
 
     async fn streamlocal_forward(&mut self, path: &str, _: &mut Session) -> Answer<bool> {
         let Some(bastion) = &self.bastion else { return Ok(false) };
-        Ok(forward::listen_at(bastion, path).await)
+        Ok(forward::soon(forward::listen_at(bastion, path)).await.unwrap_or(false))
     }
 
     async fn cancel_streamlocal_forward(&mut self, path: &str, _: &mut Session) -> Answer<bool> {
         let Some(bastion) = &self.bastion else { return Ok(false) };
-        Ok(forward::stop_listening_at(bastion, path).await)
+        Ok(forward::soon(forward::stop_listening_at(bastion, path)).await.unwrap_or(false))
     }
 
     async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut Session) -> Answer<()> {

@@ -1,6 +1,8 @@
 //! Tunnels: judged when they are opened, carried as opaque bytes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use portcullis_gateway::enforce::{Outcome, Permit};
 use russh::server::{ChannelOpenHandle, Msg};
@@ -9,7 +11,7 @@ use russh::{Channel, ChannelOpenFailure};
 use crate::bastion::{Bastion, Open, Place, Readiness};
 use crate::command::{self, Command, Direction};
 use crate::flow::Reader;
-use crate::splice::splice;
+use crate::splice::{Meter, splice};
 
 /// Where a client's tunnel goes.
 #[derive(Clone, Debug)]
@@ -38,10 +40,12 @@ pub(crate) async fn outward(
     let Some(open) = ready(&bastion).await else {
         return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
     };
-    let permit = match permitted(&bastion, &open, &tunnel.command()).await {
+    let command = tunnel.command();
+    let permit = match permitted(&bastion, &open, &command).await {
         Some(permit) => permit,
         None => return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
     };
+    let generation = permit.judged().generation();
     let receipt = permit.forward();
     let opened = match tunnel {
         Tunnel::Port { host, port, origin, origin_port } => {
@@ -53,16 +57,37 @@ pub(crate) async fn outward(
         Ok(target) => {
             let target_reader = open.flow.open(target.id());
             reply.accept().await;
-            let carried = splice((channel, &reader), (target, &target_reader));
-            let (to_client, _) = tokio::select! {
-                carried = carried => carried,
-                _ = open.stop.wait() => return,
+            let passed = AtomicU64::new(0);
+            let meter = Meter { traffic: &open.traffic, to_client: &passed };
+            let error = tokio::select! {
+                () = splice((channel, &reader), (target, &target_reader), &meter) => None,
+                _ = open.stop.wait() => Some("stopped"),
+                () = forbidden(&open, &command, generation) => Some("the policy has changed"),
             };
-            receipt.outcome(Outcome { bytes: to_client, ..Outcome::default() });
+            let bytes = passed.load(Ordering::Relaxed);
+            receipt.outcome(Outcome { bytes, error, ..Outcome::default() });
         }
         Err(_) => {
             receipt.outcome(Outcome { error: Some("the target could not open it"), ..Outcome::default() });
             reply.reject(ChannelOpenFailure::ConnectFailed).await;
+        }
+    }
+}
+
+/// Resolves once a policy is in force that would not let this through without asking.
+async fn forbidden(open: &Open, command: &Command, mut generation: u64) {
+    let mut policies = open.gateway.policies().changes();
+    loop {
+        let now = *policies.borrow_and_update();
+        if now != generation {
+            match open.judge_now(command).await {
+                Ok(permit) => permit.forward().outcome(Outcome::default()),
+                Err(_) => return,
+            }
+            generation = now;
+        }
+        if policies.changed().await.is_err() {
+            return;
         }
     }
 }
@@ -86,15 +111,25 @@ async fn permitted(bastion: &Bastion, open: &Open, command: &Command) -> Option<
     }
 }
 
+/// The answer to a global request, or none where it takes too long: it is waited for in the loop of the whole
+/// connection, on which the target's answer may depend.
+pub(crate) async fn soon<T>(answer: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(SOON, answer).await.ok()
+}
+
+/// How long that is.
+const SOON: Duration = Duration::from_secs(3);
+
 /// A port that the target is asked to listen on (`-R`); the port, which the target may choose.
 pub(crate) async fn listen(bastion: &Bastion, address: &str, port: u32) -> Option<u32> {
     let open = at_once(bastion).await?;
     let permit = permitted_now(bastion, &open, &command::tunnel(Direction::Remote, address, port)).await?;
+    let generation = permit.judged().generation();
     let receipt = permit.forward();
     match open.target.tcpip_forward(address, port).await {
         Ok(chosen) => {
             let listening = if port == 0 { chosen } else { port };
-            open.grants.port(address, listening);
+            open.grants.port(address, listening, generation);
             receipt.outcome(Outcome::default());
             Some(listening)
         }
@@ -117,10 +152,11 @@ pub(crate) async fn listen_at(bastion: &Bastion, path: &str) -> bool {
     let Some(permit) = permitted_now(bastion, &open, &command::socket(Direction::Remote, path)).await else {
         return false;
     };
+    let generation = permit.judged().generation();
     let receipt = permit.forward();
     let listening = open.target.streamlocal_forward(path).await.is_ok();
     if listening {
-        open.grants.socket(path);
+        open.grants.socket(path, generation);
     }
     let error = (!listening).then_some("the target refused");
     receipt.outcome(Outcome { error, ..Outcome::default() });

@@ -10,7 +10,8 @@
 //! - `channel`: one session channel: what it starts, judged, held, carried, masked and recorded;
 //! - `command`: what is asked for, in the policy's words; `judge`: the asking;
 //! - [`sftp`]: file transfer, operation by operation, without any I/O;
-//! - `forward`: tunnels in either direction; `splice`: two channels joined; `flow`: how much a peer may send
+//! - `forward`: tunnels in either direction; `splice`: two channels joined; `tasks`: what ends with its connection;
+//!   `flow`: how much a peer may send
 //!   ahead of whoever reads it;
 //! - [`probe()`]: what a target is like, before anything is served;
 //! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
@@ -33,6 +34,7 @@ mod server;
 mod settings;
 pub mod sftp;
 mod splice;
+mod tasks;
 
 pub use probe::{ProbeError, probe};
 pub use serve::{serve, start};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_gateway::config::{Config, TargetConfig};
 
 use crate::authority::Authority;
-use crate::connect::{self, Grants, TargetSide};
+use crate::connect::{self, TargetSide};
 use crate::settings::{self, ServeError};
 
 /// Why a target would not be reached.
@@ -26,7 +26,7 @@ pub enum ProbeError {
 pub async fn probe(config: &Config, target: &Arc<TargetConfig>) -> Result<&'static str, ProbeError> {
     let authority = Authority::of(config).map_err(ServeError::from)?;
     let way = settings::way(config, target, &authority)?;
-    let side = TargetSide::new(way.pins.clone(), Arc::<Grants>::default(), None);
+    let side = TargetSide::new(way.pins.clone(), None);
     let handle = connect::open(&way, side, "portcullis doctor")
         .await
         .map_err(|unready| ProbeError::Unready(unready.to_string()))?;

@@ -80,6 +80,7 @@ impl Server {
         tokio::select! {
             ended = &mut running => {
                 let reason = how(ended);
+                bastion.goodbyes().await;
                 bastion.end(&reason).await;
                 reason
             }

@@ -1,33 +1,53 @@
 //! Two channels of opaque bytes, joined: what a tunnel carries is judged when it is opened.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+
+use crate::bastion::Traffic;
 use crate::flow::Reader;
 
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+/// Where the bytes of a tunnel are counted: what is told of it stands even if it is cut off.
+pub(crate) struct Meter<'a> {
+    /// The connection's.
+    pub(crate) traffic: &'a Traffic,
+    /// What went to the client through this one.
+    pub(crate) to_client: &'a AtomicU64,
+}
 
-/// Carries bytes both ways until both sides have ended or one has closed; says how many went to `left` and to `right`.
-pub(crate) async fn splice<L, R>(left: (Channel<L>, &Reader), right: (Channel<R>, &Reader)) -> (u64, u64)
-where
-    L: From<(russh::ChannelId, ChannelMsg)> + Send + Sync + 'static,
-    R: From<(russh::ChannelId, ChannelMsg)> + Send + Sync + 'static,
+/// Carries bytes both ways until both sides have ended or one has closed.
+pub(crate) async fn splice<C, T>(
+    client: (Channel<C>, &Reader),
+    target: (Channel<T>, &Reader),
+    meter: &Meter<'_>,
+) where
+    C: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
+    T: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
 {
-    let (mut from_left, to_left) = left.0.split();
-    let (mut from_right, to_right) = right.0.split();
-    let (mut leftward, mut rightward) = (0, 0);
+    let (mut from_client, to_client) = client.0.split();
+    let (mut from_target, to_target) = target.0.split();
     {
-        let right_bound = carry((&mut from_left, left.1), &to_right, &mut rightward);
-        let left_bound = carry((&mut from_right, right.1), &to_left, &mut leftward);
-        tokio::pin!(right_bound, left_bound);
+        let up = carry((&mut from_client, client.1), &to_target, |bytes| meter.traffic.count_input(bytes));
+        let down = carry((&mut from_target, target.1), &to_client, |bytes| {
+            meter.to_client.fetch_add(bytes as u64, Ordering::Relaxed);
+            meter.traffic.count_output(bytes);
+        });
         // A side that has sent its last byte may still receive; one that has closed may not.
+        let both = async {
+            tokio::pin!(up, down);
+            tokio::select! {
+                end = &mut up => if end == End::Eof { down.await; },
+                end = &mut down => if end == End::Eof { up.await; },
+            }
+        };
         tokio::select! {
-            () = left.1.closed() => {}
-            () = right.1.closed() => {}
-            end = &mut right_bound => if end == End::Eof { left_bound.await; },
-            end = &mut left_bound => if end == End::Eof { right_bound.await; },
+            () = both => {}
+            () = client.1.closed() => {}
+            () = target.1.closed() => {}
         }
     }
-    let _ = to_left.close().await;
-    let _ = to_right.close().await;
-    (leftward, rightward)
+    let _ = to_client.close().await;
+    let _ = to_target.close().await;
 }
 
 #[derive(PartialEq, Eq)]
@@ -39,16 +59,16 @@ enum End {
 async fn carry<T>(
     (from, reader): (&mut ChannelReadHalf, &Reader),
     to: &ChannelWriteHalf<T>,
-    count: &mut u64,
+    count: impl Fn(usize),
 ) -> End
 where
-    T: From<(russh::ChannelId, ChannelMsg)> + Send + Sync + 'static,
+    T: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
 {
     loop {
         match from.wait().await {
             Some(ChannelMsg::Data { data }) => {
                 let bytes = data.len();
-                *count += bytes as u64;
+                count(bytes);
                 if to.data_bytes(data).await.is_err() {
                     return End::Closed;
                 }

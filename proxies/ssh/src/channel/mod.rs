@@ -133,41 +133,44 @@ async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes
     for (name, value) in wishes.variables {
         match open.judge_now(&command::variable(&name, &value)).await {
             Ok(permit) => {
-                permit.forward().outcome(Default::default());
+                permit.forward().outcome(Outcome::default());
                 granted.variables.push((name, value));
             }
             Err(why) => line.say(&format!("the variable {name} is not set: {why}")).await?,
         }
     }
     if wishes.agent {
-        let judged = match bastion.permits.agent_forwarding {
-            true => open.judge_now(&command::agent()).await,
-            false => Err("the certificate does not permit it".to_owned()),
-        };
-        match judged {
-            Ok(permit) => {
-                permit.forward().outcome(Default::default());
-                open.grants.agent();
+        match grant(open, bastion.permits.agent_forwarding, &command::agent()).await {
+            Ok(generation) => {
+                open.grants.agent(generation);
                 granted.agent = true;
             }
             Err(why) => line.say(&format!("the agent is not forwarded: {why}")).await?,
         }
     }
     if let Some(x11) = wishes.x11 {
-        let judged = match bastion.permits.x11_forwarding {
-            true => open.judge_now(&command::x11()).await,
-            false => Err("the certificate does not permit it".to_owned()),
-        };
-        match judged {
-            Ok(permit) => {
-                permit.forward().outcome(Default::default());
-                open.grants.x11();
+        match grant(open, bastion.permits.x11_forwarding, &command::x11()).await {
+            Ok(generation) => {
+                open.grants.x11(generation);
                 granted.x11 = Some(x11);
             }
             Err(why) => line.say(&format!("X11 is not forwarded: {why}")).await?,
         }
     }
     Ok(granted)
+}
+
+/// Grants something that the target will then open channels of; the generation of the policy that does.
+async fn grant(open: &Open, is_permitted: bool, command: &Command) -> Result<u64, String> {
+    if !is_permitted {
+        let reason = "the certificate does not permit it";
+        let recorded = open.session.lock().await.refused(command.via, reason, Some(command.text.as_bytes()));
+        return Err(recorded.map_or_else(|refusal| words(&refusal), |()| reason.to_owned()));
+    }
+    let permit = open.judge_now(command).await?;
+    let generation = permit.judged().generation();
+    permit.forward().outcome(Outcome::default());
+    Ok(generation)
 }
 
 /// What starting comes to, with relative paths made whole where there are any.

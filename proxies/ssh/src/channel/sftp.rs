@@ -45,20 +45,14 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
         held: None,
         notices: Vec::new(),
         under_way: HashMap::new(),
-        limited: None,
+        limited: Vec::new(),
     };
     let mut from_client_waiting = 0;
     let mut ended = false;
-    for kept in line.take_kept() {
-        match kept {
-            Kept::Data(data) => {
-                from_client_waiting += data.len();
-                transfer.client_said(&data).await?;
-            }
-            Kept::Eof => ended = true,
-            Kept::Resize(_) => {}
-        }
-    }
+    let mut told_end = false;
+    let mut policies = open.gateway.policies().changes();
+    policies.mark_unchanged();
+    let mut kept = line.take_kept();
     let result = {
         let writing = async {
             tokio::select! {
@@ -68,11 +62,31 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
         };
         tokio::pin!(writing);
         loop {
+            let mut is_gone = false;
             for notice in transfer.notices.drain(..) {
-                line.say(&notice).await?;
+                is_gone |= line.say(&notice).await.is_err();
+            }
+            if is_gone {
+                break Err(End::Gone);
+            }
+            match kept.pop_front() {
+                Some(Kept::Data(data)) => {
+                    from_client_waiting += data.len();
+                    if let Err(end) = transfer.client_said(&data).await {
+                        break Err(end);
+                    }
+                    continue;
+                }
+                Some(Kept::Eof) => ended = true,
+                Some(Kept::Resize(_)) | None => {}
+            }
+            // Behind everything that came before it.
+            if ended && !told_end && transfer.held.is_none() && transfer.gate.queued() == 0 {
+                told_end = true;
+                to_target.end();
             }
             // What the client sends is taken at once, and counts as waiting until the target is not behind with it.
-            if transfer.held.is_none() && to_target.is_low() {
+            if transfer.held.is_none() && to_target.is_low() && to_client.is_low() {
                 line.reader.took(std::mem::take(&mut from_client_waiting));
             }
             tokio::select! {
@@ -93,10 +107,7 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                             break Err(end);
                         }
                     }
-                    Some(ChannelMsg::Eof) => {
-                        ended = true;
-                        let _ = target.eof().await;
-                    }
+                    Some(ChannelMsg::Eof) => ended = true,
                     Some(_) => {}
                 },
                 message = from_target.wait(), if to_client.is_low() => match message {
@@ -111,7 +122,17 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                     Some(_) => {}
                 },
                 () = to_target.lower() => {}
-                () = to_client.lower() => {}
+                () = to_client.lower() => {
+                    if let Err(end) = transfer.advance().await {
+                        break Err(end);
+                    }
+                }
+                changed = policies.changed() => {
+                    // What is open was opened under the old one.
+                    if changed.is_err() || transfer.gate.has_open() {
+                        break Err(End::failed("the policy has changed: begin the transfer again"));
+                    }
+                }
                 () = line.reader.closed() => break Err(End::Gone),
             }
         }
@@ -133,8 +154,8 @@ struct Transfer<'a> {
     under_way: HashMap<u64, Operation>,
     /// What the person at the client is to be told.
     notices: Vec<String>,
-    /// The latest admitted operation whose rules count bytes.
-    limited: Option<Receipt>,
+    /// Admitted operations whose rules count bytes, one for each set of such rules: all that is read counts for each.
+    limited: Vec<Receipt>,
 }
 
 /// Something that was admitted.
@@ -152,7 +173,9 @@ impl Transfer<'_> {
 
     /// Everything that can be decided now.
     async fn advance(&mut self) -> Result<(), End> {
-        while let Some(step) = self.gate.step().map_err(fatal)? {
+        // A refusal answers the client at once, so a client that does not read is not looked at further.
+        while self.to_client.is_low() {
+            let Some(step) = self.gate.step().map_err(fatal)? else { break };
             if let Some(reason) = self.open.stop.reached() {
                 return Err(End::failed(reason.to_string()));
             }
@@ -250,16 +273,19 @@ impl Transfer<'_> {
     }
 
     async fn count(&mut self, bytes: u64) -> Result<(), End> {
-        let Some(receipt) = &mut self.limited else { return Ok(()) };
-        let judged = Arc::clone(receipt.judged());
-        let taken = match receipt.take(LimitUnit::Bytes, bytes) {
-            Some(taken) => taken,
-            None => {
-                judged.fetch(LimitUnit::Bytes, bytes).await.map_err(|refusal| End::refused(&refusal))?;
-                receipt.take_fetched(LimitUnit::Bytes, bytes)
-            }
-        };
-        taken.map_err(|refusal| End::refused(&refusal))
+        for receipt in &mut self.limited {
+            let judged = Arc::clone(receipt.judged());
+            let taken = match receipt.take(LimitUnit::Bytes, bytes) {
+                Some(taken) => taken,
+                None => {
+                    let fetched = judged.fetch(LimitUnit::Bytes, bytes).await;
+                    fetched.map_err(|refusal| End::refused(&refusal))?;
+                    receipt.take_fetched(LimitUnit::Bytes, bytes)
+                }
+            };
+            taken.map_err(|refusal| End::refused(&refusal))?;
+        }
+        Ok(())
     }
 
     fn done(&mut self, number: u64, code: Code) {
@@ -267,8 +293,10 @@ impl Transfer<'_> {
         let error = (code != Code::OK).then(|| code.to_string());
         let result = if error.is_none() { FileResult::Done } else { FileResult::Failed };
         self.record(receipt.command(), action.as_ref(), result, error.as_deref(), None);
-        if receipt.judged().counts(LimitUnit::Bytes) {
-            self.limited = Some(receipt);
+        let counts = error.is_none() && receipt.judged().counts(LimitUnit::Bytes);
+        let limits = |receipt: &Receipt| receipt.judged().obligations().limits.clone();
+        if counts && !self.limited.iter().any(|other| limits(other) == limits(&receipt)) {
+            self.limited.push(receipt);
         } else {
             receipt.outcome(Outcome { error: error.as_deref(), ..Outcome::default() });
         }
@@ -324,7 +352,7 @@ impl Transfer<'_> {
         if let Some((held, _)) = self.held.take() {
             held.withdraw("client gone").await;
         }
-        if let Some(receipt) = self.limited.take() {
+        for receipt in self.limited {
             receipt.outcome(Outcome::default());
         }
     }
@@ -334,16 +362,23 @@ fn fatal(fatal: Fatal) -> End {
     End::failed(fatal.to_string())
 }
 
+/// What goes to one side.
+enum Parcel {
+    Packet(Bytes),
+    /// The end of what is sent.
+    End,
+}
+
 /// Packets on their way to one side.
 #[derive(Clone)]
 struct Outbox {
-    queue: mpsc::UnboundedSender<Bytes>,
+    queue: mpsc::UnboundedSender<Parcel>,
     waiting: Arc<AtomicUsize>,
     lowered: Arc<Notify>,
 }
 
 /// The other end of it.
-struct Queue(mpsc::UnboundedReceiver<Bytes>);
+struct Queue(mpsc::UnboundedReceiver<Parcel>);
 
 impl Outbox {
     fn new() -> (Self, Queue) {
@@ -353,7 +388,12 @@ impl Outbox {
 
     fn push(&self, packet: Bytes) {
         self.waiting.fetch_add(packet.len(), Ordering::Relaxed);
-        let _ = self.queue.send(packet);
+        let _ = self.queue.send(Parcel::Packet(packet));
+    }
+
+    /// Nothing comes after what was pushed so far.
+    fn end(&self) {
+        let _ = self.queue.send(Parcel::End);
     }
 
     /// Whether more may be taken from the other side.
@@ -376,7 +416,11 @@ impl Queue {
     where
         T: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
     {
-        while let Some(packet) = self.0.recv().await {
+        while let Some(parcel) = self.0.recv().await {
+            let Parcel::Packet(packet) = parcel else {
+                let _ = to.eof().await;
+                continue;
+            };
             let bytes = packet.len();
             if to.data_bytes(packet).await.is_err() {
                 return;

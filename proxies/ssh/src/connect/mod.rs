@@ -15,7 +15,7 @@ use russh::keys::{Algorithm, PrivateKey, PrivateKeyWithHashAlg};
 use tokio::net::TcpStream;
 
 use self::host_key::{Pins, Stranger};
-pub(crate) use self::target_side::{Grants, TargetSide};
+pub(crate) use self::target_side::{Granting, Grants, TargetSide};
 use crate::authority::Authority;
 use crate::flow::TARGET_QUEUE;
 use crate::login::seconds;

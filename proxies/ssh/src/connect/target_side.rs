@@ -1,28 +1,32 @@
 //! What a target may begin by itself: channels that a grant has announced, and nothing else.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use portcullis_gateway::enforce::Gateway;
 use russh::client::{ChannelOpenHandle, Handler, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelId, ChannelOpenFailure, server};
 
 use super::host_key::{Pins, Stranger};
+use crate::bastion::Traffic;
 use crate::flow::Flow;
 use crate::login::seconds;
-use crate::splice::splice;
+use crate::splice::{Meter, splice};
+use crate::tasks::Tasks;
 
-/// What was granted in a session, of which the target then opens channels.
+/// What was granted in a session, of which the target then opens channels; each under a generation of the policy.
 #[derive(Debug, Default)]
 pub(crate) struct Grants(Mutex<Granted>);
 
 #[derive(Debug, Default)]
 struct Granted {
-    agent: bool,
-    x11: bool,
+    agent: Option<u64>,
+    x11: Option<u64>,
     /// Addresses and ports that the target listens on for the client.
-    ports: HashSet<(String, u32)>,
-    sockets: HashSet<String>,
+    ports: HashMap<(String, u32), u64>,
+    sockets: HashMap<String, u64>,
 }
 
 impl Grants {
@@ -31,30 +35,30 @@ impl Grants {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn agent(&self) {
-        self.lock().agent = true;
+    pub(crate) fn agent(&self, generation: u64) {
+        self.lock().agent = Some(generation);
     }
 
-    pub(crate) fn x11(&self) {
-        self.lock().x11 = true;
+    pub(crate) fn x11(&self, generation: u64) {
+        self.lock().x11 = Some(generation);
     }
 
-    pub(crate) fn port(&self, address: &str, port: u32) {
-        self.lock().ports.insert((address.to_owned(), port));
+    pub(crate) fn port(&self, address: &str, port: u32, generation: u64) {
+        self.lock().ports.insert((address.to_owned(), port), generation);
     }
 
     /// Whether it was granted.
     pub(crate) fn take_port(&self, address: &str, port: u32) -> bool {
-        self.lock().ports.remove(&(address.to_owned(), port))
+        self.lock().ports.remove(&(address.to_owned(), port)).is_some()
     }
 
-    pub(crate) fn socket(&self, path: &str) {
-        self.lock().sockets.insert(path.to_owned());
+    pub(crate) fn socket(&self, path: &str, generation: u64) {
+        self.lock().sockets.insert(path.to_owned(), generation);
     }
 
     /// Whether it was granted.
     pub(crate) fn take_socket(&self, path: &str) -> bool {
-        self.lock().sockets.remove(path)
+        self.lock().sockets.remove(path).is_some()
     }
 }
 
@@ -72,15 +76,61 @@ impl Found {
 pub(crate) struct TargetSide {
     pins: Pins,
     found: Found,
-    grants: Arc<Grants>,
     flow: Arc<Flow>,
     /// `None` for a look at the target without a client.
-    client: Option<(server::Handle, Arc<Flow>)>,
+    granting: Option<Granting>,
+}
+
+/// What channels that the target opens go by.
+#[derive(Clone)]
+pub(crate) struct Granting {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) gateway: Gateway,
+    pub(crate) client: server::Handle,
+    pub(crate) client_flow: Arc<Flow>,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) tasks: Arc<Tasks>,
 }
 
 impl TargetSide {
-    pub(crate) fn new(pins: Pins, grants: Arc<Grants>, client: Option<(server::Handle, Arc<Flow>)>) -> Self {
-        Self { pins, found: Found::default(), grants, flow: Arc::default(), client }
+    pub(crate) fn new(pins: Pins, granting: Option<Granting>) -> Self {
+        Self { pins, found: Found::default(), flow: Arc::default(), granting }
+    }
+
+    /// What a channel goes by, if it was granted under the policy in force and there is room for it.
+    fn granted(&self, was: impl FnOnce(&Granted) -> Option<u64>) -> Option<Granting> {
+        let granting = self.granting.as_ref()?;
+        let generation = was(&granting.grants.lock())?;
+        let stands = generation == granting.gateway.policies().generation();
+        (stands && granting.tasks.has_room()).then(|| granting.clone())
+    }
+
+    /// Joins the target's channel to the one that `opened` is to the client.
+    fn join(
+        &self,
+        granting: Granting,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        opened: impl Future<Output = Result<Channel<server::Msg>, russh::Error>> + Send + 'static,
+    ) {
+        let flow = Arc::clone(&self.flow);
+        let tasks = Arc::clone(&granting.tasks);
+        tasks.spawn(async move {
+            let Ok(to_client) = opened.await else {
+                return reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            };
+            let (client, target) = (granting.client_flow.open(to_client.id()), flow.open(channel.id()));
+            let mut policies = granting.gateway.policies().changes();
+            policies.mark_unchanged();
+            reply.accept().await;
+            let passed = AtomicU64::new(0);
+            let meter = Meter { traffic: &granting.traffic, to_client: &passed };
+            tokio::select! {
+                () = splice((to_client, &client), (channel, &target), &meter) => {}
+                // What was granted under another policy has to be asked for again.
+                _ = policies.changed() => {}
+            }
+        });
     }
 
     /// Tells of channels that the target closes.
@@ -116,17 +166,15 @@ impl Handler for TargetSide {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        if !self.grants.lock().ports.contains(&(connected_address.to_owned(), connected_port)) {
-            return refuse(reply).await;
-        }
-        let Some((client, theirs)) = self.client.clone() else { return refuse(reply).await };
-        let flows = (theirs, Arc::clone(&self.flow));
-        let (address, origin) = (connected_address.to_owned(), originator_address.to_owned());
-        tokio::spawn(async move {
-            let opened =
-                client.channel_open_forwarded_tcpip(address, connected_port, origin, originator_port).await;
-            join(opened, channel, reply, flows).await;
-        });
+        let granted = self
+            .granted(|granted| granted.ports.get(&(connected_address.to_owned(), connected_port)).copied());
+        let Some(granting) = granted else { return refuse(reply).await };
+        let (client, address) = (granting.client.clone(), connected_address.to_owned());
+        let origin = originator_address.to_owned();
+        let opened = async move {
+            client.channel_open_forwarded_tcpip(address, connected_port, origin, originator_port).await
+        };
+        self.join(granting, channel, reply, opened);
         Ok(())
     }
 
@@ -137,16 +185,11 @@ impl Handler for TargetSide {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        if !self.grants.lock().sockets.contains(socket_path) {
-            return refuse(reply).await;
-        }
-        let Some((client, theirs)) = self.client.clone() else { return refuse(reply).await };
-        let flows = (theirs, Arc::clone(&self.flow));
-        let path = socket_path.to_owned();
-        tokio::spawn(async move {
-            let opened = client.channel_open_forwarded_streamlocal(path).await;
-            join(opened, channel, reply, flows).await;
-        });
+        let granted = self.granted(|granted| granted.sockets.get(socket_path).copied());
+        let Some(granting) = granted else { return refuse(reply).await };
+        let (client, path) = (granting.client.clone(), socket_path.to_owned());
+        let opened = async move { client.channel_open_forwarded_streamlocal(path).await };
+        self.join(granting, channel, reply, opened);
         Ok(())
     }
 
@@ -156,15 +199,11 @@ impl Handler for TargetSide {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        if !self.grants.lock().agent {
-            return refuse(reply).await;
-        }
-        let Some((client, theirs)) = self.client.clone() else { return refuse(reply).await };
-        let flows = (theirs, Arc::clone(&self.flow));
-        tokio::spawn(async move {
-            let opened = client.channel_open_agent().await;
-            join(opened, channel, reply, flows).await;
-        });
+        let granted = self.granted(|granted| granted.agent);
+        let Some(granting) = granted else { return refuse(reply).await };
+        let client = granting.client.clone();
+        let opened = async move { client.channel_open_agent().await };
+        self.join(granting, channel, reply, opened);
         Ok(())
     }
 
@@ -176,16 +215,11 @@ impl Handler for TargetSide {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        if !self.grants.lock().x11 {
-            return refuse(reply).await;
-        }
-        let Some((client, theirs)) = self.client.clone() else { return refuse(reply).await };
-        let flows = (theirs, Arc::clone(&self.flow));
-        let origin = originator_address.to_owned();
-        tokio::spawn(async move {
-            let opened = client.channel_open_x11(origin, originator_port).await;
-            join(opened, channel, reply, flows).await;
-        });
+        let granted = self.granted(|granted| granted.x11);
+        let Some(granting) = granted else { return refuse(reply).await };
+        let (client, origin) = (granting.client.clone(), originator_address.to_owned());
+        let opened = async move { client.channel_open_x11(origin, originator_port).await };
+        self.join(granting, channel, reply, opened);
         Ok(())
     }
 
@@ -232,21 +266,4 @@ impl Handler for TargetSide {
 async fn refuse(reply: ChannelOpenHandle) -> Result<(), russh::Error> {
     reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
     Ok(())
-}
-
-/// Joins the target's channel to the one that was opened to the client.
-async fn join(
-    opened: Result<Channel<server::Msg>, russh::Error>,
-    channel: Channel<Msg>,
-    reply: ChannelOpenHandle,
-    flows: (Arc<Flow>, Arc<Flow>),
-) {
-    match opened {
-        Ok(to_client) => {
-            reply.accept().await;
-            let (client, target) = (flows.0.open(to_client.id()), flows.1.open(channel.id()));
-            splice((to_client, &client), (channel, &target)).await;
-        }
-        Err(_) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
-    }
 }

@@ -260,6 +260,12 @@ impl Gate {
         }
     }
 
+    /// Whether a file or directory is open.
+    #[must_use]
+    pub fn has_open(&self) -> bool {
+        self.handles.len() > 0
+    }
+
     /// Ends the session: what was still open.
     #[must_use]
     pub fn end(&mut self) -> Vec<Closed> {

@@ -21,6 +21,7 @@ mod raw;
 mod round_trips;
 mod scripted;
 mod shells;
+mod stops;
 mod tunnels;
 mod typed;
 mod watch;

@@ -326,6 +326,11 @@ async fn leave_to_go_on_ends_with_what_it_rests_on() {
     assert!(session.resume(prepared.judged()).expect("alive").is_none(), "preparing is no leave to run");
     assert!(other.resume(&judged).expect("alive").is_none(), "another session's");
     house.gateway.policies().replace(policy(POLICY));
+    assert!(session.resume(&judged).expect("alive").is_some(), "the same policy changes nothing");
+    house
+        .gateway
+        .policies()
+        .replace(policy(&format!("{POLICY}\ndeny \"more\" {{ on postgres  do listen }}\n")));
     assert!(session.resume(&judged).expect("alive").is_none(), "another policy's");
     session.stop().throw(StopReason::Draining);
     assert!(session.resume(&judged).is_err());
