@@ -25,11 +25,11 @@ Keys while a terminal plays:
 
 Examples:
   portcullis replay                                        what sessions there are
-  portcullis replay 5f1d9a --speed 4 --max-pause 2         play one quickly
-  portcullis replay 5f1d9a --search 'rm -rf'               when was that shown?
-  portcullis replay 5f1d9a --from 12:30                    play from there
-  portcullis replay 5f1d9a --events                        commands, files and terminals as a list
-  portcullis replay 5f1d9a --export asciicast-v3 -o a.cast  for asciinema and its web player";
+  portcullis replay 5f1d9a0b3c2e4d61 --speed 4 --max-pause 2         play one quickly
+  portcullis replay 5f1d9a0b3c2e4d61 --search 'rm -rf'               when was that shown?
+  portcullis replay 5f1d9a0b3c2e4d61 --from 12:30                    play from there
+  portcullis replay 5f1d9a0b3c2e4d61 --events                        commands, files and terminals as a list
+  portcullis replay 5f1d9a0b3c2e4d61 --export asciicast-v3 -o a.cast  for asciinema and its web player";
 
 /// Stands in front of your databases and hosts; judges, holds, masks and records every command.
 #[derive(Debug, Parser)]

@@ -37,8 +37,27 @@ pub(crate) enum Readiness {
     /// It waits for approval; the words are for the client.
     Held(Arc<str>),
     Ready(Arc<Open>),
-    /// Why it goes no further, in words for the client.
-    Refused(Arc<str>),
+    /// It goes no further.
+    Refused(Turned),
+}
+
+/// Why a connection goes no further.
+#[derive(Clone)]
+pub(crate) struct Turned {
+    /// For the client.
+    pub(crate) words: Arc<str>,
+    /// Whether somebody decided so, rather than something having failed.
+    pub(crate) is_decided: bool,
+}
+
+impl Turned {
+    fn refused(words: String) -> Self {
+        Self { words: words.into(), is_decided: true }
+    }
+
+    fn failed(words: String) -> Self {
+        Self { words: words.into(), is_decided: false }
+    }
 }
 
 /// A session whose target is open.
@@ -121,6 +140,9 @@ impl Drop for Holding<'_> {
 
 /// One client's connection, once it has logged in.
 pub(crate) struct Bastion {
+    /// Who, and what they asked for: for the log.
+    pub(crate) account: Box<str>,
+    pub(crate) target: Box<str>,
     pub(crate) client: server::Handle,
     pub(crate) force_command: Option<String>,
     pub(crate) permits: Permits,
@@ -154,16 +176,20 @@ impl Bastion {
         let client = arrival.client.clone();
         let force_command = arrival.proven.force_command.clone();
         let permits = arrival.proven.permits;
+        let account = arrival.proven.principal.id.clone();
+        let target = arrival.proven.target.clone().unwrap_or_default().into();
         let tasks = Arc::<Tasks>::default();
         let of_target = Arc::clone(&tasks);
         let establishing = tokio::spawn(async move {
             let end = match establish(arrival, of_target, &tell).await {
                 Ok(open) => Readiness::Ready(Arc::new(open)),
-                Err(words) => Readiness::Refused(words.into()),
+                Err(turned) => Readiness::Refused(turned),
             };
             let _ = tell.send(end);
         });
         Arc::new(Self {
+            account,
+            target,
             client,
             force_command,
             permits,
@@ -205,10 +231,10 @@ impl Bastion {
             let now = readiness.borrow_and_update().clone();
             match now {
                 Readiness::Ready(open) => break open,
-                Readiness::Refused(words) => {
+                Readiness::Refused(turned) => {
                     // Its channels say so, and the client leaves when it has read that. Or is shown the door.
                     tokio::time::sleep(LEAVE).await;
-                    return (words.to_string(), "refused");
+                    return (turned.words.to_string(), "refused");
                 }
                 Readiness::Connecting | Readiness::Held(_) => {}
             }
@@ -276,7 +302,7 @@ async fn establish(
     arrival: Arrival,
     tasks: Arc<Tasks>,
     tell: &watch::Sender<Readiness>,
-) -> Result<Open, String> {
+) -> Result<Open, Turned> {
     let Arrival { gateway, proven, way, client, source, flow, program } = arrival;
     let account = proven.principal.id.clone();
     let turned_away = |stage: &str, words: &str| {
@@ -288,7 +314,7 @@ async fn establish(
             None => "no target was named: connect as USER:TARGET, such as `ssh ana:web-1@gateway`".to_owned(),
         };
         turned_away("target", &words);
-        return Err(words);
+        return Err(Turned::refused(words));
     };
     let opening = Opening {
         principal: proven.principal.clone(),
@@ -304,7 +330,7 @@ async fn establish(
     let mut session = gateway
         .open_session(opening, &mut notify)
         .await
-        .map_err(|refusal| format!("{}\n{}", refusal.message, refusal.hint))?;
+        .map_err(|refusal| Turned::refused(format!("{}\n{}", refusal.message, refusal.hint)))?;
     let grants = Arc::new(Grants::default());
     let traffic = Arc::new(Traffic::new());
     let granting = Granting {
@@ -320,7 +346,7 @@ async fn establish(
     let id = format!("portcullis session {} of {account}", session.id());
     let opened = tokio::select! {
         opened = connect::open(&way, side, &id) => opened,
-        reason = session.stop().wait() => return Err(reason.to_string()),
+        reason = session.stop().wait() => return Err(Turned::failed(reason.to_string())),
     };
     let target = match opened {
         Ok(target) => target,
@@ -328,7 +354,7 @@ async fn establish(
             let words = format!("the target `{}` is not ready: {unready}", way.config.subject.name);
             tracing::warn!(target = &*way.config.subject.name, reason = %unready, "a target was not ready");
             session.ended(Closing { reason: &words, bytes_in: 0, bytes_out: 0 });
-            return Err(words);
+            return Err(Turned::failed(words));
         }
     };
     Ok(Open {

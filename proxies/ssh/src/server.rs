@@ -41,7 +41,7 @@ impl Connections for Server {
         let reason = self.session(stream, client, arrival, &settings).await;
         // Whatever the library still has to write, nothing leaves from here on.
         let _ = sever.shutdown(Shutdown::Both);
-        tracing::info!(%source, reason, "an SSH connection ended");
+        tracing::debug!(%source, reason, "an SSH connection ended");
     }
 }
 
@@ -77,7 +77,8 @@ impl Server {
                 Err(_) => return "it did not log in in time".to_owned(),
             },
         };
-        tokio::select! {
+        tracing::info!(user = &*bastion.account, target = &*bastion.target, "logged in by SSH");
+        let end = tokio::select! {
             ended = &mut running => {
                 let reason = how(ended);
                 bastion.goodbyes().await;
@@ -94,7 +95,14 @@ impl Server {
                 let _ = tokio::time::timeout(LEAVE, farewell).await;
                 words
             }
-        }
+        };
+        tracing::info!(
+            user = &*bastion.account,
+            target = &*bastion.target,
+            reason = end,
+            "an SSH session ended"
+        );
+        end
     }
 }
 

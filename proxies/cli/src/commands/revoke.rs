@@ -15,7 +15,9 @@ pub(super) fn run(context: &Context, arguments: &args::Revoke) -> Outcome {
     }
     // First the door, then the house: nobody slips back in between.
     let closed = match &arguments.user {
-        Some(name) => Some((name, user::set_disabled(context, name, true)?)),
+        // Somebody who was removed may still have sessions.
+        Some(name) if user::exists(context, name)? => Some((name, user::set_disabled(context, name, true)?)),
+        Some(_) => None,
         None => None,
     };
     let order = Revoke {
@@ -35,7 +37,7 @@ pub(super) fn run(context: &Context, arguments: &args::Revoke) -> Outcome {
     if context.output.is_json() {
         context.output.document(&revoked)?;
     } else {
-        say(context, arguments, &revoked)?;
+        say(context, arguments, &revoked, closed.is_some())?;
     }
     Ok(Answer::Yes)
 }
@@ -44,6 +46,7 @@ fn say(
     context: &Context,
     arguments: &args::Revoke,
     revoked: &Revoked,
+    is_local: bool,
 ) -> Result<(), crate::failure::Failure> {
     for session in &revoked.sessions {
         context.output.line(&format!("revoked session {}", inert::line(session)))?;
@@ -51,9 +54,11 @@ fn say(
     if let Some(name) = &arguments.user {
         let name = inert::line(name);
         let ended = count(revoked.sessions.len(), "session");
-        context
-            .output
-            .line(&format!("{name} is locked out, {ended} ended; `--restore {name}` lets them in again"))?;
+        context.output.line(&if is_local {
+            format!("{name} is locked out, {ended} ended; `--restore {name}` lets them in again")
+        } else {
+            format!("{ended} ended; there is no local user {name}")
+        })?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use policy_core::PrincipalKind;
 use portcullis_evidence::inert;
 use portcullis_gateway::identity::Verifier;
 use portcullis_gateway::start::open_store;
-use portcullis_gateway::store::{Sqlite, Store as _, User};
+use portcullis_gateway::store::{Revocation, RevocationSubject, Sqlite, Store as _, User};
 use serde_json::{Value, json};
 
 use super::user_key;
@@ -130,19 +130,31 @@ fn list(context: &Context) -> Outcome {
 }
 
 fn remove(context: &Context, name: &str) -> Outcome {
-    if !store(context)?.remove_user(name).map_err(Failure::io)? {
+    let mut store = store(context)?;
+    if !store.remove_user(name).map_err(Failure::io)? {
         return Err(no_such_user(name));
     }
+    // Gateways look for these, wherever they run: who is gone keeps nothing open, and nothing waiting.
+    let at =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_millis();
+    let revocation = Revocation {
+        subject: RevocationSubject::User(name.to_owned()),
+        by: "the operator".to_owned(),
+        reason: "the account was removed".to_owned(),
+        at: i64::try_from(at).unwrap_or(i64::MAX),
+    };
+    store.revoke(&revocation).map_err(Failure::io)?;
     if context.output.is_json() {
         context.output.document(&json!({ "removed": name }))?;
     } else {
-        context.output.line(&format!("removed {}", inert::line(name)))?;
-        context.output.note(&format!(
-            "sessions that are open stay open: `portcullis revoke --user {}` ends them",
-            inert::line(name)
-        ));
+        context.output.line(&format!("removed {}; sessions that were open end", inert::line(name)))?;
     }
     Ok(Answer::Yes)
+}
+
+/// Whether there is a local user of this name.
+pub(super) fn exists(context: &Context, name: &str) -> Result<bool, Failure> {
+    Ok(store(context)?.user(name).map_err(Failure::io)?.is_some())
 }
 
 /// Lets a user log in, or no longer. `false` if nothing had to change.

@@ -35,10 +35,12 @@ pub(super) fn run(context: &Context, arguments: &Watch) -> Outcome {
     }
     let keys = Keys::listen(output)?;
     let mut keys = keys.as_ref().map(|keys| keys.pressed());
-    let mut screen = Screen { output, at_start: true };
+    let drawing = (!output.is_json() && io::stdout().is_terminal()).then(inert::Screen::default);
+    let mut screen = Screen { output, at_start: true, drawing };
     let told = gateway::ask(context, user, async |client| {
         Ok(follow(client, session, reason, &mut screen, keys.as_mut()).await)
     })?;
+    screen.leave()?;
     told.map(|()| Answer::Yes).map_err(|failed| match failed {
         Failed::Client(error) => gateway::refused(&error),
         Failed::Output(failure) => failure,
@@ -84,6 +86,8 @@ struct Screen {
     output: Output,
     /// Whether the next thing begins on a line of its own.
     at_start: bool,
+    /// On a terminal, what may be drawn there.
+    drawing: Option<inert::Screen>,
 }
 
 impl Screen {
@@ -163,11 +167,28 @@ impl Screen {
 
     /// What a program wrote: its lines, and nothing that acts.
     fn content(&mut self, text: &str, is_error: bool) -> Result<(), Failure> {
+        self.at_start = text.ends_with('\n');
+        if let Some(drawing) = &mut self.drawing {
+            // As the one who is watched sees it, but for whatever would do more than draw.
+            let mut drawn = String::new();
+            drawing.push(text, &mut drawn);
+            return self.output.raw(drawn.as_bytes());
+        }
         let text = text.replace("\r\n", "\n");
         let shown = inert::lines(&text).to_string();
         let shown = if is_error { self.output.tone(Tone::Caution, &shown) } else { shown };
-        self.at_start = text.ends_with('\n');
         self.output.raw(shown.as_bytes())
+    }
+
+    /// Gives the terminal back as it was.
+    fn leave(&mut self) -> Result<(), Failure> {
+        if let Some(drawing) = &self.drawing {
+            self.output.raw(drawing.reset().as_bytes())?;
+            if !self.at_start {
+                self.output.line("")?;
+            }
+        }
+        Ok(())
     }
 
     /// What the gateway says, on a line of its own.

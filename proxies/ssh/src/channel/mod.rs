@@ -112,7 +112,10 @@ async fn ready(bastion: &Bastion, line: &mut Line) -> Result<Arc<Open>, End> {
         let now = readiness.borrow_and_update().clone();
         match now {
             Readiness::Ready(open) => return Ok(open),
-            Readiness::Refused(words) => return Err(End::Told { words: words.to_string(), status: REFUSED }),
+            Readiness::Refused(turned) => {
+                let status = if turned.is_decided { REFUSED } else { FAILED };
+                return Err(End::Told { words: turned.words.to_string(), status });
+            }
             Readiness::Held(notice) if !told => {
                 told = true;
                 line.say(&notice).await?;

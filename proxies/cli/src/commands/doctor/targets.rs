@@ -63,6 +63,9 @@ async fn examine_ssh(config: &Config, findings: &mut Vec<Finding>) {
                     Finding::bad(&about, format!("at `{host}`, port {port}: {}", inert::line(&words)))
                         .why("sessions with this target will fail like that")
                         .mend(match &target.credential {
+                            _ if words.contains("host key") => format!(
+                                "compare `ssh-keyscan -p {port} {host}` with /etc/ssh/*.pub on the target itself; only if they agree, put that line into `host_keys`"
+                            ),
                             Some(_) => format!("try `ssh -p {port} {user}@{host}` with the same key from this machine; the target's log says more"),
                             None => format!(
                                 "have the target trust the gateway's authority: `TrustedUserCAKeys` in its sshd_config, with the line of `{}`",
