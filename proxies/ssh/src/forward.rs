@@ -59,11 +59,13 @@ pub(crate) async fn outward(
             reply.accept().await;
             let passed = AtomicU64::new(0);
             let meter = Meter { traffic: &open.traffic, to_client: &passed };
-            let error = tokio::select! {
-                () = splice((channel, &reader), (target, &target_reader), &meter) => None,
-                _ = open.stop.wait() => Some("stopped"),
-                () = forbidden(&open, &command, generation) => Some("the policy has changed"),
+            let until = async {
+                tokio::select! {
+                    _ = open.stop.wait() => "stopped",
+                    () = forbidden(&open, &command, generation) => "the policy has changed",
+                }
             };
+            let error = splice((channel, &reader), (target, &target_reader), &meter, until).await;
             let bytes = passed.load(Ordering::Relaxed);
             receipt.outcome(Outcome { bytes, error, ..Outcome::default() });
         }

@@ -15,18 +15,21 @@ pub(crate) struct Meter<'a> {
     pub(crate) to_client: &'a AtomicU64,
 }
 
-/// Carries bytes both ways until both sides have ended or one has closed.
-pub(crate) async fn splice<C, T>(
+/// Carries bytes both ways until both sides have ended, one has closed, or `until` resolves, and closes both. What `until`
+/// said, if that was the end.
+pub(crate) async fn splice<C, T, U>(
     client: (Channel<C>, &Reader),
     target: (Channel<T>, &Reader),
     meter: &Meter<'_>,
-) where
+    until: impl Future<Output = U>,
+) -> Option<U>
+where
     C: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
     T: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
 {
     let (mut from_client, to_client) = client.0.split();
     let (mut from_target, to_target) = target.0.split();
-    {
+    let ended = {
         let up = carry((&mut from_client, client.1), &to_target, |bytes| meter.traffic.count_input(bytes));
         let down = carry((&mut from_target, target.1), &to_client, |bytes| {
             meter.to_client.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -41,13 +44,15 @@ pub(crate) async fn splice<C, T>(
             }
         };
         tokio::select! {
-            () = both => {}
-            () = client.1.closed() => {}
-            () = target.1.closed() => {}
+            () = both => None,
+            () = client.1.closed() => None,
+            () = target.1.closed() => None,
+            ended = until => Some(ended),
         }
-    }
+    };
     let _ = to_client.close().await;
     let _ = to_target.close().await;
+    ended
 }
 
 #[derive(PartialEq, Eq)]

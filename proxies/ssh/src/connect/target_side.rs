@@ -125,11 +125,8 @@ impl TargetSide {
             reply.accept().await;
             let passed = AtomicU64::new(0);
             let meter = Meter { traffic: &granting.traffic, to_client: &passed };
-            tokio::select! {
-                () = splice((to_client, &client), (channel, &target), &meter) => {}
-                // What was granted under another policy has to be asked for again.
-                _ = policies.changed() => {}
-            }
+            // What was granted under another policy has to be asked for again.
+            splice((to_client, &client), (channel, &target), &meter, policies.changed()).await;
         });
     }
 

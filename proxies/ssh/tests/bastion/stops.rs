@@ -59,3 +59,32 @@ async fn the_same_policy_again_ends_nothing_and_another_ends_transfers() {
     transfer.until("Fetching").await;
     assert!(!approved.has_ended() && !transfer.has_ended());
 }
+
+#[tokio::test]
+async fn another_policy_ends_a_transfer_that_is_under_way_and_a_tunnel_that_it_forbids() {
+    use std::io::Write as _;
+
+    let open = r#"
+        policy "open"
+        default deny
+        use "ssh/basics"
+        allow "work" { by group "eng"  on ssh  do exec, forward, read, list }
+    "#;
+    let house = House::policed(open).await;
+    std::fs::write(house.sshd.home.join("large"), vec![b'x'; 4_000_000]).unwrap();
+    let slow = house.client("ana").start("sftp", &["-l", "800", "box"]);
+    slow.send(b"get large /dev/null\n");
+    slow.until("Fetching").await;
+    let origin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = origin.local_addr().unwrap().port();
+    let tunnel = house.client("ana").start("ssh", &["-W", &format!("127.0.0.1:{port}"), "box"]);
+    let (mut far_end, _) = tokio::task::spawn_blocking(move || origin.accept().unwrap()).await.unwrap();
+    far_end.write_all(b"from afar\n").unwrap();
+    tunnel.until("from afar").await;
+    house.police(&open.replace("forward, read, list", "list"));
+    let (transfer, tunnel) = tokio::join!(slow.wait(), tunnel.wait());
+    assert!(transfer.errors().contains("the policy has changed"), "{}", transfer.errors());
+    assert_ne!(transfer.code, Some(0));
+    assert_eq!(tunnel.text(), "from afar\n");
+    house.until_evidence_says("\"error\":\"the policy has changed\"").await;
+}
