@@ -66,7 +66,10 @@ impl Runner<'_> {
             "unset" => self.names(arguments, &["-v", "-f", "-n"], state)?,
             "getopts" => self.names(arguments.get(1..2).unwrap_or_default(), &[], state)?,
             "set" => self.set(arguments, state),
-            "shift" => state.positional = None,
+            "shift" => {
+                self.counted(arguments);
+                state.positional = None;
+            }
             "trap" => self.trap(arguments, state)?,
             "read" => self.read_builtin(arguments, state)?,
             "mapfile" | "readarray" => self.names(arguments, &["-t"], state)?,
@@ -81,7 +84,22 @@ impl Runner<'_> {
                 }
             }
             "test" | "[" => self.compare(arguments),
-            "break" | "continue" | "return" => self.jumps = true,
+            "break" | "continue" | "return" => {
+                self.counted(arguments);
+                self.jumps = true;
+            }
+            "exit" | "logout" | "bye" => self.counted(arguments),
+            "ulimit" => {
+                let limits = arguments.iter().filter(|argument| {
+                    !argument.text().is_some_and(|text| {
+                        text == "unlimited"
+                            || text.strip_prefix('-').is_some_and(|letters| {
+                                letters.bytes().all(|letter| letter.is_ascii_alphabetic())
+                            })
+                    })
+                });
+                self.counted(limits);
+            }
             "alias" | "hash" => {
                 let plain = |argument: &Argument| {
                     argument
@@ -102,11 +120,18 @@ impl Runner<'_> {
             | "history" | "r" | "zargs" | "zmv" | "xtrace" | "vmap" | "repeat" | "foreach" | "global"
             | "compound" | "enum" | "namespace" | "getln" | "private" => self.anything_may_change(state),
             "wait" if arguments.iter().any(|argument| argument.prefix().starts_with("-p")) => self.unknown(),
-            "echo" | "true" | "false" | ":" | "pwd" | "exit" | "umask" | "ulimit" | "times" | "type"
-            | "wait" | "kill" | "dirs" | "disown" | "fg" | "bg" | "caller" | "logout" => {}
+            "echo" | "true" | "false" | ":" | "pwd" | "umask" | "times" | "type" | "wait" | "kill"
+            | "dirs" | "disown" | "fg" | "bg" | "caller" => {}
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Arguments that some shells work out as numbers, looking names up on the way.
+    fn counted<'b>(&mut self, arguments: impl IntoIterator<Item = &'b Argument>) {
+        if !arguments.into_iter().all(is_number) {
+            self.unknown();
+        }
     }
 
     fn anything_may_change(&mut self, state: &mut State) {
@@ -297,19 +322,8 @@ impl Runner<'_> {
             }
         }
         let Some((format, values)) = rest.split_first() else { return Ok(()) };
-        let numeric = format.text().is_none_or(|format| {
-            format.contains('%')
-                && format.contains([
-                    'd', 'i', 'o', 'u', 'x', 'X', 'e', 'f', 'g', 'a', 'E', 'F', 'G', 'A', '*', 'c',
-                ])
-        });
-        // `%s` alone is text.
-        let numeric = numeric && format.text().is_none_or(|format| format.replace("%s", "").contains('%'));
-        let number = |value: &Argument| match value {
-            Argument::Text(text) => !text.contains(['[', '$', '`']),
-            Argument::Hole(hole) => hole.number,
-        };
-        if numeric && !values.iter().all(number) {
+        let numeric = format.text().is_none_or(works_out);
+        if numeric && !values.iter().all(is_number) {
             self.unknown();
         }
         Ok(())
@@ -317,11 +331,13 @@ impl Runner<'_> {
 
     /// `[ … ]`: some shells work out what they compare as numbers, and `-v` an array's index.
     fn compare(&mut self, arguments: &[Argument]) {
-        let numeric = |argument: Option<&Argument>| {
+        let binary = |argument: Option<&Argument>| {
             argument
                 .and_then(Argument::text)
-                .is_some_and(|text| matches!(text, "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-t"))
+                .is_some_and(|text| matches!(text, "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge"))
         };
+        let numeric =
+            |argument: Option<&Argument>| binary(argument) || argument.and_then(Argument::text) == Some("-t");
         let follows = |argument: Option<&Argument>| match argument.and_then(Argument::text) {
             None => false,
             Some(text) => {
@@ -336,10 +352,10 @@ impl Runner<'_> {
             let after = arguments.get(index + 1);
             let certain = match argument {
                 Argument::Text(text) => {
-                    let compared = numeric(before) || numeric(after);
+                    let compared = numeric(before) || binary(after);
                     let looked_up =
                         before.and_then(Argument::text).is_some_and(|before| matches!(before, "-v" | "-R"));
-                    (!compared || !text.contains(['[', '$', '`'])) && (!looked_up || is_name(text))
+                    (!compared || is_number(argument) || text == "]") && (!looked_up || is_name(text))
                 }
                 Argument::Hole(hole) if hole.number => true,
                 Argument::Hole(hole) => {
@@ -357,6 +373,28 @@ impl Runner<'_> {
             }
         }
     }
+}
+
+/// Whether a shell that works this out finds a number and looks nothing up: no name of a variable, no index.
+fn is_number(argument: &Argument) -> bool {
+    match argument {
+        Argument::Text(text) => {
+            let digits = text.trim_start_matches(['-', '+']);
+            digits.is_empty()
+                || (digits.starts_with(|first: char| first.is_ascii_digit())
+                    && digits.bytes().all(|digit| digit.is_ascii_alphanumeric() || digit == b'.'))
+        }
+        Argument::Hole(hole) => hole.number,
+    }
+}
+
+/// Whether a format of `printf` has more conversions than those of texts (`%s`, `%b`, `%q`, with digits for the width).
+fn works_out(format: &str) -> bool {
+    format.split('%').skip(1).any(|conversion| {
+        let conversion =
+            conversion.trim_start_matches(|flag: char| "-+ #0.".contains(flag) || flag.is_ascii_digit());
+        !conversion.is_empty() && !conversion.starts_with(['s', 'b', 'q'])
+    })
 }
 
 fn positional(arguments: &[Argument]) -> Option<std::rc::Rc<[String]>> {

@@ -4,9 +4,10 @@ use super::argument::{Argument, Hole};
 use super::ast::{Operation, Part, Word};
 use super::brace;
 use super::dialect::Dialect;
+use super::grammar::is_name;
 use super::limits::Fault;
 use super::run::Runner;
-use super::variables::{Known, State, is_dangerous, is_special};
+use super::variables::{Known, State, is_dangerous, is_special, is_worked_out};
 
 /// A word on its way to an argument.
 #[derive(Default)]
@@ -371,8 +372,13 @@ impl Runner<'_> {
     pub(super) fn assign(&mut self, name: &str, value: Known, state: &mut State) -> Result<(), Fault> {
         // In another locale other bytes are characters.
         let recodes = matches!(name, "LANG" | "LC_ALL" | "LC_CTYPE") && !self.is_ascii();
-        if is_dangerous(name) || recodes {
+        if is_dangerous(name) || recodes || (is_worked_out(name) && !value.is_number()) {
             self.unknown();
+        }
+        // zsh: `$1` and its like can be assigned to.
+        if !is_name(name) {
+            self.unknown();
+            state.positional = None;
         }
         let fixed = self.frozen.contains(name);
         if fixed || is_special(name) {

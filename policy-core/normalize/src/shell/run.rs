@@ -13,7 +13,7 @@ use super::dialect::Dialect;
 use super::grammar::{is_name, literal};
 use super::lex::Parser;
 use super::limits::{Budget, Fault};
-use super::variables::{Known, State, is_dangerous};
+use super::variables::{Known, State, is_dangerous, is_worked_out};
 
 /// Follows one text in one dialect.
 pub(super) struct Runner<'a> {
@@ -100,7 +100,7 @@ impl<'a> Runner<'a> {
 
     /// A variable that a command finds in its environment.
     pub(super) fn note_variable(&mut self, name: &str, value: &Known) {
-        if is_dangerous(name) {
+        if is_dangerous(name) || (is_worked_out(name) && !value.is_number()) {
             self.unknown();
         }
         let value = match value {

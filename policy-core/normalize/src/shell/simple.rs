@@ -70,7 +70,10 @@ impl Parser<'_> {
             return Ok(None);
         };
         if !is_name(name) {
-            return Ok(None);
+            // zsh assigns to `$1` and its like.
+            let positional = self.dialect == Dialect::Zsh && name.bytes().all(|digit| digit.is_ascii_digit());
+            let assigns = !name.is_empty() && (behind.starts_with('=') || behind.starts_with("+="));
+            return if positional && assigns { Err(Fault::Syntax) } else { Ok(None) };
         }
         if behind.starts_with('[') {
             let assigns = word.iter().any(|part| matches!(part, Part::Plain(text) if text.contains('=')));

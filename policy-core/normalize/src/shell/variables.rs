@@ -164,6 +164,53 @@ pub(super) fn is_special(name: &str) -> bool {
     SPECIAL.contains(&name) || name.starts_with("BASH") || name.starts_with("COMP_")
 }
 
+/// Variables whose value some shell works out as a number when it is assigned, and with it the index of an array in it
+/// (`OPTIND='a[$(reboot)]'`).
+pub(super) fn is_worked_out(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "ARGC",
+        "BASHPID",
+        "BAUD",
+        "COLUMNS",
+        "DIRSTACKSIZE",
+        "EGID",
+        "EPOCHSECONDS",
+        "ERRNO",
+        "EUID",
+        "FUNCNEST",
+        "GID",
+        "HISTCMD",
+        "HISTSIZE",
+        "KEYTIMEOUT",
+        "KSHEGID",
+        "KSHGID",
+        "KSHUID",
+        "LINENO",
+        "LINES",
+        "LISTMAX",
+        "LOGCHECK",
+        "MAILCHECK",
+        "OPTIND",
+        "PERIOD",
+        "PGRP",
+        "PPID",
+        "RANDOM",
+        "REPORTMEMORY",
+        "REPORTTIME",
+        "SAVEHIST",
+        "SECONDS",
+        "SHLVL",
+        "SRANDOM",
+        "TMOUT",
+        "TTYIDLE",
+        "UID",
+        "USER_ID",
+        "ZSH_SUBSHELL",
+        "status",
+    ];
+    NAMES.contains(&name) || name.starts_with("TRY_BLOCK_")
+}
+
 /// Whether a variable changes what commands run: where they are found, what is loaded into them, what they start.
 pub(super) fn is_dangerous(name: &str) -> bool {
     const NAMES: &[&str] = &[
@@ -182,6 +229,7 @@ pub(super) fn is_dangerous(name: &str) -> bool {
         "FPATH",
         "GCONV_PATH",
         "GOFLAGS",
+        "HISTCHARS",
         "HISTFILE",
         "HOME",
         "HOSTALIASES",
