@@ -98,8 +98,7 @@ async fn forbidden(open: &Open, command: &Command, mut generation: u64) {
 async fn permitted(bastion: &Bastion, open: &Open, command: &Command) -> Option<Permit> {
     use portcullis_gateway::enforce::Judgement;
 
-    if !bastion.permits.port_forwarding {
-        note(open, command, "the certificate does not permit tunnels").await;
+    if !may_be_asked(bastion, open, command).await {
         return None;
     }
     match open.judge(command, &[]).await {
@@ -172,11 +171,24 @@ pub(crate) async fn stop_listening_at(bastion: &Bastion, path: &str) -> bool {
 }
 
 async fn permitted_now(bastion: &Bastion, open: &Open, command: &Command) -> Option<Permit> {
-    if !bastion.permits.port_forwarding {
-        note(open, command, "the certificate does not permit tunnels").await;
+    if !may_be_asked(bastion, open, command).await {
         return None;
     }
     open.judge_now(command).await.ok()
+}
+
+/// Whether a tunnel is one that policies are asked about; recorded where it is not.
+async fn may_be_asked(bastion: &Bastion, open: &Open, command: &Command) -> bool {
+    let reason = if !bastion.permits.port_forwarding {
+        "the certificate does not permit tunnels"
+    } else if !command::has_port(command) {
+        // Programs that keep 16 bits of it would open another.
+        "there is no such port"
+    } else {
+        return true;
+    };
+    note(open, command, reason).await;
+    false
 }
 
 /// Records what is refused without a verdict.

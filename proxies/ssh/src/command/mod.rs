@@ -134,6 +134,14 @@ pub(crate) fn tunnel(direction: Direction, host: &str, port: u32) -> Command {
     one("forward", format!("{} tunnel {host}:{port}", direction.word()), action)
 }
 
+/// Whether the port of a tunnel, if it has one, can be a port.
+pub(crate) fn has_port(tunnel: &Command) -> bool {
+    tunnel.actions.iter().all(|action| match action.attribute("port") {
+        Some(Value::Integer(port)) => u16::try_from(*port).is_ok(),
+        _ => true,
+    })
+}
+
 /// A tunnel to a Unix socket, or from one that the target makes.
 pub(crate) fn socket(direction: Direction, path: &str) -> Command {
     let action = forward(direction).with("socket", Value::Text(path.into()));

@@ -9,6 +9,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test states what it expects by failing")]
 #![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
+mod attack;
 mod commands;
 mod files;
 mod house;
