@@ -149,7 +149,10 @@ fn known_letters(letters: &str) -> Option<()> {
     let (flags, can) = letters.split_once('e').map_or((letters, None), |(flags, can)| (flags, Some(can)));
     let known = !flags.is_empty() || can.is_some();
     let known = known && flags.chars().all(|letter| "vqlogDtprzucnHAXUNLkKRWiIJOSdxybmE".contains(letter));
+    // Without anything behind it `e` takes the next word, and another is the directory where paths begin.
     let known = known
-        && can.is_none_or(|can| can.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.'));
+        && can.is_none_or(|can| {
+            !can.is_empty() && can.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.')
+        });
     known.then_some(())
 }
