@@ -69,8 +69,6 @@ pub(crate) struct Open {
     pub(crate) tape: Tape,
     pub(crate) way: Arc<Way>,
     pub(crate) target: Handle<TargetSide>,
-    /// Tells of channels that the target closes.
-    pub(crate) flow: Arc<Flow>,
     pub(crate) grants: Arc<Grants>,
     /// Where relative paths begin on the target, once somebody has asked.
     pub(crate) home: tokio::sync::OnceCell<Option<String>>,
@@ -342,7 +340,6 @@ async fn establish(
         tasks,
     };
     let side = TargetSide::new(way.pins.clone(), Some(granting));
-    let flow = side.flow();
     let id = format!("portcullis session {} of {account}", session.id());
     let opened = tokio::select! {
         opened = connect::open(&way, side, &id) => opened,
@@ -364,7 +361,6 @@ async fn establish(
         gateway,
         way,
         target,
-        flow,
         grants,
         home: tokio::sync::OnceCell::new(),
         traffic,

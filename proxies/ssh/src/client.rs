@@ -270,11 +270,6 @@ impl Handler for Client {
         Ok(())
     }
 
-    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Answer<()> {
-        self.flow.closed(id);
-        Ok(())
-    }
-
     fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {
         self.flow.window()
     }

@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use russh::ChannelId;
-use tokio::sync::Notify;
 
 /// A channel's window, in bytes.
 pub(crate) const WINDOW: u32 = 2 << 20;
@@ -33,7 +32,7 @@ const DWELL: Duration = Duration::from_millis(5);
 const CLOGGED: usize = WINDOW as usize / 2;
 const CLEAR: usize = WINDOW as usize / 8;
 
-/// One side of one connection.
+/// What waits in the channels of one client's connection.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     channels: Mutex<HashMap<ChannelId, Arc<Waiting>>>,
@@ -45,8 +44,6 @@ pub(crate) struct Flow {
 struct Waiting {
     bytes: AtomicUsize,
     is_clogged: AtomicBool,
-    is_closed: AtomicBool,
-    closed: Notify,
 }
 
 impl Flow {
@@ -73,14 +70,6 @@ impl Flow {
         }
         if bytes <= TRICKLE as usize && self.is_clogged() {
             tokio::time::sleep(DWELL).await;
-        }
-    }
-
-    /// Notes that the peer has closed a channel, which its reader may be too busy to see.
-    pub(crate) fn closed(&self, id: ChannelId) {
-        if let Some(waiting) = self.channels().get(&id) {
-            waiting.is_closed.store(true, Ordering::Release);
-            waiting.closed.notify_waiters();
         }
     }
 
@@ -112,20 +101,6 @@ impl Reader {
             .unwrap_or_default();
         if before.saturating_sub(bytes) < CLEAR {
             self.clear();
-        }
-    }
-
-    /// Resolves when the peer has closed the channel.
-    pub(crate) async fn closed(&self) {
-        loop {
-            let closed = self.waiting.closed.notified();
-            let mut closed = std::pin::pin!(closed);
-            // Enabled before the check, so that a close between check and wait is not missed.
-            closed.as_mut().enable();
-            if self.waiting.is_closed.load(Ordering::Acquire) {
-                return;
-            }
-            closed.await;
         }
     }
 
@@ -170,14 +145,5 @@ mod tests {
         assert_eq!(flow.window(), WINDOW, "one is clear, the other gone");
         flow.arrived(id(7), WINDOW as usize).await;
         assert_eq!(flow.window(), WINDOW, "nobody reads that");
-    }
-
-    #[tokio::test]
-    async fn a_close_is_noticed_before_and_after() {
-        let flow = Arc::<Flow>::default();
-        let reader = flow.open(id(1));
-        let (closed, ()) = tokio::join!(reader.closed(), async { flow.closed(id(1)) });
-        let () = closed;
-        reader.closed().await;
     }
 }

@@ -55,7 +55,6 @@ pub(crate) async fn outward(
     };
     match opened {
         Ok(target) => {
-            let target_reader = open.flow.open(target.id());
             reply.accept().await;
             let passed = AtomicU64::new(0);
             let meter = Meter { traffic: &open.traffic, to_client: &passed };
@@ -65,7 +64,7 @@ pub(crate) async fn outward(
                     () = forbidden(&open, &command, generation) => "the policy has changed",
                 }
             };
-            let error = splice((channel, &reader), (target, &target_reader), &meter, until).await;
+            let error = splice((channel, &reader), target, &meter, until).await;
             let bytes = passed.load(Ordering::Relaxed);
             receipt.outcome(Outcome { bytes, error, ..Outcome::default() });
         }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
 
 use crate::bastion::Traffic;
 use crate::flow::Reader;
@@ -17,21 +17,17 @@ pub(crate) struct Meter<'a> {
 
 /// Carries bytes both ways until both sides have ended, one has closed, or `until` resolves, and closes both. What `until`
 /// said, if that was the end.
-pub(crate) async fn splice<C, T, U>(
-    client: (Channel<C>, &Reader),
-    target: (Channel<T>, &Reader),
+pub(crate) async fn splice<U>(
+    (client, reader): (Channel<server::Msg>, &Reader),
+    target: Channel<client::Msg>,
     meter: &Meter<'_>,
     until: impl Future<Output = U>,
-) -> Option<U>
-where
-    C: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
-    T: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
-{
-    let (mut from_client, to_client) = client.0.split();
-    let (mut from_target, to_target) = target.0.split();
+) -> Option<U> {
+    let (mut from_client, to_client) = client.split();
+    let (mut from_target, to_target) = target.split();
     let ended = {
-        let up = carry((&mut from_client, client.1), &to_target, |bytes| meter.traffic.count_input(bytes));
-        let down = carry((&mut from_target, target.1), &to_client, |bytes| {
+        let up = carry(&mut from_client, &to_target, Some(reader), |bytes| meter.traffic.count_input(bytes));
+        let down = carry(&mut from_target, &to_client, None, |bytes| {
             meter.to_client.fetch_add(bytes as u64, Ordering::Relaxed);
             meter.traffic.count_output(bytes);
         });
@@ -45,8 +41,6 @@ where
         };
         tokio::select! {
             () = both => None,
-            () = client.1.closed() => None,
-            () = target.1.closed() => None,
             ended = until => Some(ended),
         }
     };
@@ -61,9 +55,11 @@ enum End {
     Closed,
 }
 
+/// One direction, its messages in their order: a close stands behind the bytes that came before it.
 async fn carry<T>(
-    (from, reader): (&mut ChannelReadHalf, &Reader),
+    from: &mut ChannelReadHalf,
     to: &ChannelWriteHalf<T>,
+    reader: Option<&Reader>,
     count: impl Fn(usize),
 ) -> End
 where
@@ -77,7 +73,9 @@ where
                 if to.data_bytes(data).await.is_err() {
                     return End::Closed;
                 }
-                reader.took(bytes);
+                if let Some(reader) = reader {
+                    reader.took(bytes);
+                }
             }
             Some(ChannelMsg::Eof) => {
                 let _ = to.eof().await;

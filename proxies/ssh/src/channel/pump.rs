@@ -90,7 +90,6 @@ pub(super) async fn carry(
                     Left::Deaf => deaf = true,
                 },
                 end = &mut downward => break end,
-                () = line.reader.closed() => break Ended::ClientGone,
             }
         }
     };

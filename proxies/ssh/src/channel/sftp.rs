@@ -99,9 +99,10 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                         break Err(end);
                     }
                 }
-                message = line.read.wait(), if !ended => match message {
+                message = line.read.wait() => match message {
                     None | Some(ChannelMsg::Close) => break Err(End::Gone),
-                    Some(ChannelMsg::Data { data }) => {
+                    // After its end a client sends nothing more that counts.
+                    Some(ChannelMsg::Data { data }) if !ended => {
                         from_client_waiting += data.len();
                         if let Err(end) = transfer.client_said(&data).await {
                             break Err(end);
@@ -133,7 +134,6 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                         break Err(End::failed("the policy has changed: begin the transfer again"));
                     }
                 }
-                () = line.reader.closed() => break Err(End::Gone),
             }
         }
     };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use portcullis_gateway::enforce::Gateway;
 use russh::client::{ChannelOpenHandle, Handler, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
-use russh::{Channel, ChannelId, ChannelOpenFailure, server};
+use russh::{Channel, ChannelOpenFailure, server};
 
 use super::host_key::{Pins, Stranger};
 use crate::bastion::Traffic;
@@ -76,7 +76,6 @@ impl Found {
 pub(crate) struct TargetSide {
     pins: Pins,
     found: Found,
-    flow: Arc<Flow>,
     /// `None` for a look at the target without a client.
     granting: Option<Granting>,
 }
@@ -94,7 +93,7 @@ pub(crate) struct Granting {
 
 impl TargetSide {
     pub(crate) fn new(pins: Pins, granting: Option<Granting>) -> Self {
-        Self { pins, found: Found::default(), flow: Arc::default(), granting }
+        Self { pins, found: Found::default(), granting }
     }
 
     /// What a channel goes by, if it was granted under the policy in force and there is room for it.
@@ -113,26 +112,20 @@ impl TargetSide {
         reply: ChannelOpenHandle,
         opened: impl Future<Output = Result<Channel<server::Msg>, russh::Error>> + Send + 'static,
     ) {
-        let flow = Arc::clone(&self.flow);
         let tasks = Arc::clone(&granting.tasks);
         tasks.spawn(async move {
             let Ok(to_client) = opened.await else {
                 return reply.reject(ChannelOpenFailure::ConnectFailed).await;
             };
-            let (client, target) = (granting.client_flow.open(to_client.id()), flow.open(channel.id()));
+            let reader = granting.client_flow.open(to_client.id());
             let mut policies = granting.gateway.policies().changes();
             policies.mark_unchanged();
             reply.accept().await;
             let passed = AtomicU64::new(0);
             let meter = Meter { traffic: &granting.traffic, to_client: &passed };
             // What was granted under another policy has to be asked for again.
-            splice((to_client, &client), (channel, &target), &meter, policies.changed()).await;
+            splice((to_client, &reader), channel, &meter, policies.changed()).await;
         });
-    }
-
-    /// Tells of channels that the target closes.
-    pub(crate) fn flow(&self) -> Arc<Flow> {
-        Arc::clone(&self.flow)
     }
 
     pub(crate) fn stranger(&self) -> Found {
@@ -217,11 +210,6 @@ impl Handler for TargetSide {
         let (client, origin) = (granting.client.clone(), originator_address.to_owned());
         let opened = async move { client.channel_open_x11(origin, originator_port).await };
         self.join(granting, channel, reply, opened);
-        Ok(())
-    }
-
-    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
-        self.flow.closed(id);
         Ok(())
     }
 

@@ -214,3 +214,24 @@ async fn a_program_that_reads_no_input_leaves_the_others_of_its_connection_alone
     let _ = deaf.kill();
     let _ = deaf.wait();
 }
+
+/// A channel that is closed behind its last bytes: they stand in a queue when the close is heard of.
+#[tokio::test]
+async fn nothing_is_lost_of_what_a_tunnel_brings_before_its_close() {
+    use std::io::{Read as _, Write as _};
+
+    const BYTES: usize = 8_000_000;
+    let house = House::policed(
+        "policy \"tunnels\"\ndefault deny\nallow \"work\" { by group \"eng\"  on ssh  do exec, forward, write }\n",
+    )
+    .await;
+    let origin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = origin.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = origin.accept().unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        stream.write_all(&vec![b'x'; BYTES]).unwrap();
+    });
+    let output = house.client("ana").ssh(&["-W", &format!("127.0.0.1:{port}"), "box"]).await;
+    assert_eq!(output.stdout.len(), BYTES);
+}
