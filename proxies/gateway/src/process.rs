@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config::Config;
@@ -55,6 +56,31 @@ pub enum RunError {
     /// The last records could not be brought to disk.
     #[error("the audit log could not be closed: {0}")]
     Close(#[from] portcullis_evidence::AppendError),
+}
+
+/// The whole of a program that serves one proxy, of a configuration that its only argument names. It exits with 2 where
+/// it was called wrongly, and with 3 where it can't run or stopped.
+#[expect(clippy::print_stderr, reason = "a program says on standard error why it stops")]
+pub fn alone(usage: &str, proxy: Start) -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let (Some(file), None) = (arguments.next(), arguments.next()) else {
+        eprintln!("{usage}");
+        return ExitCode::from(2);
+    };
+    if file == "--help" || file == "-h" {
+        eprintln!("{usage}");
+        return ExitCode::SUCCESS;
+    }
+    let ended = Config::load(&file)
+        .map_err(|error| error.to_string())
+        .and_then(|config| run(config, false, &[proxy]).map_err(|error| error.to_string()));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(3)
+        }
+    }
 }
 
 /// Runs proxies until the process is told to stop. With `dry_run` it gets everything ready, and stops before it serves.

@@ -133,6 +133,21 @@ impl Receipt {
         first.map_or(Ok(()), |(_, bucket)| Err(self.reached(bucket, unit, bucket.bound)))
     }
 
+    /// Takes rows or bytes off the limits before they are forwarded to the client, and waits for the store where it has to.
+    ///
+    /// # Errors
+    /// Where a limit is reached or the store can't answer: the command's remaining output must not be forwarded.
+    pub async fn count(&mut self, unit: LimitUnit, units: u64) -> Result<(), Refusal> {
+        if !self.judged.counts(unit) {
+            return Ok(());
+        }
+        if let Some(taken) = self.take(unit, units) {
+            return taken;
+        }
+        Arc::clone(&self.judged).fetch(unit, units).await?;
+        self.take_fetched(unit, units)
+    }
+
     fn reached(&self, bucket: &Bucket, unit: LimitUnit, counted: u64) -> Refusal {
         self.live.write_later(&Record::Limit(LimitHit {
             command: self.command,

@@ -445,8 +445,8 @@ impl Down {
         if shown.is_empty() {
             return None;
         }
-        if let Err(words) = self.count(shown.len() as u64).await {
-            return Some(Ended::Stopped(words));
+        if let Err(refusal) = self.receipt.count(LimitUnit::Bytes, shown.len() as u64).await {
+            return Some(Ended::Stopped(words(&refusal)));
         }
         if self.recording.is_on().await {
             let output = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
@@ -462,21 +462,6 @@ impl Down {
             Stream::Stderr => client.extended_data_bytes(STDERR, shown).await,
         };
         sent.is_err().then_some(Ended::ClientGone)
-    }
-
-    async fn count(&mut self, bytes: u64) -> Result<(), String> {
-        let judged = Arc::clone(self.receipt.judged());
-        if !judged.counts(LimitUnit::Bytes) {
-            return Ok(());
-        }
-        let taken = match self.receipt.take(LimitUnit::Bytes, bytes) {
-            Some(taken) => taken,
-            None => {
-                judged.fetch(LimitUnit::Bytes, bytes).await.map_err(|refusal| words(&refusal))?;
-                self.receipt.take_fetched(LimitUnit::Bytes, bytes)
-            }
-        };
-        taken.map_err(|refusal| words(&refusal))
     }
 
     /// Another policy is in force: what runs goes on only if it would be let through again.

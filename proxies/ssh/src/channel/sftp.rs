@@ -274,16 +274,7 @@ impl Transfer<'_> {
 
     async fn count(&mut self, bytes: u64) -> Result<(), End> {
         for receipt in &mut self.limited {
-            let judged = Arc::clone(receipt.judged());
-            let taken = match receipt.take(LimitUnit::Bytes, bytes) {
-                Some(taken) => taken,
-                None => {
-                    let fetched = judged.fetch(LimitUnit::Bytes, bytes).await;
-                    fetched.map_err(|refusal| End::refused(&refusal))?;
-                    receipt.take_fetched(LimitUnit::Bytes, bytes)
-                }
-            };
-            taken.map_err(|refusal| End::refused(&refusal))?;
+            receipt.count(LimitUnit::Bytes, bytes).await.map_err(|refusal| End::refused(&refusal))?;
         }
         Ok(())
     }
