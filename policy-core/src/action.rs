@@ -6,6 +6,7 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use crate::lineage::Lineage;
+use crate::name::{Name, Tree};
 
 /// The verb of an action, such as `select` or `exec`. Lower case; its protocol's vocabulary declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -56,73 +57,6 @@ impl fmt::Display for Verb {
     }
 }
 
-/// A name made of segments, such as `public.orders` or `/etc/passwd`.
-///
-/// Segments are kept apart by a separator that no segment can contain, so a quoted identifier with a
-/// dot in it (`"a.b"`) is never mistaken for two segments.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(Box<str>);
-
-impl Name {
-    /// Stands between two segments (U+001F, the unit separator).
-    pub const SEPARATOR: char = '\u{1f}';
-
-    /// Builds a name from its segments, or `None` if there are none or one contains the separator:
-    /// such a resource is [`Resource::Undetermined`].
-    pub fn new<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Option<Self> {
-        let mut joined = String::new();
-        for (index, segment) in segments.into_iter().enumerate() {
-            let segment = segment.as_ref();
-            if segment.contains(Self::SEPARATOR) {
-                return None;
-            }
-            if index > 0 {
-                joined.push(Self::SEPARATOR);
-            }
-            joined.push_str(segment);
-        }
-        if joined.is_empty() { None } else { Some(Self(joined.into())) }
-    }
-
-    /// The segments, in order. There is at least one.
-    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.0.split(Self::SEPARATOR)
-    }
-
-    /// The segments joined by [`Name::SEPARATOR`]: the form that patterns are matched against.
-    pub fn as_joined(&self) -> &str {
-        &self.0
-    }
-
-    /// The name as people write it, its segments joined by `separator` (`.` for SQL, `/` for paths).
-    pub fn display(&self, separator: char) -> impl fmt::Display + '_ {
-        Displayed { name: self, separator }
-    }
-}
-
-impl fmt::Debug for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.display('.'))
-    }
-}
-
-struct Displayed<'a> {
-    name: &'a Name,
-    separator: char,
-}
-
-impl fmt::Display for Displayed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, segment) in self.name.segments().enumerate() {
-            if index > 0 {
-                write!(f, "{}", self.separator)?;
-            }
-            if segment.contains(self.separator) { write!(f, "{segment:?}")? } else { f.write_str(segment)? }
-        }
-        Ok(())
-    }
-}
-
 /// What an action is done to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Resource {
@@ -130,6 +64,9 @@ pub enum Resource {
     None,
     /// A named object.
     Named(Name),
+    /// An object and whatever lies below it (`rsync -r`, `find -delete`). A pattern holds where it holds for each of these
+    /// names, does not where it holds for none, and is undetermined otherwise.
+    Tree(Tree),
     /// The name depends on parameters that are not bound yet; conditions on it are deferred.
     Pending,
     /// The name could not be determined. A pattern on it is neither true nor false.

@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //!
-//! 1. The model: [`action`] (one effect), [`lineage`] (where data flows), [`command`] (a set of
+//! 1. The model: [`action`] (one effect), [`name`] (what it is done to), [`lineage`] (where data flows), [`command`] (a set of
 //!    effects), [`subject`] (who asks, and what is reached), [`request`] (all of it together),
 //!    [`vocabulary`] (what a protocol offers).
 //! 2. The engine: [`rule`] (what an author wrote), [`policy`] (indexed and immutable), [`evaluate`]
@@ -68,6 +68,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod lineage;
 pub mod mask;
+pub mod name;
 pub mod policy;
 pub mod reference;
 pub mod request;
@@ -78,11 +79,12 @@ pub mod vocabulary;
 mod watching;
 mod words;
 
-pub use action::{Action, ActionSet, Attribute, Name, Resource, Slot, Value, Verb};
+pub use action::{Action, ActionSet, Attribute, Resource, Slot, Value, Verb};
 pub use command::{Command, Digest};
 pub use decision::{Breach, Decision, Denial, Obligations, Verdict};
 pub use explain::Explanation;
 pub use lineage::{Lineage, Sources};
+pub use name::{Name, Tree};
 pub use policy::{CompileError, Policy};
 pub use request::Request;
 pub use rule::{Effect, Rule, RuleId, RuleSet};

@@ -6,7 +6,7 @@
 //! flowing there is denied, always. What decides about rows answers questions about values without
 //! showing them; a rule may deny that too.
 
-use crate::action::Name;
+use crate::name::Name;
 
 /// Where the data of one command flows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use regex_automata::meta::Regex;
 
-use crate::action::{Action, Name, Resource, Slot, Value, Verb};
+use crate::action::{Action, Resource, Slot, Value, Verb};
 use crate::decision::{Breach, Decision, Denial, Obligations, Verdict};
 use crate::lineage::Sources;
+use crate::name::Name;
 use crate::policy::Policy;
 use crate::policy::condition::{Network, weekday};
 use crate::request::Request;
@@ -15,7 +16,7 @@ use crate::rule::{
     Comparison, Do, Effect, Element, Expr, Fact, Fallback, Literal, Mask, Masked, Mode, Pattern, Predicates,
     Rule, RuleId, RuleSet, Unresolved,
 };
-use crate::truth::Prospect;
+use crate::truth::{Prospect, Truth};
 use crate::vocabulary::{Type, Vocabulary};
 
 /// A decision by the names of its rules.
@@ -272,6 +273,14 @@ impl<'a> Asked<'a> {
             Resource::Named(name) => {
                 does.resources.iter().any(|pattern| matches(pattern, name.as_joined())).into()
             }
+            Resource::Tree(tree) => {
+                let root: Vec<&str> = tree.root().into_iter().flat_map(Name::segments).collect();
+                let each = does.resources.iter().map(|pattern| {
+                    let segments: Vec<&str> = pattern.segments.iter().map(|segment| &**segment).collect();
+                    Prospect::from(tree_matches(&segments, &root))
+                });
+                each.fold(Prospect::FALSE, Prospect::or)
+            }
             Resource::Pending => Prospect::PENDING,
             Resource::Undetermined => Prospect::UNDETERMINED,
         }
@@ -437,6 +446,21 @@ fn segments_match(segments: &[&str], names: &[&str]) -> bool {
                 && segments_match(rest, names)
         }
         _ => false,
+    }
+}
+
+/// What a pattern is for a name and all names below it, by every way in which its `**` may be shared out.
+fn tree_matches(segments: &[&str], root: &[&str]) -> Truth {
+    match (segments, root) {
+        ([], []) => Truth::Undetermined,
+        (rest, []) if rest.iter().all(|segment| *segment == "**") => Truth::True,
+        (_, []) => Truth::Undetermined,
+        (["**", rest @ ..], [_, below @ ..]) => tree_matches(rest, root).max(tree_matches(segments, below)),
+        ([segment, rest @ ..], [name, below @ ..]) => {
+            let here = text_matches(&segment.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
+            if here { tree_matches(rest, below) } else { Truth::False }
+        }
+        ([], [_, ..]) => Truth::False,
     }
 }
 

@@ -93,9 +93,15 @@ impl Prospect {
     }
 }
 
+impl From<Truth> for Prospect {
+    fn from(truth: Truth) -> Self {
+        Self { least: truth, most: truth }
+    }
+}
+
 impl From<bool> for Prospect {
     fn from(holds: bool) -> Self {
-        if holds { Self::TRUE } else { Self::FALSE }
+        Truth::from(holds).into()
     }
 }
 

@@ -14,6 +14,7 @@ impl Display for Words<'_, Action> {
         match &self.0.resource {
             Resource::None => Ok(()),
             Resource::Named(name) => write!(f, " on `{}`", name.display(self.1)),
+            Resource::Tree(tree) => write!(f, " on `{}`", tree.display(self.1)),
             Resource::Pending => f.write_str(" on a resource that depends on parameters"),
             Resource::Undetermined => f.write_str(" on a resource that could not be determined"),
         }

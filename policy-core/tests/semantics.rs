@@ -224,6 +224,22 @@ fn s04_an_undetermined_resource_restricts() {
 }
 
 #[test]
+fn s04_a_tree_is_restricted_by_what_lies_below_it_and_covered_only_as_a_whole() {
+    let policy = policy([
+        allow("app").does(&["delete"], &["app.**"]),
+        allow("one level").does(&["delete"], &["logs.*"]),
+        deny("keys").does(&["delete"], &["**.keys"]).unless(Expr::Holds(attribute("filtered"))),
+    ]);
+    let delete = |root: &str| Action::new(Verb::new("delete"), Resource::Tree(tree(root)));
+    let filtered = |root: &str| ask([delete(root).with("filtered", Value::Bool(true))]).verdict(&policy);
+    assert_eq!(filtered("app"), "allow");
+    assert_eq!(filtered("app.pages"), "allow");
+    assert_eq!(filtered("logs"), "deny: nothing permits 0");
+    assert_eq!(filtered("apple"), "deny: nothing permits 0");
+    assert_eq!(ask([delete("app")]).verdict(&policy), "deny by keys");
+}
+
+#[test]
 fn s04_undetermined_obligations_apply() {
     let policy = policy([
         allow("a"),

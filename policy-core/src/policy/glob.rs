@@ -1,7 +1,10 @@
 //! A pattern made ready for matching.
 
-use crate::action::Name;
+use smallvec::{SmallVec, smallvec};
+
+use crate::name::{Name, Tree};
 use crate::rule::Pattern;
+use crate::truth::Truth;
 
 /// A compiled [`Pattern`], matched against the joined form of a [`Name`] or against a plain text
 /// (one segment). Matching allocates nothing and takes at most segments × length steps.
@@ -52,6 +55,17 @@ impl Glob {
             Self::Literal(text) => **text == *joined,
             Self::Everything => true,
             Self::Segments(segments) => match_segments(segments, joined),
+        }
+    }
+
+    /// Whether all names of the tree match, or some, or none. A pattern that covers them only by several ways of its `**`
+    /// together (`**/*`) counts as one that covers some.
+    pub(crate) fn matches_tree(&self, tree: &Tree) -> Truth {
+        match self {
+            Self::Everything => Truth::True,
+            Self::Literal(text) if tree.contains(text) => Truth::Undetermined,
+            Self::Literal(_) => Truth::False,
+            Self::Segments(segments) => match_tree(segments, tree),
         }
     }
 
@@ -215,6 +229,38 @@ fn match_segments(mut pattern: &[Segment], joined: &str) -> bool {
     }
 }
 
+/// Follows every place in the pattern that the root's segments may lead to.
+fn match_tree(pattern: &[Segment], tree: &Tree) -> Truth {
+    let mut places: SmallVec<[&[Segment]; 8]> = smallvec![pattern];
+    for name in tree.root().into_iter().flat_map(Name::segments) {
+        let mut next: SmallVec<[&[Segment]; 8]> = SmallVec::new();
+        let mut reach = |place| {
+            if !next.contains(&place) {
+                next.push(place);
+            }
+        };
+        for mut place in places {
+            while let [Segment::Many, rest @ ..] = place {
+                reach(place);
+                place = rest;
+            }
+            if let [segment, rest @ ..] = place
+                && segment.matches(name)
+            {
+                reach(rest);
+            }
+        }
+        places = next;
+    }
+    let is_all =
+        |place: &&[Segment]| !place.is_empty() && place.iter().all(|segment| *segment == Segment::Many);
+    match places {
+        places if places.iter().any(is_all) => Truth::True,
+        places if places.is_empty() => Truth::False,
+        _ => Truth::Undetermined,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +302,41 @@ mod tests {
         ] {
             assert_eq!(glob(pattern).matches(&joined(name)), expected, "{pattern} on {name}");
         }
+    }
+
+    #[test]
+    fn a_tree_matches_where_each_of_its_names_does() {
+        use Truth::{False, True, Undetermined};
+        for (pattern, root, expected) in [
+            ("**", "srv.app", True),
+            ("srv.**", "srv.app", True),
+            ("srv.**", "srv", True),
+            ("srv.app.**", "srv", Undetermined),
+            ("srv.app", "srv.app", Undetermined),
+            ("srv.app", "srv", Undetermined),
+            ("srv.application", "srv.app", False),
+            ("srv", "srv.app", False),
+            ("srv.*", "srv.app", Undetermined),
+            ("srv.*", "srv", Undetermined),
+            ("srv.*", "srv.app.x", False),
+            ("srv.*.**", "srv", Undetermined),
+            ("srv.*.**", "srv.app", True),
+            ("**.keys.**", "srv.app", Undetermined),
+            ("**.keys.**", "srv.keys.x", True),
+            ("**.*.pem", "srv.app", Undetermined),
+            ("etc.**", "srv.app", False),
+            ("**.**", "srv.app", True),
+            ("**.*", "srv.app", Undetermined),
+            ("s*.a*.**", "srv.app.x", True),
+            ("s*.b*.**", "srv.app.x", False),
+        ] {
+            let tree = Tree::of(Name::new(root.split('.')).unwrap());
+            assert_eq!(glob(pattern).matches_tree(&tree), expected, "{pattern} on {root}");
+        }
+        assert_eq!(glob("**").matches_tree(&Tree::EVERYTHING), True);
+        assert_eq!(glob("**.**").matches_tree(&Tree::EVERYTHING), True);
+        assert_eq!(glob("srv").matches_tree(&Tree::EVERYTHING), Undetermined);
+        assert_eq!(glob("srv.**").matches_tree(&Tree::EVERYTHING), Undetermined);
     }
 
     #[test]

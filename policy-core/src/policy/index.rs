@@ -209,7 +209,7 @@ impl Bucket {
                     globs.each(name, |rules| all(rules, true));
                 }
             }
-            Resource::Pending | Resource::Undetermined => all(&self.by_resource, false),
+            Resource::Tree(_) | Resource::Pending | Resource::Undetermined => all(&self.by_resource, false),
         }
         if let Some(rules) = lookup(&self.targets, &target.name) {
             all(rules, false);

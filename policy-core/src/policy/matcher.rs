@@ -128,6 +128,10 @@ impl Does {
         match &action.resource {
             Resource::None => Prospect::FALSE,
             Resource::Named(name) => self.resources.iter().any(|glob| glob.matches(name.as_joined())).into(),
+            Resource::Tree(tree) => {
+                let each = self.resources.iter().map(|glob| glob.matches_tree(tree).into());
+                each.fold(Prospect::FALSE, Prospect::or)
+            }
             Resource::Pending => {
                 facts.read.parameters = true;
                 Prospect::PENDING

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::{Duty, Policy};
-use crate::action::{ActionSet, Name, Resource};
+use crate::action::{ActionSet, Resource};
 use crate::decision::{Breach, Obligations, RuleIndex};
 use crate::lineage::{Lineage, Sources};
 use crate::mask::{Detector, Joined, Transform};
+use crate::name::Name;
 use crate::rule::{Effect, Limit, Mask, Masked, Predicates, Record, Unresolved};
 
 /// What becomes of output that can't be traced to its source columns.
@@ -64,7 +65,7 @@ impl Policy {
             let touched = actions.iter().any(|action| match &action.resource {
                 Resource::Named(name) => columns.iter().any(|glob| glob.may_match_in(name.as_joined())),
                 Resource::None => false,
-                Resource::Pending | Resource::Undetermined => true,
+                Resource::Tree(_) | Resource::Pending | Resource::Undetermined => true,
             });
             touched
                 || lineage.is_some_and(|lineage| {

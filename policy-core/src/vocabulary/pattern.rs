@@ -1,7 +1,7 @@
 //! Patterns as authors write them: `public.*`, `"My Table"`, `pods/exec`.
 
 use super::Vocabulary;
-use crate::action::Name;
+use crate::name::Name;
 use crate::rule::Pattern;
 
 /// PostgreSQL cuts identifiers to this many bytes (NAMEDATALEN − 1), so a longer one never matches.

@@ -11,8 +11,8 @@ use policy_core::rule::{
     Predicates, Quorum, Record, Requirement, RuleSet, Scope, Selector, Unresolved,
 };
 use policy_core::{
-    Action, ActionSet, CompileError, Decision, Denial, Effect, Policy, Principal, Protocol, Request,
-    Resource, Rule, RuleId, Target, Verb, Verdict, vocabulary,
+    Action, ActionSet, CompileError, Decision, Denial, Effect, Name, Policy, Principal, Protocol, Request,
+    Resource, Rule, RuleId, Target, Tree, Verb, Verdict, vocabulary,
 };
 
 pub fn pattern(text: &str) -> Pattern {
@@ -240,6 +240,11 @@ pub fn verdict(policy: &Policy, verdict: &Verdict) -> String {
             format!("hold by {}", holds.iter().map(|hold| name(*hold)).collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// Whatever lies below a dotted name, it included.
+pub fn tree(root: &str) -> Tree {
+    Tree::of(Name::new(root.split('.')).expect("a name"))
 }
 
 /// `verb` on a dotted resource; none where it is empty.

@@ -13,7 +13,7 @@ use policy_core::rule::{
 use policy_core::vocabulary::Vocabulary;
 use policy_core::{
     Action, ActionSet, Effect, Lineage, Name, Policy, Principal, PrincipalKind, Protocol, Resource, Rule,
-    RuleId, Slot, Sources, Target, Value, Verb, vocabulary,
+    RuleId, Slot, Sources, Target, Tree, Value, Verb, vocabulary,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -296,6 +296,9 @@ fn action() -> impl Strategy<Value = Action> {
     ];
     let resource = prop_oneof![
         16 => (select(SCHEMAS), select(TABLES)).prop_map(|(schema, table)| Resource::named([schema, table])),
+        2 => select(SCHEMAS).prop_map(|schema| Resource::Tree(Tree::of(Name::new([schema]).unwrap()))),
+        1 => (select(SCHEMAS), select(TABLES)).prop_map(|(schema, table)| Resource::Tree(Tree::of(Name::new([schema, table]).unwrap()))),
+        1 => Just(Resource::Tree(Tree::EVERYTHING)),
         1 => Just(Resource::None),
         1 => Just(Resource::Pending),
         1 => Just(Resource::Undetermined),

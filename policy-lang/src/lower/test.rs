@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use policy_core::rule::{Pattern, RuleId};
 use policy_core::vocabulary::{Type, Vocabulary};
 use policy_core::{
-    Action, ActionSet, Name, Principal, PrincipalKind, Resource, Target, Value as CoreValue, Verb,
+    Action, ActionSet, Name, Principal, PrincipalKind, Resource, Target, Tree, Value as CoreValue, Verb,
 };
 
 use super::Lowering;
@@ -302,15 +302,21 @@ impl<'a> Lowering<'a> {
             None => Resource::None,
             Some(text) => {
                 let pattern = self.pattern(text, with)?;
-                if pattern.segments.iter().any(|segment| segment.contains('*')) {
+                if let [root @ .., last] = &*pattern.segments
+                    && &**last == "**"
+                    && !root.iter().any(|segment| segment.contains('*'))
+                {
+                    Resource::Tree(Name::new(root.iter()).map_or(Tree::EVERYTHING, Tree::of))
+                } else if pattern.segments.iter().any(|segment| segment.contains('*')) {
                     self.error(
                         text.span,
-                        "an action is done to one thing, not to a pattern",
+                        "an action is done to one thing, or to all below one (`/srv/**`), not to a pattern",
                         "expected a name",
                     );
                     return None;
+                } else {
+                    Resource::named(pattern.segments.iter())
                 }
-                Resource::named(pattern.segments.iter())
             }
         };
         let mut action = Action::new(Verb::from(verb.value.to_string()), resource);

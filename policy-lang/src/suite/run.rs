@@ -239,6 +239,7 @@ fn words(action: &Action, separator: char) -> String {
     match &action.resource {
         Resource::None => action.verb.to_string(),
         Resource::Named(name) => format!("{} on {}", action.verb, name.display(separator)),
+        Resource::Tree(tree) => format!("{} on {}", action.verb, tree.display(separator)),
         Resource::Pending => format!("{} on a parameter", action.verb),
         Resource::Undetermined => format!("{} on something that could not be determined", action.verb),
     }

@@ -35,6 +35,7 @@ pub(crate) fn words(action: &Action, separator: char) -> String {
     match &action.resource {
         Resource::None => {}
         Resource::Named(name) => words.push_str(&format!(" {}", name.display(separator))),
+        Resource::Tree(tree) => words.push_str(&format!(" {}", tree.display(separator))),
         Resource::Pending => words.push_str(" a parameter's value"),
         Resource::Undetermined => words.push_str(" something undetermined"),
     }

@@ -28,8 +28,12 @@ impl Runner<'_> {
         if !self.is_function(command)
             && let Some(files) = transfer::files(command, rest)
         {
-            for (verb, path) in files {
-                self.note_file(verb, path.text(), state);
+            for transfer::Touched { verb, path, below } in files {
+                if below {
+                    self.note_tree(verb, path.text(), state);
+                } else {
+                    self.note_file(verb, path.text(), state);
+                }
             }
             return Ok(());
         }

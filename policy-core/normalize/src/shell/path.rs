@@ -2,8 +2,8 @@
 //!
 //! SFTP requests and redirections name files; both are judged by the name that this makes of them.
 
-use policy_core::Resource;
 use policy_core::vocabulary::ssh;
+use policy_core::{Name, Resource, Tree};
 
 /// The resource that a path names: `/etc/passwd` is `["etc", "passwd"]`, and the root goes by `["."]` (see [`ssh::path`]).
 ///
@@ -14,6 +14,17 @@ use policy_core::vocabulary::ssh;
 pub fn resource(path: &str, start: Option<&str>) -> Resource {
     match normalised(path, start) {
         Some(segments) => ssh::path(&format!("/{}", segments.join("/"))),
+        None => Resource::Undetermined,
+    }
+}
+
+/// The resource of a path and whatever lies below it, as [`resource`] reads it.
+pub fn tree(path: &str, start: Option<&str>) -> Resource {
+    match normalised(path, start) {
+        Some(segments) if segments.is_empty() => Resource::Tree(Tree::EVERYTHING),
+        Some(segments) => {
+            Name::new(segments).map_or(Resource::Undetermined, |root| Resource::Tree(Tree::of(root)))
+        }
         None => Resource::Undetermined,
     }
 }

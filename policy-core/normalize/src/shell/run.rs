@@ -111,9 +111,23 @@ impl<'a> Runner<'a> {
     }
 
     pub(super) fn note_file(&mut self, verb: &'static str, path: Option<&str>, state: &State) {
+        self.note_path(verb, path, super::path::resource, state);
+    }
+
+    /// Like [`Self::note_file`], where the path may be a directory whose whole content is meant.
+    pub(super) fn note_tree(&mut self, verb: &'static str, path: Option<&str>, state: &State) {
+        self.note_path(verb, path, super::path::tree, state);
+    }
+
+    fn note_path(
+        &mut self,
+        verb: &'static str,
+        path: Option<&str>,
+        resource: fn(&str, Option<&str>) -> Resource,
+        state: &State,
+    ) {
         let path = path.filter(|_| self.elsewhere == 0);
-        let resource = path
-            .map_or(Resource::Undetermined, |path| super::path::resource(path, state.directory.as_deref()));
+        let resource = path.map_or(Resource::Undetermined, |path| resource(path, state.directory.as_deref()));
         self.note(Action::new(Verb::new(verb), resource));
     }
 

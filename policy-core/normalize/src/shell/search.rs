@@ -98,10 +98,10 @@ impl Runner<'_> {
                 text if text.starts_with("-exec") || text.starts_with("-ok") => self.unknown(),
                 "-delete" => {
                     if starts.is_empty() {
-                        self.note_file("remove", Some("."), state);
+                        self.note_tree("remove", Some("."), state);
                     }
                     for start in &starts {
-                        self.note_file("remove", start.text(), state);
+                        self.note_tree("remove", start.text(), state);
                     }
                 }
                 "-fprint" | "-fprint0" | "-fls" | "-fprintf" => {

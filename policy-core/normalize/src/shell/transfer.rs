@@ -2,9 +2,17 @@
 
 use super::argument::Argument;
 
-/// The files that a server mode touches, with the verb for each; `None` for any other command, and where an option is
+/// What a server mode does to a path.
+pub(super) struct Touched {
+    pub(super) verb: &'static str,
+    pub(super) path: Argument,
+    /// Whether it may be a directory, of which whatever lies below is meant.
+    pub(super) below: bool,
+}
+
+/// The files that a server mode touches; `None` for any other command, and where an option is
 /// not known (that is an `exec` with an `unknown`, by [`is_server`]).
-pub(super) fn files(command: &str, arguments: &[Argument]) -> Option<Vec<(&'static str, Argument)>> {
+pub(super) fn files(command: &str, arguments: &[Argument]) -> Option<Vec<Touched>> {
     match command {
         "scp" | "/usr/bin/scp" => scp(arguments),
         "rsync" | "/usr/bin/rsync" => rsync(arguments),
@@ -23,9 +31,10 @@ pub(super) fn is_server(name: &str, arguments: &[Argument]) -> bool {
     }
 }
 
-/// `scp -t PATH` receives, `scp -f PATH…` sends. `-r`, `-p`, `-d`, `-v`, `-q` may come with them.
-fn scp(arguments: &[Argument]) -> Option<Vec<(&'static str, Argument)>> {
-    let mut verb = None;
+/// `scp -t PATH` receives, `scp -f PATH…` sends. `-r`, `-p`, `-d`, `-v`, `-q` may come with them. What is received goes to the
+/// path, or into it where that is a directory.
+fn scp(arguments: &[Argument]) -> Option<Vec<Touched>> {
+    let (mut verb, mut recursive) = (None, false);
     let mut rest = arguments;
     while let Some((first, behind)) = rest.split_first() {
         let Some(text) = first.text() else {
@@ -43,7 +52,8 @@ fn scp(arguments: &[Argument]) -> Option<Vec<(&'static str, Argument)>> {
             match letter {
                 't' if verb != Some("read") => verb = Some("write"),
                 'f' if verb != Some("write") => verb = Some("read"),
-                'r' | 'p' | 'd' | 'v' | 'q' => {}
+                'r' => recursive = true,
+                'p' | 'd' | 'v' | 'q' => {}
                 _ => return None,
             }
         }
@@ -53,11 +63,13 @@ fn scp(arguments: &[Argument]) -> Option<Vec<(&'static str, Argument)>> {
     if rest.is_empty() || (verb == "write" && rest.len() != 1) {
         return None;
     }
-    Some(rest.iter().map(|path| (verb, path.clone())).collect())
+    let below = recursive || verb == "write";
+    Some(rest.iter().map(|path| Touched { verb, path: path.clone(), below }).collect())
 }
 
-/// `rsync --server [--sender] -flags . PATH…`, with the flags that rsync sends itself.
-fn rsync(arguments: &[Argument]) -> Option<Vec<(&'static str, Argument)>> {
+/// `rsync --server [--sender] -flags . PATH…`, with the flags that rsync sends itself. It receives into a directory, and sends
+/// what lies in one where it is told to (`-r`, `-d`).
+fn rsync(arguments: &[Argument]) -> Option<Vec<Touched>> {
     const LONG: &[&str] = &[
         "--numeric-ids",
         "--partial",
@@ -104,6 +116,7 @@ fn rsync(arguments: &[Argument]) -> Option<Vec<(&'static str, Argument)>> {
     ];
     let mut texts = arguments.iter();
     let (mut server, mut sender, mut deletes, mut takes) = (false, false, false, false);
+    let mut descends = false;
     let mut paths: Option<Vec<Argument>> = None;
     for argument in texts.by_ref() {
         let text = match argument {
@@ -127,7 +140,7 @@ fn rsync(arguments: &[Argument]) -> Option<Vec<(&'static str, Argument)>> {
                 break;
             }
             _ if text.starts_with("--") => return None,
-            _ => known_letters(text.strip_prefix('-')?)?,
+            _ => descends |= flags(text.strip_prefix('-')?)?.contains(['r', 'd']),
         }
     }
     let paths = paths.filter(|paths| server && !paths.is_empty() && (sender || paths.len() == 1))?;
@@ -136,16 +149,19 @@ fn rsync(arguments: &[Argument]) -> Option<Vec<(&'static str, Argument)>> {
     }
     let mut files = vec![];
     for path in paths {
-        files.push((if sender { "read" } else { "write" }, path.clone()));
+        let below = descends || !sender;
+        let verb = if sender { "read" } else { "write" };
+        files.push(Touched { verb, path: path.clone(), below });
         if (deletes && !sender) || (takes && sender) {
-            files.push(("remove", path));
+            files.push(Touched { verb: "remove", path, below });
         }
     }
     Some(files)
 }
 
-/// `logDtpre.iLsfxCIvu`: what follows `e` says what the client can do. An `s` before it would send the paths apart.
-fn known_letters(letters: &str) -> Option<()> {
+/// The flags of `logDtpre.iLsfxCIvu`, where all are known: what follows `e` says what the client can do. An `s` before it would
+/// send the paths apart.
+fn flags(letters: &str) -> Option<&str> {
     let (flags, can) = letters.split_once('e').map_or((letters, None), |(flags, can)| (flags, Some(can)));
     let known = !flags.is_empty() || can.is_some();
     let known = known && flags.chars().all(|letter| "vqlogDtprzucnHAXUNLkKRWiIJOSdxybmE".contains(letter));
@@ -154,5 +170,5 @@ fn known_letters(letters: &str) -> Option<()> {
         && can.is_none_or(|can| {
             !can.is_empty() && can.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.')
         });
-    known.then_some(())
+    known.then_some(flags)
 }

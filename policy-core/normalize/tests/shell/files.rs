@@ -15,6 +15,7 @@ fn shown(action: &Action) -> Option<String> {
     match &action.resource {
         Resource::Named(name) if text == "env" => write!(text, " {}", name.display('/')).unwrap(),
         Resource::Named(name) => write!(text, " /{}", name.display('/')).unwrap(),
+        Resource::Tree(tree) => write!(text, " /{}", tree.display('/')).unwrap(),
         Resource::None => {}
         _ => text.push_str(" ?"),
     }

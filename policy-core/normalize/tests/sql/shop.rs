@@ -191,6 +191,7 @@ fn show_resource(resource: &Resource) -> String {
         Resource::None => String::new(),
         Resource::Named(name) => name.display('.').to_string(),
         Resource::Pending => "$n".to_owned(),
+        Resource::Tree(tree) => tree.display('.').to_string(),
         Resource::Undetermined => "?".to_owned(),
     }
 }

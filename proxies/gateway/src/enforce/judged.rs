@@ -181,6 +181,7 @@ pub(super) fn in_words(action: &Action, separator: char) -> String {
     match &action.resource {
         Resource::None => action.verb.to_string(),
         Resource::Named(name) => format!("{} {}", action.verb, name.display(separator)),
+        Resource::Tree(tree) => format!("{} {}", action.verb, tree.display(separator)),
         Resource::Pending => format!("{} (not bound yet)", action.verb),
         Resource::Undetermined => format!("{} (undetermined)", action.verb),
     }
@@ -233,19 +234,23 @@ fn denied(policy: &Policy, denial: &Denial, request: &Request<'_>) -> Refusal {
             let rule = policy.rule(*by);
             let id = rule.map(|rule| rule.id.to_string()).unwrap_or_default();
             let what = action_words(policy, request, *action);
+            let said = rule.and_then(|rule| rule.say.as_deref());
             // What a rule has to say is about what it names; whether this is that is just what is not known.
-            let known = |action: &&Action| action.resource != Resource::Undetermined;
-            let is_known = request.actions.as_slice().get(action.0).as_ref().is_none_or(known);
-            let said = rule.and_then(|rule| rule.say.as_deref()).filter(|_| is_known);
-            let plain = match is_known {
-                true => format!("`{what}` is forbidden by the rule `{id}`"),
-                false => format!(
-                    "what `{what}` reaches is not known to the gateway, and may be what a rule forbids"
-                ),
+            let message = match request.actions.as_slice().get(action.0).map(|action| &action.resource) {
+                Some(Resource::Undetermined) => {
+                    format!(
+                        "what `{what}` reaches is not known to the gateway, and may be what a rule forbids"
+                    )
+                }
+                Some(Resource::Tree(_)) => {
+                    let because = said.map_or_else(String::new, |said| format!(": {said}"));
+                    format!("something in `{what}` may be what the rule `{id}` forbids{because}")
+                }
+                _ => said.map_or_else(|| format!("`{what}` is forbidden by the rule `{id}`"), Into::into),
             };
             Refusal {
                 kind: RefusalKind::Forbidden,
-                message: said.map_or(plain, Into::into).into(),
+                message: message.into(),
                 hint: format!("denied by the rule `{id}`; whoever keeps the policy can change it").into(),
                 rule: Some(id.into()),
             }

@@ -324,7 +324,7 @@ impl Resolver<'_> {
         let name = match &action.resource {
             Resource::None => return reads,
             Resource::Named(name) => name,
-            Resource::Pending | Resource::Undetermined => return false,
+            Resource::Tree(_) | Resource::Pending | Resource::Undetermined => return false,
         };
         let mut segments = name.segments();
         let (Some(schema), Some(relation)) = (segments.next(), segments.next()) else {

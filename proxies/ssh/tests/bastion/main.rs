@@ -11,6 +11,7 @@
 
 mod attack;
 mod commands;
+mod directories;
 mod files;
 mod house;
 mod ledger_exec;

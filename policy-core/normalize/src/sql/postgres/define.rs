@@ -107,7 +107,7 @@ impl<'a> Walk<'_, 'a> {
                         alter.newschema.as_str(),
                         name.segments().next_back().unwrap_or_default(),
                     ]),
-                    Resource::None | Resource::Pending | Resource::Undetermined => Resource::Undetermined,
+                    _ => Resource::Undetermined,
                 };
                 self.definition("create", object_text(kind), moved);
             }
@@ -423,7 +423,7 @@ impl<'a> Walk<'_, 'a> {
                 segments.push(&rename.newname);
                 Resource::named(segments)
             }
-            Resource::None | Resource::Pending | Resource::Undetermined => Resource::Undetermined,
+            _ => Resource::Undetermined,
         };
         self.definition("create", object_text(kind), renamed);
     }

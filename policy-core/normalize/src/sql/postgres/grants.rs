@@ -94,7 +94,7 @@ fn roles(nodes: &[Node]) -> Value {
         .iter()
         .map(|node| match role_node(node) {
             Resource::Named(name) => Some(name.as_joined().into()),
-            Resource::None | Resource::Pending | Resource::Undetermined => None,
+            Resource::None | Resource::Tree(_) | Resource::Pending | Resource::Undetermined => None,
         })
         .collect();
     names.map_or(Value::Undetermined, |names| Value::List(names.into()))

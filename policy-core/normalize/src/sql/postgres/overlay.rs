@@ -123,7 +123,9 @@ fn make(session: &mut Session<'_>, range: Option<&RangeVar>) {
                 session.overlay.made.insert(key, None);
             }
         }
-        Resource::None | Resource::Pending | Resource::Undetermined => session.overlay.stale = true,
+        Resource::None | Resource::Tree(_) | Resource::Pending | Resource::Undetermined => {
+            session.overlay.stale = true;
+        }
     }
 }
 
