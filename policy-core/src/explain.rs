@@ -140,7 +140,7 @@ impl Policy {
     }
 
     fn words(&self, action: &Action, request: &Request<'_>) -> String {
-        Words(action, self.separator(&request.target.protocol)).to_string()
+        Words(action, self.spelling(&request.target.protocol)).to_string()
     }
 
     fn matched(&self, entry: &Entry, action: &Action, request: &Request<'_>) -> Matched {
@@ -214,7 +214,7 @@ impl Policy {
         request: &Request<'_>,
         asking: Asking,
     ) -> Vec<Finding> {
-        let separator = self.separator(&request.target.protocol);
+        let spelling = self.spelling(&request.target.protocol);
         let verb = self.index.propose(&request.target.protocol, &action.verb).verb;
         let facts = &mut Facts::of(request);
         facts.action = Some(action);
@@ -223,7 +223,7 @@ impl Policy {
         let mut found = |clause, text: String, holds| findings.push(Finding { clause, text, holds });
         if !rule.on.is_empty() {
             let holds = matcher.on(request.target, facts).truth();
-            found(Clause::On, Words(&*rule.on, separator).to_string(), holds);
+            found(Clause::On, Words(&*rule.on, spelling).to_string(), holds);
         }
         // Whoever may do anything at all may open a session.
         let covers = asking == Asking::Covers;
@@ -231,7 +231,7 @@ impl Policy {
         match &rule.does {
             Some(does) if !admits => {
                 let holds = matcher.does(verb, action, facts).truth();
-                found(Clause::Do, Words(&**does, separator).to_string(), holds);
+                found(Clause::Do, Words(&**does, spelling).to_string(), holds);
             }
             None if covers && verb == Verb::UNKNOWN_NAME => {
                 found(Clause::Do, "no `do`, so `unknown` is not named".into(), Truth::False);
@@ -239,14 +239,14 @@ impl Policy {
             _ => {}
         }
         if let Some(by) = &rule.by {
-            found(Clause::By, format!("by {}", Words(by, separator)), matcher.by(facts).truth());
+            found(Clause::By, format!("by {}", Words(by, spelling)), matcher.by(facts).truth());
         }
         if let (Some(when), false) = (&rule.when, admits) {
-            found(Clause::When, format!("when {}", Words(when, separator)), matcher.when(facts).truth());
+            found(Clause::When, format!("when {}", Words(when, spelling)), matcher.when(facts).truth());
         }
         if let (Some(unless), false) = (&rule.unless, admits) {
             let holds = matcher.not_excepted(facts).truth();
-            found(Clause::Unless, format!("unless {}", Words(unless, separator)), holds);
+            found(Clause::Unless, format!("unless {}", Words(unless, spelling)), holds);
         }
         findings
     }

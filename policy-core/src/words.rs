@@ -4,17 +4,19 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::action::{Action, Resource};
 use crate::rule::{Comparison, Do, Element, Expr, Pattern, Selector};
+use crate::vocabulary::Spelling;
 
-/// Something to be shown with a protocol's separator between segments.
-pub(crate) struct Words<'a, T: ?Sized>(pub(crate) &'a T, pub(crate) char);
+/// Something to be shown as its protocol spells it.
+pub(crate) struct Words<'a, T: ?Sized>(pub(crate) &'a T, pub(crate) &'a Spelling);
 
 impl Display for Words<'_, Action> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`", self.0.verb)?;
+        if let Some(resource) = self.1.resource(self.0) {
+            return write!(f, " on `{resource}`");
+        }
         match &self.0.resource {
-            Resource::None => Ok(()),
-            Resource::Named(name) => write!(f, " on `{}`", name.display(self.1)),
-            Resource::Tree(tree) => write!(f, " on `{}`", tree.display(self.1)),
+            Resource::None | Resource::Named(_) | Resource::Tree(_) => Ok(()),
             Resource::Pending => f.write_str(" on a resource that depends on parameters"),
             Resource::Undetermined => f.write_str(" on a resource that could not be determined"),
         }
@@ -24,7 +26,7 @@ impl Display for Words<'_, Action> {
 impl Display for Words<'_, Pattern> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
-        list(f, &self.0.segments, &self.1.to_string(), |f, segment| f.write_str(segment))?;
+        list(f, &self.0.segments, &self.1.separator().to_string(), |f, segment| f.write_str(segment))?;
         f.write_str("\"")
     }
 }
@@ -53,7 +55,10 @@ impl Display for Words<'_, [Do]> {
             list(f, &does.verbs, ", ", |f, verb| verb.fmt(f))?;
             if !does.resources.is_empty() {
                 f.write_str(" on ")?;
-                list(f, &does.resources, ", ", |f, resource| Words(resource, self.1).fmt(f))?;
+                let (before, between) = (self.1.before(&does.verbs), self.1.separator().to_string());
+                list(f, &does.resources, ", ", |f, resource| {
+                    write!(f, "\"{before}{}\"", resource.segments.join(&*between))
+                })?;
             }
             Ok(())
         })

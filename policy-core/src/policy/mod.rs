@@ -20,7 +20,7 @@ use crate::command::Digest;
 use crate::decision::RuleIndex;
 use crate::rule::{Effect, Fallback, HoldKey, Mode, Rule, RuleId, RuleSet};
 use crate::subject::Protocol;
-use crate::vocabulary::Vocabulary;
+use crate::vocabulary::{Spelling, Vocabulary};
 use compile::{Compiled, Duty, compile_rule};
 use condition::Condition;
 use index::Index;
@@ -35,7 +35,7 @@ pub struct Policy {
     pub(crate) index: Index,
     /// Whether any rule is only watched.
     pub(crate) observes: bool,
-    separators: BTreeMap<Protocol, char>,
+    spellings: BTreeMap<Protocol, Spelling>,
     digest: Digest,
 }
 
@@ -97,9 +97,9 @@ impl Policy {
             fallback,
             index,
             observes: entries.iter().any(|entry| entry.rule.mode != Mode::Enforce),
-            separators: vocabularies
+            spellings: vocabularies
                 .iter()
-                .map(|vocabulary| (vocabulary.protocol.clone(), vocabulary.separator))
+                .map(|vocabulary| (vocabulary.protocol.clone(), Spelling::of(vocabulary)))
                 .collect(),
             entries,
             digest,
@@ -139,9 +139,10 @@ impl Policy {
         self.entry(index)?.hold.as_ref()
     }
 
-    /// What stands between the segments of a resource of this protocol, for display.
-    pub fn separator(&self, protocol: &Protocol) -> char {
-        self.separators.get(protocol).copied().unwrap_or('.')
+    /// How the names of this protocol are written.
+    pub fn spelling(&self, protocol: &Protocol) -> &Spelling {
+        static PLAIN: Spelling = Spelling::PLAIN;
+        self.spellings.get(protocol).unwrap_or(&PLAIN)
     }
 
     pub(crate) fn entry(&self, index: RuleIndex) -> Option<&Entry> {

@@ -16,14 +16,14 @@ const REQUEST: Attributes = &[
 ];
 
 const VERBS: &[VerbRow] = &[
-    ("delete", "remove a resource", Object::Any, REQUEST),
-    ("get", "read a resource", Object::Any, REQUEST),
-    ("head", "read a resource's header", Object::Any, REQUEST),
-    ("options", "ask what a resource offers", Object::Any, REQUEST),
-    ("patch", "change a resource", Object::Any, REQUEST),
-    ("post", "send to a resource", Object::Any, REQUEST),
-    ("put", "replace a resource", Object::Any, REQUEST),
-    ("upgrade", "open a WebSocket", Object::Any, REQUEST),
+    ("delete", "remove a resource", Object::Path, REQUEST),
+    ("get", "read a resource", Object::Path, REQUEST),
+    ("head", "read a resource's header", Object::Path, REQUEST),
+    ("options", "ask what a resource offers", Object::Path, REQUEST),
+    ("patch", "change a resource", Object::Path, REQUEST),
+    ("post", "send to a resource", Object::Path, REQUEST),
+    ("put", "replace a resource", Object::Path, REQUEST),
+    ("upgrade", "open a WebSocket", Object::Path, REQUEST),
 ];
 
 /// HTTP's vocabulary.

@@ -5,6 +5,7 @@ pub mod kubernetes;
 pub mod mcp;
 mod pattern;
 pub mod postgres;
+mod spelling;
 pub mod ssh;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use pattern::PatternError;
+pub use spelling::Spelling;
 
 use crate::action::Verb;
 use crate::subject::Protocol;
@@ -90,6 +92,8 @@ pub struct VerbSpec {
     pub meaning: Cow<'static, str>,
     /// Whether it has a resource that `on` may name.
     pub resource: bool,
+    /// Whether its resources are paths, which begin with the separator where they are written.
+    pub path: bool,
     /// How many segments its resources have, where that is always the same: a pattern that can't
     /// match so many would never match, and is a load-time error.
     pub segments: Option<usize>,
@@ -171,6 +175,8 @@ enum Object {
     None,
     /// A name of any length.
     Any,
+    /// A path of any length.
+    Path,
     /// A name of exactly so many segments.
     Segments(usize),
 }
@@ -181,9 +187,10 @@ impl From<&VerbRow> for VerbSpec {
             name: name.into(),
             meaning: meaning.into(),
             resource: object != Object::None,
+            path: object == Object::Path,
             segments: match object {
                 Object::Segments(count) => Some(count),
-                Object::None | Object::Any => None,
+                Object::None | Object::Any | Object::Path => None,
             },
             attributes: attributes.iter().map(|&(name, kind)| (name.into(), kind)).collect(),
         }
@@ -209,6 +216,7 @@ mod tests {
             name: "publish".into(),
             meaning: "send a message".into(),
             resource: true,
+            path: false,
             segments: None,
             attributes: BTreeMap::from([("size".into(), Type::Integer)]),
         });

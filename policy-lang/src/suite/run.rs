@@ -3,7 +3,7 @@
 use policy_core::action::Value;
 use policy_core::decision::{Breach, Denial, RuleIndex};
 use policy_core::rule::{Effect, Fallback, HoldKey, Masked, Mode, Rule, RuleId, RuleSet};
-use policy_core::vocabulary::Vocabulary;
+use policy_core::vocabulary::{Spelling, Vocabulary};
 use policy_core::{
     Action, ActionSet, CompileError, Decision, Lineage, Name, Policy, Request, Resource, Verdict,
 };
@@ -210,8 +210,8 @@ impl Suite<'_> {
             }
             Verdict::Deny(Denial::NotPermitted { action }) => {
                 let action = request.actions.as_slice().get(action.0);
-                let separator = self.policy.separator(&request.target.protocol);
-                let action = action.map_or_else(String::new, |action| words(action, separator));
+                let spelling = self.policy.spelling(&request.target.protocol);
+                let action = action.map_or_else(String::new, |action| words(action, spelling));
                 format!("deny by default: no rule permits `{action}`")
             }
             Verdict::Hold(holds) => {
@@ -235,13 +235,12 @@ fn columns(action: &Action) -> Vec<Name> {
     reads.iter().filter_map(|column| qualify(column)).collect()
 }
 
-fn words(action: &Action, separator: char) -> String {
-    match &action.resource {
-        Resource::None => action.verb.to_string(),
-        Resource::Named(name) => format!("{} on {}", action.verb, name.display(separator)),
-        Resource::Tree(tree) => format!("{} on {}", action.verb, tree.display(separator)),
-        Resource::Pending => format!("{} on a parameter", action.verb),
-        Resource::Undetermined => format!("{} on something that could not be determined", action.verb),
+fn words(action: &Action, spelling: &Spelling) -> String {
+    match (&action.resource, spelling.resource(action)) {
+        (_, Some(resource)) => format!("{} on {resource}", action.verb),
+        (Resource::Pending, _) => format!("{} on a parameter", action.verb),
+        (Resource::Undetermined, _) => format!("{} on something that could not be determined", action.verb),
+        _ => action.verb.to_string(),
     }
 }
 

@@ -191,6 +191,9 @@ pub(crate) struct Explain {
     /// The command, as the client would send it
     #[arg(value_name = "COMMAND")]
     pub(crate) text: String,
+    /// COMMAND is an action, as tests in policies spell it: --do 'read on "/srv/www/**"'
+    #[arg(long = "do")]
+    pub(crate) is_action: bool,
     /// Who asks
     #[arg(long = "as", value_name = "USER")]
     pub(crate) user: String,

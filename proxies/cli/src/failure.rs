@@ -21,9 +21,11 @@ impl From<Answer> for ExitCode {
     }
 }
 
-/// Which of the documented exit codes a failure has. `clap` answers 2 itself.
+/// Which of the documented exit codes a failure has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// What was asked for can't be meant. Exit code 2, as `clap` answers itself.
+    Usage,
     /// The configuration or a policy file can't be used. Exit code 3.
     Configuration,
     /// The gateway can't be reached, or refused. Exit code 4.
@@ -44,6 +46,10 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Usage, message: message.to_string(), help: None }
+    }
+
     pub(crate) fn configuration(message: impl fmt::Display) -> Self {
         Self { kind: Kind::Configuration, message: message.to_string(), help: None }
     }
@@ -65,6 +71,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
+            Kind::Usage => 2,
             Kind::Configuration => 3,
             Kind::Gateway => 4,
             Kind::Io => 5,

@@ -1,6 +1,7 @@
 //! Texts of commands to what policies judge, by the protocol they are of, without a target: as the proxies do it, but knowing
 //! no definitions and no home directory.
 
+use policy_core::vocabulary::Spelling;
 use policy_core::{Action, ActionSet, Name, Protocol, Resource, Slot, Value};
 use policy_lang::suite::Normaliser;
 use policy_normalize::shell::{self, Environment};
@@ -29,15 +30,14 @@ pub(crate) fn command_line(text: &str) -> ActionSet {
     shell::read(text, &Environment::default()).actions
 }
 
-/// An action in words, such as `delete public.orders (filtered = false)`; `separator` stands between the segments of a name.
-pub(crate) fn words(action: &Action, separator: char) -> String {
+/// An action in words, such as `delete public.orders (filtered = false)`.
+pub(crate) fn words(action: &Action, spelling: &Spelling) -> String {
     let mut words = action.verb.to_string();
-    match &action.resource {
-        Resource::None => {}
-        Resource::Named(name) => words.push_str(&format!(" {}", name.display(separator))),
-        Resource::Tree(tree) => words.push_str(&format!(" {}", tree.display(separator))),
-        Resource::Pending => words.push_str(" a parameter's value"),
-        Resource::Undetermined => words.push_str(" something undetermined"),
+    match (&action.resource, spelling.resource(action)) {
+        (_, Some(resource)) => words.push_str(&format!(" {resource}")),
+        (Resource::Pending, _) => words.push_str(" a parameter's value"),
+        (Resource::Undetermined, _) => words.push_str(" something undetermined"),
+        _ => {}
     }
     let attributes: Vec<String> = action
         .attributes()

@@ -153,6 +153,38 @@ fn explanations() {
 }
 
 #[test]
+fn what_has_no_text_is_asked_as_an_action() {
+    let folder = Folder::initialised();
+    std::fs::write(
+        folder.path().join("ssh.policy"),
+        r#"
+        allow "site" { by group "eng"  on ssh  do read on "/srv/www/**" }
+        deny  "keys" { on ssh  do read on "/**/keys/**" }
+        deny  "tunnels" { on ssh  do forward when port == 5432 }
+        "#,
+    )
+    .unwrap();
+    let ask = |text: &str| {
+        let at = ["--at", "web-1", "--protocol", "ssh", "--policy", "ssh.policy", "--do", text];
+        folder.run(&[&["explain", "--as", "ana", "--group", "eng"], &at[..]].concat())
+    };
+    for (text, code, part) in [
+        ("read on \"/srv/www/x\"", 0, "`read` on `/srv/www/x`"),
+        ("read on \"/etc/passwd\"", 1, "do read on \"/srv/www/**\""),
+        ("read on \"/srv/**\"", 1, "read /srv/**"),
+        ("forward with host = \"db\", port = 5432", 1, "rule `tunnels`"),
+        ("reed on \"/srv/x\"", 2, "did you mean `read`"),
+        ("read on \"/srv/*\"", 2, "or to all below one"),
+        ("read on \"/srv/x\" } deny \"x\" {", 2, "is no action of ssh"),
+    ] {
+        let ran = ask(text);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert_eq!(ran.code, code, "{text}\n{said}");
+        assert!(said.contains(part), "{text}: no `{part}` in\n{said}");
+    }
+}
+
+#[test]
 fn a_target_that_is_not_configured_is_not_known() {
     let folder = Folder::initialised();
     let ask = ["explain", "--as", "ana", "--group", "eng", "--at", "shpo", "select 1"];

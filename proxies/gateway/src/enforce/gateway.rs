@@ -316,9 +316,10 @@ impl Gateway {
     /// Where its description can't be written down; it must then be refused.
     pub fn statement(&self, parts: StatementParts<'_>) -> Result<Arc<Statement>, Refusal> {
         let digest = self.digest(&[parts.raw.as_bytes(), parts.definitions]);
-        let separator = self.shared.policies.current().policy.separator(parts.protocol);
+        let current = self.shared.policies.current();
+        let spelling = current.policy.spelling(parts.protocol);
         let actions =
-            parts.actions.iter().take(SHOWN_ACTIONS).map(|action| in_words(action, separator).into());
+            parts.actions.iter().take(SHOWN_ACTIONS).map(|action| in_words(action, spelling).into());
         let words = Serialized::new(&Words { digest: digest.into(), actions: actions.collect() })
             .map_err(|error| Refusal::unavailable(format!("the statement can't be recorded: {error}")))?;
         Ok(Arc::new(Statement {

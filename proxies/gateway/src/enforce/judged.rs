@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy_core::decision::{ActionIndex, Breach, Denial, RuleIndex};
 use policy_core::mask::{Detectors, DetectorsError};
 use policy_core::rule::{LimitUnit, Record as Keep};
+use policy_core::vocabulary::Spelling;
 use policy_core::{Action, ActionSet, Decision, Obligations, Policy, Request, Resource, Verdict};
 use portcullis_evidence::record::{DecisionKind, Verdict as Words};
 use portcullis_evidence::{Serialized, Text};
@@ -177,13 +178,12 @@ impl Judged {
 }
 
 /// An action in words, such as `delete public.orders`.
-pub(super) fn in_words(action: &Action, separator: char) -> String {
-    match &action.resource {
-        Resource::None => action.verb.to_string(),
-        Resource::Named(name) => format!("{} {}", action.verb, name.display(separator)),
-        Resource::Tree(tree) => format!("{} {}", action.verb, tree.display(separator)),
-        Resource::Pending => format!("{} (not bound yet)", action.verb),
-        Resource::Undetermined => format!("{} (undetermined)", action.verb),
+pub(super) fn in_words(action: &Action, spelling: &Spelling) -> String {
+    match (&action.resource, spelling.resource(action)) {
+        (_, Some(resource)) => format!("{} {resource}", action.verb),
+        (Resource::Pending, _) => format!("{} (not bound yet)", action.verb),
+        (Resource::Undetermined, _) => format!("{} (undetermined)", action.verb),
+        _ => action.verb.to_string(),
     }
 }
 
@@ -225,7 +225,7 @@ fn words(
 
 fn action_words(policy: &Policy, request: &Request<'_>, index: ActionIndex) -> String {
     let action = request.actions.as_slice().get(index.0);
-    action.map_or_else(String::new, |action| in_words(action, policy.separator(&request.target.protocol)))
+    action.map_or_else(String::new, |action| in_words(action, policy.spelling(&request.target.protocol)))
 }
 
 fn denied(policy: &Policy, denial: &Denial, request: &Request<'_>) -> Refusal {

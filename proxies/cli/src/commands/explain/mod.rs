@@ -1,11 +1,13 @@
 //! `explain`: why a command gets the answer it gets, without running it and without a running gateway.
 
+mod action;
 mod report;
 mod show;
 mod subject;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use policy_core::vocabulary::Spelling;
 use policy_core::{Action, ActionSet, Policy, Protocol, Request, Resource, Verb};
 use policy_normalize::sql::{Rejected, Statement};
 use portcullis_evidence::inert;
@@ -33,20 +35,26 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let loaded = policies.must_load(context.output)?;
     let policy = policies.compile(&loaded)?;
     let (subject, mut notes) = Subject::find(config.as_ref(), arguments)?;
-    let is_sql = subject.target.protocol == Protocol::POSTGRES;
-    let search_path: Vec<&str> = arguments.search_path.split(',').map(str::trim).collect();
-    notes.push(if is_sql { format!(
-        "names without a schema are looked up in {}; no database is asked, so views, functions and `*` are taken \
-         as the text spells them",
-        search_path.iter().map(|schema| format!("`{schema}`")).collect::<Vec<_>>().join(", ")
-    ) } else {
-        "it is read as a command that is sent to run (`ssh HOST COMMAND`); relative paths are undetermined, because no target \
-         is asked for the home directory".to_owned()
-    });
     let asking = Asking { policy: &policy, subject: &subject, now: now()? };
-    let report = match is_sql {
-        true => asking.report(&arguments.text, &search_path, notes),
-        false => asking.command(&arguments.text, notes),
+    let text = arguments.text.as_str();
+    let protocol = &subject.target.protocol;
+    let report = if arguments.is_action {
+        asking.actions(text, &action::read(text, protocol)?, notes)
+    } else if *protocol == Protocol::POSTGRES {
+        let search_path: Vec<&str> = arguments.search_path.split(',').map(str::trim).collect();
+        notes.push(format!(
+            "names without a schema are looked up in {}; no database is asked, so views, functions and `*` are taken \
+             as the text spells them",
+            search_path.iter().map(|schema| format!("`{schema}`")).collect::<Vec<_>>().join(", ")
+        ));
+        asking.statements(text, &search_path, notes)
+    } else {
+        notes.push(
+            "it is read as a command that is sent to run (`ssh HOST COMMAND`); relative paths are undetermined, because \
+             no target is asked for the home directory; for file transfers and tunnels there is --do"
+                .to_owned(),
+        );
+        asking.actions(text, &texts::command_line(text), notes)
     };
     if context.output.is_json() {
         context.output.document(&report)?;
@@ -94,7 +102,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn report(&self, text: &str, search_path: &[&str], notes: Vec<String>) -> Report {
+    fn statements(&self, text: &str, search_path: &[&str], notes: Vec<String>) -> Report {
         let connect = ActionSet::new([Action::new(Verb::CONNECT, Resource::None)]);
         let connect = self.judge(&connect, None);
         let parsed = match sql::statements(text, search_path) {
@@ -107,7 +115,7 @@ impl Asking<'_> {
                 let whole = self.judge(&sql::actions(&statements), None);
                 let each = statements.iter().map(|statement| {
                     let alone = self.judge(&sql::actions(std::slice::from_ref(statement)), Some(statement));
-                    StatementReport::new(text, statement, alone)
+                    StatementReport::new(text, statement, self.spelling(), alone)
                 });
                 (Some(whole), each.collect(), None)
             }
@@ -116,12 +124,15 @@ impl Asking<'_> {
         Report::new(text, self.subject, connect, whole, statements, rejected, notes)
     }
 
-    /// A command line.
-    fn command(&self, text: &str, notes: Vec<String>) -> Report {
+    /// What is judged as a whole: a command line, or an action as such.
+    fn actions(&self, text: &str, actions: &ActionSet, notes: Vec<String>) -> Report {
         let connect = self.judge(&ActionSet::new([Action::new(Verb::CONNECT, Resource::None)]), None);
-        let actions = texts::command_line(text);
-        let each = StatementReport::of_command(text, &actions, self.judge(&actions, None));
-        Report::new(text, self.subject, connect, Some(self.judge(&actions, None)), vec![each], None, notes)
+        let each = StatementReport::of_actions(text, actions, self.spelling(), self.judge(actions, None));
+        Report::new(text, self.subject, connect, Some(self.judge(actions, None)), vec![each], None, notes)
+    }
+
+    fn spelling(&self) -> &Spelling {
+        self.policy.spelling(&self.subject.target.protocol)
     }
 
     fn judge(&self, actions: &ActionSet, statement: Option<&Statement>) -> Judged {

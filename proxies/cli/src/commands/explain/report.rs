@@ -6,6 +6,7 @@ use policy_core::decision::Obligations;
 use policy_core::mask::Transform;
 use policy_core::policy::Untraced;
 use policy_core::rule::{LimitUnit, RuleId};
+use policy_core::vocabulary::Spelling;
 use policy_core::{ActionSet, Explanation, Policy, Request, Verdict};
 use policy_normalize::sql::{ColumnRef, Kind, Output, Statement};
 use serde::Serialize;
@@ -134,20 +135,20 @@ impl Report {
 }
 
 impl StatementReport {
-    pub(super) fn new(text: &str, statement: &Statement, judged: Judged) -> Self {
+    pub(super) fn new(text: &str, statement: &Statement, spelling: &Spelling, judged: Judged) -> Self {
         Self {
             text: text.get(statement.span.clone()).unwrap_or(text).trim().to_owned(),
-            actions: statement.actions.iter().map(|action| texts::words(action, '.')).collect(),
+            actions: statement.actions.iter().map(|action| texts::words(action, spelling)).collect(),
             judged,
             notes: notes(statement),
         }
     }
 
-    /// A command line, which is judged as a whole.
-    pub(super) fn of_command(text: &str, actions: &ActionSet, judged: Judged) -> Self {
+    /// What is judged as a whole.
+    pub(super) fn of_actions(text: &str, actions: &ActionSet, spelling: &Spelling, judged: Judged) -> Self {
         Self {
             text: text.to_owned(),
-            actions: actions.iter().map(|action| texts::words(action, '/')).collect(),
+            actions: actions.iter().map(|action| texts::words(action, spelling)).collect(),
             judged,
             notes: Vec::new(),
         }

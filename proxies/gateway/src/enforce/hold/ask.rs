@@ -50,7 +50,7 @@ impl Held {
 
     pub(super) fn request(&self, judged: &Judged) -> NewApproval {
         let entry = &self.live.entry;
-        let separator = judged.policy().separator(&entry.target.protocol);
+        let spelling = judged.policy().spelling(&entry.target.protocol);
         let reveal = open_holds(judged).iter().all(|(rule, _)| {
             judged.policy().requirement(*rule).is_some_and(|requirement| requirement.reveal)
         });
@@ -71,7 +71,7 @@ impl Held {
                 .bound
                 .iter()
                 .take(100)
-                .map(|action| in_words(action, separator))
+                .map(|action| in_words(action, spelling))
                 .collect(),
             holds: self.holds.clone(),
             justification: self.asked.justification.as_deref().map(str::to_owned),

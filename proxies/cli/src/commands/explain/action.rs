@@ -1,0 +1,25 @@
+//! An action in the words of a policy's tests, for what has no text of its own: file transfers, tunnels.
+
+use policy_core::{ActionSet, Protocol};
+use policy_lang::suite::Command;
+use policy_lang::{Environment, Source, Style, load};
+
+use crate::failure::Failure;
+
+/// Reads the action by the language's own parser, as the one command of a test.
+pub(super) fn read(text: &str, protocol: &Protocol) -> Result<ActionSet, Failure> {
+    let test = format!(
+        "test \"explained\" {{\n  as user \"user\"  at {protocol} \"target\"\n  do {}\n  expect allow\n}}\n",
+        text.trim()
+    );
+    let help =
+        "write it as tests do: read on \"/srv/www/**\", shell, forward with host = \"db-1\", port = 5432";
+    let loaded = load(&[Source::new("--do", test)], &Environment::default()).map_err(|found| {
+        let found = found.render(Style::Plain);
+        Failure::usage(format_args!("`{text}` is no action of {protocol}\n\n{}", found.trim_end())).help(help)
+    })?;
+    match loaded.tests.into_iter().next().map(|test| test.command) {
+        Some(Command::Actions(actions)) if loaded.rules.rules.is_empty() => Ok(actions),
+        _ => Err(Failure::usage(format_args!("`{text}` is no action of {protocol}")).help(help)),
+    }
+}
