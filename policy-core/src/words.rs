@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::action::{Action, Resource};
-use crate::rule::{Comparison, Do, Element, Expr, Pattern, Selector};
+use crate::rule::{Comparison, Do, Element, Expr, Pattern, Quorum, Selector};
 use crate::vocabulary::Spelling;
 
 /// Something to be shown as its protocol spells it.
@@ -101,6 +101,18 @@ impl Display for Words<'_, Expr> {
             }
             Expr::Matches(fact, regex) => write!(f, "{fact} matches {regex:?}"),
             Expr::Holds(fact) => fact.fmt(f),
+        }
+    }
+}
+
+impl Display for Quorum {
+    /// `2 of group "sre"`.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        static PLAIN: Spelling = Spelling::PLAIN;
+        let of = Words(&self.of, &PLAIN);
+        match self.of {
+            Expr::All(_) | Expr::Any(_) => write!(f, "{} of ({of})", self.count),
+            _ => write!(f, "{} of {of}", self.count),
         }
     }
 }

@@ -117,7 +117,7 @@ async fn from_init_to_a_tampered_log() {
     let number = approval["number"].as_u64().expect("a number");
     assert_eq!(approval["command"], "alter table orders add column note text");
     let shown = folder.run(&["approvals", &number.to_string()]);
-    assert!(shown.code == 0 && shown.out.contains("`schema change`, which needs 1 to approve"), "{shown:?}");
+    assert!(shown.code == 0 && shown.out.contains("`schema change`, which needs 1 of "), "{shown:?}");
     let own = gateway.vote("approve", number, "ana", ANA);
     assert_eq!(own.code, 4, "{own:?}");
     let wrong = gateway.vote("approve", number, "ben", ANA);
@@ -194,6 +194,11 @@ async fn from_init_to_a_tampered_log() {
     folder.write("policies/production.policy", policy);
     let reloaded = folder.run(&["reload"]);
     assert!(reloaded.code == 0 && reloaded.out.starts_with("reloaded: policy `"), "{reloaded:?}");
+    assert!(!reloaded.err.contains("restart"), "{reloaded:?}");
+    let config = folder.read("portcullis.toml");
+    folder.write("portcullis.toml", format!("workers = 3\n{config}"));
+    let reloaded = folder.run(&["reload"]);
+    assert!(reloaded.err.contains("`workers` was changed, which needs a restart"), "{reloaded:?}");
 
     // Who only looked whether the port is open was not turned away.
     let log = folder.read("log");

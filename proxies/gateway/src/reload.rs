@@ -45,6 +45,15 @@ pub struct Change {
     pub to: String,
 }
 
+/// What a reload came to.
+#[derive(Debug)]
+pub struct TakenUp {
+    /// The policy in force.
+    pub active: Arc<Active>,
+    /// The keys that were changed and stay as they were until the next start.
+    pub left: Vec<&'static str>,
+}
+
 /// Who takes part, and how it went last.
 #[derive(Default)]
 pub(crate) struct Reloading {
@@ -85,7 +94,7 @@ impl Gateway {
     ///
     /// # Errors
     /// Where anything of it can't be used. Nothing has changed then, and the log says why.
-    pub async fn reload(&self, by: &str) -> Result<Arc<Active>, ReloadError> {
+    pub async fn reload(&self, by: &str) -> Result<TakenUp, ReloadError> {
         let reloading = &self.shared.reloading;
         let _one = reloading.one.lock().await;
         let outcome = self.take_up(by).await;
@@ -98,7 +107,7 @@ impl Gateway {
         outcome
     }
 
-    async fn take_up(&self, by: &str) -> Result<Arc<Active>, ReloadError> {
+    async fn take_up(&self, by: &str) -> Result<TakenUp, ReloadError> {
         let running = self.config();
         let mut next = Config::load(&running.file)?;
         let left = next.settle(&running);
@@ -116,7 +125,7 @@ impl Gateway {
         let changes: Vec<_> = commits.into_iter().flat_map(|commit| commit()).collect();
         self.end_removed(&running, &next);
 
-        for key in left {
+        for key in &left {
             tracing::warn!(key, "`{key}` was changed, which needs a restart: it stays as it was");
         }
         self.record_reload(&active, &changes, by);
@@ -127,7 +136,7 @@ impl Gateway {
             by,
             "the configuration was taken up"
         );
-        Ok(active)
+        Ok(TakenUp { active, left })
     }
 
     async fn prepared(&self, next: &Arc<Config>) -> Result<Vec<Commit>, ReloadError> {

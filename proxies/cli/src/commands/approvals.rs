@@ -82,12 +82,7 @@ pub(super) fn show(output: Output, approval: &ApprovalView) -> Result<(), Failur
         field(if index == 0 { "does" } else { "" }, &inert(action))?;
     }
     for hold in &approval.holds {
-        let needs = match (hold.quorum, hold.watchers) {
-            (quorum, 0) => format!("{quorum} to approve"),
-            (0, watchers) => format!("{watchers} to watch"),
-            (quorum, watchers) => format!("{quorum} to approve and {watchers} to watch"),
-        };
-        field("held by", &format!("`{}`, which needs {needs}", inert(&hold.rule)))?;
+        field("held by", &format!("`{}`, which needs {}", inert(&hold.rule), inert(&hold.needs)))?;
     }
     if let Some(why) = &approval.justification {
         field("why", &inert(why))?;

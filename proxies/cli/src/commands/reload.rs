@@ -19,5 +19,9 @@ pub(super) fn run(context: &Context) -> Outcome {
         "reloaded: policy `{name}`, {}, shipped ones included",
         count(policy.rules, "rule")
     ))?;
+    for key in &reloaded.needs_restart {
+        let key = inert::line(key);
+        context.output.note(&format!("`{key}` was changed, which needs a restart: it stays as it was"));
+    }
     Ok(Answer::Yes)
 }

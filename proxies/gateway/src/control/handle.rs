@@ -168,7 +168,10 @@ async fn revoke(state: &State, asker: &Asker, revoke: Revoke) -> Result<Answer, 
 async fn reload(state: &State, asker: &Asker) -> Result<Answer, Failure> {
     let by = format!("operator (uid {})", asker.uid);
     match state.gateway.reload(&by).await {
-        Ok(active) => Ok(answer(&Reloaded { policy: policy_view(&active) })),
+        Ok(taken) => Ok(answer(&Reloaded {
+            policy: policy_view(&taken.active),
+            needs_restart: taken.left.iter().map(ToString::to_string).collect(),
+        })),
         Err(error) => {
             let message =
                 format!("nothing was changed, because the new configuration can't be used: {error}");
@@ -293,7 +296,12 @@ async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option
         holds: asked
             .holds
             .into_iter()
-            .map(|hold| HoldView { rule: hold.rule, quorum: hold.quorum, watchers: hold.watchers })
+            .map(|hold| HoldView {
+                rule: hold.rule,
+                quorum: hold.quorum,
+                watchers: hold.watchers,
+                needs: hold.needs,
+            })
             .collect(),
         justification: asked.justification,
         in_transaction: asked.in_transaction,

@@ -111,6 +111,9 @@ pub struct HoldView {
     /// How many must watch the session, before it is released and for as long as it runs.
     #[serde(default)]
     pub watchers: u16,
+    /// Who may approve and who watch, in the policy's words: `1 of group "sre" to approve`. Empty from a gateway that did not say.
+    #[serde(default)]
+    pub needs: String,
 }
 
 /// One vote.
@@ -182,6 +185,9 @@ pub struct Revoked {
 pub struct Reloaded {
     /// The policy in force now.
     pub policy: PolicyView,
+    /// The keys that were changed and stay as they were until the gateway starts anew.
+    #[serde(default)]
+    pub needs_restart: Vec<String>,
 }
 
 /// What went wrong.

@@ -1,7 +1,7 @@
 //! The records that a [`Store`](super::Store) keeps.
 
 use policy_core::PrincipalKind;
-use policy_core::rule::HoldKey;
+use policy_core::rule::{HoldKey, Quorum, Requirement};
 use policy_core::{Digest, RuleId};
 use serde::{Deserialize, Serialize};
 
@@ -41,14 +41,32 @@ pub struct HeldRule {
     /// How many must watch.
     #[serde(default)]
     pub watchers: u16,
+    /// Who may approve and who watch, in the policy's words: `1 of group "sre" to approve`.
+    #[serde(default)]
+    pub needs: String,
     /// Since when reviewers are asked about this one, in milliseconds since the Unix epoch.
     pub since: i64,
 }
 
 impl HeldRule {
-    pub(crate) fn new(key: &HoldKey, quorum: u16, watchers: u16, since: i64) -> Self {
-        let (rule, requirement) = (key.rule.to_string(), key.requirement.to_string());
-        Self { rule, requirement, quorum, watchers, since }
+    /// Where the requirement is not known, nobody can meet it.
+    pub(crate) fn new(key: &HoldKey, required: Option<&Requirement>, since: i64) -> Self {
+        let count = |quorum: &Option<Quorum>| quorum.as_ref().map_or(0, |quorum| quorum.count.get());
+        let (quorum, watchers) = required
+            .map_or((u16::MAX, u16::MAX), |required| (count(&required.approve), count(&required.watch)));
+        let to = |verb, quorum: &Option<Quorum>| quorum.as_ref().map(|quorum| format!("{quorum} to {verb}"));
+        let needs = required.map(|required| {
+            let parts = [to("approve", &required.approve), to("watch", &required.watch)];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+        });
+        Self {
+            rule: key.rule.to_string(),
+            requirement: key.requirement.to_string(),
+            quorum,
+            watchers,
+            needs: needs.unwrap_or_default(),
+            since,
+        }
     }
 
     /// The key that policies know the hold by; `None` if the digest isn't one.

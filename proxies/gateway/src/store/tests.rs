@@ -28,6 +28,7 @@ fn held(instance: u64, deadline: i64) -> NewApproval {
             requirement: "00".repeat(32),
             quorum: 2,
             watchers: 0,
+            needs: "2 of group \"sre\" to approve".into(),
             since: 1_000,
         }],
         justification: None,

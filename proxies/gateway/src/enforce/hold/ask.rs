@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use policy_core::approval::{Ballot, Petition, Status, Vote};
 use policy_core::decision::RuleIndex;
-use policy_core::rule::{HoldKey, Quorum};
+use policy_core::rule::HoldKey;
 use policy_core::{Principal, Verdict};
 use portcullis_evidence::record::Held as HeldRecord;
 use portcullis_evidence::{Record, Timestamp};
@@ -165,12 +165,7 @@ pub(super) fn open_holds(judged: &Judged) -> Vec<(RuleIndex, HoldKey)> {
 }
 
 pub(super) fn held_rule(judged: &Judged, rule: RuleIndex, key: &HoldKey, now: i64) -> HeldRule {
-    let count = |quorum: &Option<Quorum>| quorum.as_ref().map_or(0, |quorum| quorum.count.get());
-    let (quorum, watchers) = match judged.policy().requirement(rule) {
-        Some(requirement) => (count(&requirement.approve), count(&requirement.watch)),
-        None => (u16::MAX, u16::MAX),
-    };
-    HeldRule::new(key, quorum, watchers, now)
+    HeldRule::new(key, judged.policy().requirement(rule), now)
 }
 
 /// When the first of the holds expires.
