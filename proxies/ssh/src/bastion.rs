@@ -72,7 +72,7 @@ pub(crate) struct Open {
     pub(crate) grants: Arc<Grants>,
     /// Where relative paths begin on the target, once somebody has asked.
     pub(crate) home: tokio::sync::OnceCell<Option<String>>,
-    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) traffic: Traffic,
 }
 
 /// What has flowed, and when last.
@@ -180,7 +180,11 @@ impl Bastion {
         let of_target = Arc::clone(&tasks);
         let establishing = tokio::spawn(async move {
             let end = match establish(arrival, of_target, &tell).await {
-                Ok(open) => Readiness::Ready(Arc::new(open)),
+                Ok(open) => {
+                    let open = Arc::new(open);
+                    open.grants.belong_to(&open);
+                    Readiness::Ready(open)
+                }
                 Err(turned) => Readiness::Refused(turned),
             };
             let _ = tell.send(end);
@@ -330,15 +334,7 @@ async fn establish(
         .await
         .map_err(|refusal| Turned::refused(format!("{}\n{}", refusal.message, refusal.hint)))?;
     let grants = Arc::new(Grants::default());
-    let traffic = Arc::new(Traffic::new());
-    let granting = Granting {
-        grants: Arc::clone(&grants),
-        gateway: gateway.clone(),
-        client,
-        client_flow: flow,
-        traffic: Arc::clone(&traffic),
-        tasks,
-    };
+    let granting = Granting { grants: Arc::clone(&grants), client, client_flow: flow, tasks };
     let side = TargetSide::new(way.pins.clone(), Some(granting));
     let id = format!("portcullis session {} of {account}", session.id());
     let opened = tokio::select! {
@@ -363,7 +359,7 @@ async fn establish(
         target,
         grants,
         home: tokio::sync::OnceCell::new(),
-        traffic,
+        traffic: Traffic::new(),
     })
 }
 

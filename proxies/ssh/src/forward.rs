@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use portcullis_gateway::enforce::{Outcome, Permit};
+use portcullis_gateway::enforce::{Outcome, Permit, Receipt};
 use russh::server::{ChannelOpenHandle, Msg};
-use russh::{Channel, ChannelOpenFailure};
+use russh::{Channel, ChannelOpenFailure, client};
 
 use crate::bastion::{Bastion, Open, Place, Readiness};
 use crate::command::{self, Command, Direction};
@@ -45,8 +45,7 @@ pub(crate) async fn outward(
         Some(permit) => permit,
         None => return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
     };
-    let generation = permit.judged().generation();
-    let receipt = permit.forward();
+    let carrying = begin(&open, &command, permit);
     let opened = match tunnel {
         Tunnel::Port { host, port, origin, origin_port } => {
             open.target.channel_open_direct_tcpip(host, port, origin, origin_port).await
@@ -56,22 +55,49 @@ pub(crate) async fn outward(
     match opened {
         Ok(target) => {
             reply.accept().await;
-            let passed = AtomicU64::new(0);
-            let meter = Meter { traffic: &open.traffic, to_client: &passed };
-            let until = async {
-                tokio::select! {
-                    _ = open.stop.wait() => "stopped",
-                    () = forbidden(&open, &command, generation) => "the policy has changed",
-                }
-            };
-            let error = splice((channel, &reader), target, &meter, until).await;
-            let bytes = passed.load(Ordering::Relaxed);
-            receipt.outcome(Outcome { bytes, error, ..Outcome::default() });
+            carrying.carry((channel, &reader), target).await;
         }
         Err(_) => {
-            receipt.outcome(Outcome { error: Some("the target could not open it"), ..Outcome::default() });
+            carrying.failed("the target could not open it");
             reply.reject(ChannelOpenFailure::ConnectFailed).await;
         }
+    }
+}
+
+/// Opaque bytes that were admitted, on their way to be carried.
+pub(crate) struct Carrying<'a> {
+    open: &'a Open,
+    command: &'a Command,
+    receipt: Receipt,
+    generation: u64,
+}
+
+/// Takes the permit of a channel that is about to be opened.
+pub(crate) fn begin<'a>(open: &'a Open, command: &'a Command, permit: Permit) -> Carrying<'a> {
+    let generation = permit.judged().generation();
+    Carrying { open, command, receipt: permit.forward(), generation }
+}
+
+impl Carrying<'_> {
+    /// It came to nothing.
+    pub(crate) fn failed(self, error: &str) {
+        self.receipt.outcome(Outcome { error: Some(error), ..Outcome::default() });
+    }
+
+    /// Joins the two channels until either ends, the session is stopped, or a policy forbids it.
+    pub(crate) async fn carry(self, client: (Channel<Msg>, &Reader), target: Channel<client::Msg>) {
+        let Self { open, command, receipt, generation } = self;
+        let passed = AtomicU64::new(0);
+        let meter = Meter { traffic: &open.traffic, to_client: &passed };
+        let until = async {
+            tokio::select! {
+                _ = open.stop.wait() => "stopped",
+                () = forbidden(open, command, generation) => "the policy has changed",
+            }
+        };
+        let error = splice(client, target, &meter, until).await;
+        let bytes = passed.load(Ordering::Relaxed);
+        receipt.outcome(Outcome { bytes, error, ..Outcome::default() });
     }
 }
 
@@ -124,12 +150,11 @@ const SOON: Duration = Duration::from_secs(3);
 pub(crate) async fn listen(bastion: &Bastion, address: &str, port: u32) -> Option<u32> {
     let open = at_once(bastion).await?;
     let permit = permitted_now(bastion, &open, &command::tunnel(Direction::Remote, address, port)).await?;
-    let generation = permit.judged().generation();
     let receipt = permit.forward();
     match open.target.tcpip_forward(address, port).await {
         Ok(chosen) => {
             let listening = if port == 0 { chosen } else { port };
-            open.grants.port(address, listening, generation);
+            open.grants.port(address, listening, command::tunnel(Direction::Remote, address, listening));
             receipt.outcome(Outcome::default());
             Some(listening)
         }
@@ -149,14 +174,12 @@ pub(crate) async fn stop_listening(bastion: &Bastion, address: &str, port: u32) 
 /// A socket that the target is asked to make (`-R path:…`).
 pub(crate) async fn listen_at(bastion: &Bastion, path: &str) -> bool {
     let Some(open) = at_once(bastion).await else { return false };
-    let Some(permit) = permitted_now(bastion, &open, &command::socket(Direction::Remote, path)).await else {
-        return false;
-    };
-    let generation = permit.judged().generation();
+    let command = command::socket(Direction::Remote, path);
+    let Some(permit) = permitted_now(bastion, &open, &command).await else { return false };
     let receipt = permit.forward();
     let listening = open.target.streamlocal_forward(path).await.is_ok();
     if listening {
-        open.grants.socket(path, generation);
+        open.grants.socket(path, command);
     }
     let error = (!listening).then_some("the target refused");
     receipt.outcome(Outcome { error, ..Outcome::default() });

@@ -144,8 +144,8 @@ async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes
     }
     if wishes.agent {
         match grant(open, bastion.permits.agent_forwarding, &command::agent()).await {
-            Ok(generation) => {
-                open.grants.agent(generation);
+            Ok(()) => {
+                open.grants.agent(command::agent());
                 granted.agent = true;
             }
             Err(why) => line.say(&format!("the agent is not forwarded: {why}")).await?,
@@ -153,8 +153,8 @@ async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes
     }
     if let Some(x11) = wishes.x11 {
         match grant(open, bastion.permits.x11_forwarding, &command::x11()).await {
-            Ok(generation) => {
-                open.grants.x11(generation);
+            Ok(()) => {
+                open.grants.x11(command::x11());
                 granted.x11 = Some(x11);
             }
             Err(why) => line.say(&format!("X11 is not forwarded: {why}")).await?,
@@ -163,17 +163,15 @@ async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes
     Ok(granted)
 }
 
-/// Grants something that the target will then open channels of; the generation of the policy that does.
-async fn grant(open: &Open, is_permitted: bool, command: &Command) -> Result<u64, String> {
+/// Judges something that the target will then open channels of.
+async fn grant(open: &Open, is_permitted: bool, command: &Command) -> Result<(), String> {
     if !is_permitted {
         let reason = "the certificate does not permit it";
         let recorded = open.session.lock().await.refused(command.via, reason, Some(command.text.as_bytes()));
         return Err(recorded.map_or_else(|refusal| words(&refusal), |()| reason.to_owned()));
     }
-    let permit = open.judge_now(command).await?;
-    let generation = permit.judged().generation();
-    permit.forward().outcome(Outcome::default());
-    Ok(generation)
+    open.judge_now(command).await?.forward().outcome(Outcome::default());
+    Ok(())
 }
 
 /// What starting comes to, with relative paths made whole where there are any.

@@ -1,50 +1,59 @@
 //! What a target may begin by itself: channels that a grant has announced, and nothing else.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use portcullis_gateway::enforce::Gateway;
 use russh::client::{ChannelOpenHandle, Handler, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelOpenFailure, server};
 
 use super::host_key::{Pins, Stranger};
-use crate::bastion::Traffic;
+use crate::bastion::Open;
+use crate::command::Command;
 use crate::flow::Flow;
+use crate::forward;
 use crate::login::seconds;
-use crate::splice::{Meter, splice};
 use crate::tasks::Tasks;
 
-/// What was granted in a session, of which the target then opens channels; each under a generation of the policy.
-#[derive(Debug, Default)]
-pub(crate) struct Grants(Mutex<Granted>);
+/// What was granted in a session, of which the target then opens channels. Each of these is judged anew, as what was granted.
+#[derive(Default)]
+pub(crate) struct Grants {
+    granted: Mutex<Granted>,
+    /// The session, once there is one.
+    session: OnceLock<Weak<Open>>,
+}
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Granted {
-    agent: Option<u64>,
-    x11: Option<u64>,
-    /// Addresses and ports that the target listens on for the client.
-    ports: HashMap<(String, u32), u64>,
-    sockets: HashMap<String, u64>,
+    agent: Option<Command>,
+    x11: Option<Command>,
+    /// By the address and port that the target listens on for the client.
+    ports: HashMap<(String, u32), Command>,
+    sockets: HashMap<String, Command>,
 }
 
 impl Grants {
     fn lock(&self) -> MutexGuard<'_, Granted> {
         // Every change is one call, so a panic elsewhere leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn agent(&self, generation: u64) {
-        self.lock().agent = Some(generation);
+    /// These are the grants of this session.
+    pub(crate) fn belong_to(&self, open: &Arc<Open>) {
+        // They belong to one only.
+        let _ = self.session.set(Arc::downgrade(open));
     }
 
-    pub(crate) fn x11(&self, generation: u64) {
-        self.lock().x11 = Some(generation);
+    pub(crate) fn agent(&self, command: Command) {
+        self.lock().agent = Some(command);
     }
 
-    pub(crate) fn port(&self, address: &str, port: u32, generation: u64) {
-        self.lock().ports.insert((address.to_owned(), port), generation);
+    pub(crate) fn x11(&self, command: Command) {
+        self.lock().x11 = Some(command);
+    }
+
+    pub(crate) fn port(&self, address: &str, port: u32, command: Command) {
+        self.lock().ports.insert((address.to_owned(), port), command);
     }
 
     /// Whether it was granted.
@@ -52,8 +61,8 @@ impl Grants {
         self.lock().ports.remove(&(address.to_owned(), port)).is_some()
     }
 
-    pub(crate) fn socket(&self, path: &str, generation: u64) {
-        self.lock().sockets.insert(path.to_owned(), generation);
+    pub(crate) fn socket(&self, path: &str, command: Command) {
+        self.lock().sockets.insert(path.to_owned(), command);
     }
 
     /// Whether it was granted.
@@ -84,11 +93,16 @@ pub(crate) struct TargetSide {
 #[derive(Clone)]
 pub(crate) struct Granting {
     pub(crate) grants: Arc<Grants>,
-    pub(crate) gateway: Gateway,
     pub(crate) client: server::Handle,
     pub(crate) client_flow: Arc<Flow>,
-    pub(crate) traffic: Arc<Traffic>,
     pub(crate) tasks: Arc<Tasks>,
+}
+
+/// A channel that the target begins, and why it may.
+struct Announced {
+    open: Arc<Open>,
+    granting: Granting,
+    command: Command,
 }
 
 impl TargetSide {
@@ -96,36 +110,12 @@ impl TargetSide {
         Self { pins, found: Found::default(), granting }
     }
 
-    /// What a channel goes by, if it was granted under the policy in force and there is room for it.
-    fn granted(&self, was: impl FnOnce(&Granted) -> Option<u64>) -> Option<Granting> {
-        let granting = self.granting.as_ref()?;
-        let generation = was(&granting.grants.lock())?;
-        let stands = generation == granting.gateway.policies().generation();
-        (stands && granting.tasks.has_room()).then(|| granting.clone())
-    }
-
-    /// Joins the target's channel to the one that `opened` is to the client.
-    fn join(
-        &self,
-        granting: Granting,
-        channel: Channel<Msg>,
-        reply: ChannelOpenHandle,
-        opened: impl Future<Output = Result<Channel<server::Msg>, russh::Error>> + Send + 'static,
-    ) {
-        let tasks = Arc::clone(&granting.tasks);
-        tasks.spawn(async move {
-            let Ok(to_client) = opened.await else {
-                return reply.reject(ChannelOpenFailure::ConnectFailed).await;
-            };
-            let reader = granting.client_flow.open(to_client.id());
-            let mut policies = granting.gateway.policies().changes();
-            policies.mark_unchanged();
-            reply.accept().await;
-            let passed = AtomicU64::new(0);
-            let meter = Meter { traffic: &granting.traffic, to_client: &passed };
-            // What was granted under another policy has to be asked for again.
-            splice((to_client, &reader), channel, &meter, policies.changed()).await;
-        });
+    /// What a channel goes by, if it was granted and there is room for it.
+    fn announced(&self, was: impl FnOnce(&Granted) -> Option<Command>) -> Option<Announced> {
+        let granting = self.granting.as_ref().filter(|granting| granting.tasks.has_room())?;
+        let open = granting.grants.session.get()?.upgrade()?;
+        let command = was(&granting.grants.lock())?;
+        Some(Announced { open, granting: granting.clone(), command })
     }
 
     pub(crate) fn stranger(&self) -> Found {
@@ -156,15 +146,14 @@ impl Handler for TargetSide {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        let granted = self
-            .granted(|granted| granted.ports.get(&(connected_address.to_owned(), connected_port)).copied());
-        let Some(granting) = granted else { return refuse(reply).await };
-        let (client, address) = (granting.client.clone(), connected_address.to_owned());
+        let (address, port) = (connected_address.to_owned(), connected_port);
+        let announced = self.announced(|granted| granted.ports.get(&(address.clone(), port)).cloned());
+        let Some(announced) = announced else { return refuse(reply).await };
+        let client = announced.granting.client.clone();
         let origin = originator_address.to_owned();
-        let opened = async move {
-            client.channel_open_forwarded_tcpip(address, connected_port, origin, originator_port).await
-        };
-        self.join(granting, channel, reply, opened);
+        let opened =
+            async move { client.channel_open_forwarded_tcpip(address, port, origin, originator_port).await };
+        announced.join(channel, reply, opened);
         Ok(())
     }
 
@@ -175,11 +164,11 @@ impl Handler for TargetSide {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        let granted = self.granted(|granted| granted.sockets.get(socket_path).copied());
-        let Some(granting) = granted else { return refuse(reply).await };
-        let (client, path) = (granting.client.clone(), socket_path.to_owned());
+        let announced = self.announced(|granted| granted.sockets.get(socket_path).cloned());
+        let Some(announced) = announced else { return refuse(reply).await };
+        let (client, path) = (announced.granting.client.clone(), socket_path.to_owned());
         let opened = async move { client.channel_open_forwarded_streamlocal(path).await };
-        self.join(granting, channel, reply, opened);
+        announced.join(channel, reply, opened);
         Ok(())
     }
 
@@ -189,11 +178,11 @@ impl Handler for TargetSide {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        let granted = self.granted(|granted| granted.agent);
-        let Some(granting) = granted else { return refuse(reply).await };
-        let client = granting.client.clone();
+        let announced = self.announced(|granted| granted.agent.clone());
+        let Some(announced) = announced else { return refuse(reply).await };
+        let client = announced.granting.client.clone();
         let opened = async move { client.channel_open_agent().await };
-        self.join(granting, channel, reply, opened);
+        announced.join(channel, reply, opened);
         Ok(())
     }
 
@@ -205,11 +194,11 @@ impl Handler for TargetSide {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        let granted = self.granted(|granted| granted.x11);
-        let Some(granting) = granted else { return refuse(reply).await };
-        let (client, origin) = (granting.client.clone(), originator_address.to_owned());
+        let announced = self.announced(|granted| granted.x11.clone());
+        let Some(announced) = announced else { return refuse(reply).await };
+        let (client, origin) = (announced.granting.client.clone(), originator_address.to_owned());
         let opened = async move { client.channel_open_x11(origin, originator_port).await };
-        self.join(granting, channel, reply, opened);
+        announced.join(channel, reply, opened);
         Ok(())
     }
 
@@ -245,6 +234,32 @@ impl Handler for TargetSide {
         _: &mut Session,
     ) -> Result<(), Self::Error> {
         refuse(reply).await
+    }
+}
+
+impl Announced {
+    /// Judges the target's channel, and joins it to the one that `opened` is to the client.
+    fn join(
+        self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        opened: impl Future<Output = Result<Channel<server::Msg>, russh::Error>> + Send + 'static,
+    ) {
+        let Self { open, granting, command } = self;
+        let Granting { client_flow, tasks, .. } = granting;
+        tasks.spawn(async move {
+            let Ok(permit) = open.judge_now(&command).await else {
+                return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            };
+            let carrying = forward::begin(&open, &command, permit);
+            let Ok(to_client) = opened.await else {
+                carrying.failed("the client could not open it");
+                return reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            };
+            let reader = client_flow.open(to_client.id());
+            reply.accept().await;
+            carrying.carry((to_client, &reader), channel).await;
+        });
     }
 }
 

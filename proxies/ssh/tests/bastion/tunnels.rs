@@ -84,6 +84,32 @@ async fn the_target_listens_only_where_that_is_allowed() {
 }
 
 #[tokio::test]
+async fn each_connection_to_where_the_target_listens_is_an_action_of_its_own() {
+    let (origin, listening) = (origin(), free_port());
+    let rest = format!(
+        "allow \"one\" {{ on ssh  do forward  when direction == \"remote\" and port == {listening} }}\n"
+    );
+    let house = House::policed(&policy(&rest)).await;
+    let client = house.client("ana");
+    let forward = format!("127.0.0.1:{listening}:127.0.0.1:{origin}");
+    let running = client.start("ssh", &["-R", &forward, "box", "echo ready; cat"]);
+    running.until("ready").await;
+    assert_eq!(fetch(listening), "from the origin\n");
+
+    let tunnels = || {
+        let all = house.judged().into_iter().filter(|line| line.contains("remote tunnel"));
+        all.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(tunnels(), ["allow", "allow"], "asking for the port, and the connection");
+
+    house.police(&policy("allow \"one\" { on ssh  do forward  when port == 1 }\n"));
+    assert_eq!(fetch(listening), "");
+    let since = tunnels().split_off(2);
+    // The first one is judged again, too, if it has not ended by then.
+    assert!(!since.is_empty() && since.iter().all(|verdict| verdict == "deny"), "{since:?}");
+}
+
+#[tokio::test]
 async fn the_agent_and_x11_are_not_forwarded_unless_allowed() {
     let house = House::policed(&policy("")).await;
     let output =

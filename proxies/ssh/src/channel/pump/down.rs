@@ -1,9 +1,5 @@
-//! Bytes both ways between a client and what runs for it, until either side ends.
-//!
-//! Each direction waits for its own reader only: a client that reads slowly does not keep its own input from arriving,
-//! and the program that does not read does not keep its output. Nothing is forwarded once the session is stopped.
+//! From the target to the client: what a program writes is masked, counted and recorded, then shown.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,23 +7,18 @@ use bytes::Bytes;
 use policy_core::mask::Detectors;
 use policy_core::rule::LimitUnit;
 use portcullis_evidence::recording::{Event, Stream};
-use portcullis_gateway::enforce::{Judged, Judgement, Outcome, Receipt, Tape};
-use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
-use tokio::sync::watch;
+use portcullis_gateway::enforce::{Judgement, Outcome, Receipt};
+use russh::{ChannelMsg, ChannelReadHalf, Sig};
 use tokio::time::Instant;
 
-use super::End;
-use super::echo_credit::EchoCredit;
-use super::input::Input;
-use super::launch::Started;
-use super::line::{Kept, Line, STDERR, Size, say};
-use super::output::Output;
-use super::typed::{self, Notice, Typed};
-use super::wishes::Wishes;
+use super::recording::Recording;
+use super::{Ended, ToClient, Watched};
 use crate::bastion::Open;
+use crate::channel::End;
+use crate::channel::line::{Line, STDERR};
+use crate::channel::output::Output;
+use crate::channel::wishes::Wishes;
 use crate::command::Command;
-use crate::flow::Reader;
 use crate::judge::words;
 
 /// After how much silence what is held back is shown, but for the beginnings of finds.
@@ -35,239 +26,8 @@ const SETTLED: Duration = Duration::from_millis(20);
 /// After how much silence all of it is.
 const RELEASED: Duration = Duration::from_secs(1);
 
-/// Carries what runs to its end, and says how it ended.
-pub(super) async fn carry(
-    open: &Arc<Open>,
-    line: &mut Line,
-    started: Started,
-    command: &Command,
-    wishes: &Wishes,
-    mut notices: watch::Receiver<Box<str>>,
-) -> Result<(), End> {
-    let Started { channel, receipt, early } = started;
-    let (from_target, to_target) = channel.split();
-    let number = receipt.command();
-    let judged = Arc::clone(receipt.judged());
-    let detectors = open.way.finders.of(Some(&judged)).map_err(|error| End::failed(error.to_string()))?;
-    let key = open.gateway.mask_key().clone();
-    let recording = Recording {
-        tape: open.tape.clone(),
-        command: number,
-        content: records(&judged, wishes),
-        input: Input::new(number, detectors.clone(), key, wishes.pty.is_some()),
-        echoes: wishes.pty.is_some().then(Arc::default),
-    };
-    recording.terminal(wishes);
-    let watched =
-        Watched { typed: Typed::of(open, command, wishes.pty.is_some()), has_pty: wishes.pty.is_some() };
-    let kept = line.take_kept();
-    let mut down = Down::new(open, detectors, receipt, recording.clone(), watched.clone());
-
-    let end = {
-        let to = Upward {
-            open,
-            target: &to_target,
-            client: &line.write,
-            reader: &line.reader,
-            recording: &recording,
-            watched: &watched,
-        };
-        let upward = up(&to, &mut line.read, kept);
-        let downward = down.run(from_target, early, &line.write, command, wishes);
-        tokio::pin!(upward, downward);
-        let mut deaf = false;
-        // Neither direction is cut off in the middle of a message, but by the end of all.
-        loop {
-            tokio::select! {
-                biased;
-                reason = open.stop.wait() => break Ended::Stopped(reason.to_string()),
-                said = notices.changed() => if said.is_ok() {
-                    let words = notices.borrow_and_update().clone();
-                    let _ = say(&line.write, wishes.pty.is_some(), &words).await;
-                },
-                left = &mut upward, if !deaf => match left {
-                    Left::Gone => break Ended::ClientGone,
-                    Left::Deaf => deaf = true,
-                },
-                end = &mut downward => break end,
-            }
-        }
-    };
-    let _ = to_target.close().await;
-    down.close(line, end).await
-}
-
-/// Whether content is recorded, beside the command itself: always on a terminal, which cannot be understood without.
-fn records(judged: &Judged, wishes: &Wishes) -> bool {
-    judged.records_results() || wishes.pty.is_some()
-}
-
-/// What is recorded of one command.
-#[derive(Clone)]
-struct Recording {
-    tape: Tape,
-    command: u64,
-    content: bool,
-    input: Input,
-    /// On a terminal: what of its output is somebody's typing.
-    echoes: Option<Arc<EchoCredit>>,
-}
-
-impl Recording {
-    fn terminal(&self, wishes: &Wishes) {
-        if let (true, Some(pty)) = (self.tape.is_on(), &wishes.pty) {
-            self.tape.push(&Event::Terminal {
-                command: self.command,
-                term: pty.term.as_str().into(),
-                columns: pty.size.columns,
-                rows: pty.size.rows,
-            });
-        }
-    }
-
-    fn resize(&self, size: Size) {
-        if self.tape.is_on() {
-            let Size { columns, rows, .. } = size;
-            self.tape.push(&Event::Resize { command: self.command, columns, rows });
-        }
-    }
-
-    /// Whether content is recorded now, once there is room for it.
-    async fn is_on(&self) -> bool {
-        if !self.content || !self.tape.is_on() {
-            return false;
-        }
-        poll_fn(|cx| self.tape.poll_room(cx)).await;
-        true
-    }
-}
-
-/// How the client's direction ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Left {
-    /// The client has gone, or closed the channel.
-    Gone,
-    /// The target takes nothing more.
-    Deaf,
-}
-
-/// From the client to the target.
-async fn up(to: &Upward<'_>, from: &mut ChannelReadHalf, kept: std::collections::VecDeque<Kept>) -> Left {
-    let mut ended = false;
-    for kept in kept {
-        let sent = match kept {
-            Kept::Data(data) if !ended => to.send(data).await,
-            Kept::Data(_) => true,
-            Kept::Eof => {
-                ended = true;
-                to.end().await
-            }
-            Kept::Resize(size) => to.resize(size).await,
-        };
-        if !sent {
-            return Left::Deaf;
-        }
-    }
-    loop {
-        let Some(message) = from.wait().await else { return Left::Gone };
-        let sent = match message {
-            ChannelMsg::Close => return Left::Gone,
-            // After its end a client sends nothing more that counts.
-            ChannelMsg::Data { data } if !ended => to.send(data).await,
-            ChannelMsg::Eof if !ended => {
-                ended = true;
-                to.end().await
-            }
-            ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
-                let size =
-                    Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
-                to.resize(size).await
-            }
-            ChannelMsg::Signal { signal } => to.target.signal(signal).await.is_ok(),
-            // The channel has started what it starts; a second exec or a late pty changes nothing.
-            _ => true,
-        };
-        if !sent {
-            return Left::Deaf;
-        }
-    }
-}
-
-/// Where a client's input goes.
-struct Upward<'a> {
-    open: &'a Open,
-    target: &'a ChannelWriteHalf<Msg>,
-    client: &'a ToClient,
-    reader: &'a Reader,
-    recording: &'a Recording,
-    watched: &'a Watched,
-}
-
-impl Upward<'_> {
-    /// Whether the target takes more.
-    async fn send(&self, data: Bytes) -> bool {
-        self.open.traffic.count_input(data.len());
-        if let Some(credit) = &self.recording.echoes {
-            credit.typed(data.len());
-        }
-        if self.recording.is_on().await {
-            self.recording.input.sent(&self.recording.tape, &data);
-        }
-        // Before it is sent: where the lines are known by now, the shell does not get the one that ends its session.
-        self.watched.notice(self.open, self.watched.typed.sent(&data), self.client).await;
-        if self.open.stop.reached().is_some() {
-            return false;
-        }
-        let bytes = data.len();
-        let sent = self.target.data_bytes(data).await.is_ok();
-        self.reader.took(bytes);
-        sent
-    }
-
-    async fn end(&self) -> bool {
-        self.watched.notice(self.open, self.watched.typed.finish(), self.client).await;
-        self.open.stop.reached().is_none() && self.target.eof().await.is_ok()
-    }
-
-    async fn resize(&self, size: Size) -> bool {
-        self.recording.resize(size);
-        self.target.window_change(size.columns, size.rows, size.width, size.height).await.is_ok()
-    }
-}
-
-/// What is noticed of one command's input.
-#[derive(Clone)]
-struct Watched {
-    typed: Typed,
-    has_pty: bool,
-}
-
-impl Watched {
-    /// Judges what was typed. Where that ends the session, its switch has been thrown when this returns.
-    async fn notice(&self, open: &Open, lines: Vec<typed::Line>, client: &ToClient) {
-        if lines.is_empty() {
-            return;
-        }
-        for notice in typed::judge(open, lines).await {
-            if let Notice::Warn(words) = notice {
-                // A client that has gone is noticed by whoever reads from it.
-                let _ = say(client, self.has_pty, &words).await;
-            }
-        }
-    }
-}
-
-/// How a channel ended.
-enum Ended {
-    /// The target closed it, after it had said how its program ended.
-    Target,
-    ClientGone,
-    /// The gateway ends it, with these words.
-    Stopped(String),
-}
-
 /// From the target to the client.
-struct Down {
+pub(super) struct Down {
     open: Arc<Open>,
     receipt: Receipt,
     recording: Recording,
@@ -303,10 +63,8 @@ enum Exit {
     Signal(Sig, bool),
 }
 
-type ToClient = ChannelWriteHalf<russh::server::Msg>;
-
 impl Down {
-    fn new(
+    pub(super) fn new(
         open: &Arc<Open>,
         detectors: Option<Arc<Detectors>>,
         receipt: Receipt,
@@ -330,7 +88,7 @@ impl Down {
     }
 
     /// Carries what the target says until the end.
-    async fn run(
+    pub(super) async fn run(
         &mut self,
         mut from: ChannelReadHalf,
         early: Vec<ChannelMsg>,
@@ -499,7 +257,7 @@ impl Down {
     }
 
     /// Says how it ended: to the client, in evidence, in the recording.
-    async fn close(mut self, line: &Line, end: Ended) -> Result<(), End> {
+    pub(super) async fn close(mut self, line: &Line, end: Ended) -> Result<(), End> {
         let (out, err) = (self.stdout.finish(), self.stderr.finish());
         if matches!(end, Ended::Target) {
             let _ = self.tell(&line.write, Stream::Stdout, out).await;

@@ -1,0 +1,106 @@
+//! From the client to the target.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+
+use super::recording::Recording;
+use super::{ToClient, Watched};
+use crate::bastion::Open;
+use crate::channel::line::{Kept, Size};
+use crate::flow::Reader;
+
+/// How the client's direction ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The client has gone, or closed the channel.
+    Gone,
+    /// The target takes nothing more.
+    Deaf,
+}
+
+/// From the client to the target.
+pub(super) async fn up(to: &Upward<'_>, from: &mut ChannelReadHalf, kept: VecDeque<Kept>) -> Left {
+    let mut ended = false;
+    for kept in kept {
+        let sent = match kept {
+            Kept::Data(data) if !ended => to.send(data).await,
+            Kept::Data(_) => true,
+            Kept::Eof => {
+                ended = true;
+                to.end().await
+            }
+            Kept::Resize(size) => to.resize(size).await,
+        };
+        if !sent {
+            return Left::Deaf;
+        }
+    }
+    loop {
+        let Some(message) = from.wait().await else { return Left::Gone };
+        let sent = match message {
+            ChannelMsg::Close => return Left::Gone,
+            // After its end a client sends nothing more that counts.
+            ChannelMsg::Data { data } if !ended => to.send(data).await,
+            ChannelMsg::Eof if !ended => {
+                ended = true;
+                to.end().await
+            }
+            ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
+                let size =
+                    Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
+                to.resize(size).await
+            }
+            ChannelMsg::Signal { signal } => to.target.signal(signal).await.is_ok(),
+            // The channel has started what it starts; a second exec or a late pty changes nothing.
+            _ => true,
+        };
+        if !sent {
+            return Left::Deaf;
+        }
+    }
+}
+
+/// Where a client's input goes.
+pub(super) struct Upward<'a> {
+    pub(super) open: &'a Open,
+    pub(super) target: &'a ChannelWriteHalf<Msg>,
+    pub(super) client: &'a ToClient,
+    pub(super) reader: &'a Reader,
+    pub(super) recording: &'a Recording,
+    pub(super) watched: &'a Watched,
+}
+
+impl Upward<'_> {
+    /// Whether the target takes more.
+    async fn send(&self, data: Bytes) -> bool {
+        self.open.traffic.count_input(data.len());
+        if let Some(credit) = &self.recording.echoes {
+            credit.typed(data.len());
+        }
+        if self.recording.is_on().await {
+            self.recording.input.sent(&self.recording.tape, &data);
+        }
+        // Before it is sent: where the lines are known by now, the shell does not get the one that ends its session.
+        self.watched.notice(self.open, self.watched.typed.sent(&data), self.client).await;
+        if self.open.stop.reached().is_some() {
+            return false;
+        }
+        let bytes = data.len();
+        let sent = self.target.data_bytes(data).await.is_ok();
+        self.reader.took(bytes);
+        sent
+    }
+
+    async fn end(&self) -> bool {
+        self.watched.notice(self.open, self.watched.typed.finish(), self.client).await;
+        self.open.stop.reached().is_none() && self.target.eof().await.is_ok()
+    }
+
+    async fn resize(&self, size: Size) -> bool {
+        self.recording.resize(size);
+        self.target.window_change(size.columns, size.rows, size.width, size.height).await.is_ok()
+    }
+}
