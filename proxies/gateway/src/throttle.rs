@@ -1,7 +1,7 @@
-//! How much one address may try.
+//! How much one address may try. In IPv6 that is a network of 64 bits: whoever has one address there has all of them.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,7 @@ pub struct Place {
 impl Throttle {
     /// A place for a connection from `source`; none if it, or everybody together, has had enough.
     pub fn enter(self: &Arc<Self>, source: IpAddr, bounds: &Bounds) -> Option<Place> {
+        let source = network(source);
         let now = Instant::now();
         let mut counts = self.lock();
         if counts.open >= bounds.connections {
@@ -77,6 +78,14 @@ impl Throttle {
     }
 }
 
+/// What an address is counted as.
+fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
 impl Place {
     /// Notes a failed login.
     pub fn failed(&self) {
@@ -98,5 +107,26 @@ impl Drop for Place {
         if source.open == 0 && source.failures == 0 {
             counts.sources.remove(&self.source);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_network_of_version_6_is_one_source() {
+        let bounds = Bounds { connections: 10, connections_a_source: 1, failures_a_minute: 5 };
+        let throttle = Arc::new(Throttle::default());
+        let enter = |source: &str| throttle.enter(source.parse().expect("an address"), &bounds);
+        let one = enter("2001:db8:1:1::1");
+        assert!(one.is_some());
+        assert!(enter("2001:db8:1:1:ffff::2").is_none(), "the same network");
+        assert!(enter("2001:db8:1:2::1").is_some(), "another");
+        let four = enter("::ffff:192.0.2.1");
+        assert!(four.is_some() && enter("192.0.2.1").is_none(), "the same address, written otherwise");
+        assert!(enter("192.0.2.2").is_some(), "another");
+        drop(one);
+        assert!(enter("2001:db8:1:1:ffff::2").is_some());
     }
 }

@@ -112,7 +112,7 @@ pub enum Event<'a> {
     },
     /// An operation on a file of the target came to its end.
     File {
-        /// The command it was judged as.
+        /// The command it was judged as; 0 where it was refused.
         command: u64,
         /// What was asked for, in the protocol's words: `open`, `rename`, `remove`, …
         operation: Text<'a>,

@@ -23,7 +23,7 @@ use super::refusal::Refusal;
 use super::session::{Session, evaluate};
 use crate::clock::Clock;
 use crate::config::{Config, TargetConfig};
-use crate::identity::IdentitySource;
+use crate::identity::{IdentitySource, Patient};
 use crate::limits::Limiter;
 use crate::policies::Policies;
 use crate::reload::Reloading;
@@ -129,7 +129,7 @@ impl Gateway {
             config: ArcSwap::from_pointee(parts.config),
             reloading: Reloading::default(),
             policies: parts.policies,
-            identity: parts.identity,
+            identity: Arc::new(Patient(parts.identity)),
             log: parts.log,
             recorder: parts.recorder,
             desk,

@@ -4,9 +4,11 @@
 //! users that don't exist. Only [`Claim::prove`] turns one into a [`Principal`](policy_core::Principal).
 
 mod fixed;
+mod patient;
 mod scram;
 mod users;
 
 pub use fixed::FixedUsers;
+pub(crate) use patient::Patient;
 pub use scram::{NotAVerifier, PasswordRefused, Verifier};
 pub use users::{Answer, Claim, IdentityError, IdentitySource, LocalUsers, Proven};

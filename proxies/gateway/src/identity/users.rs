@@ -30,6 +30,9 @@ pub enum IdentityError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The source did not answer.
+    #[error("accounts could not be looked up within {} s", .0.as_secs())]
+    Slow(std::time::Duration),
     /// The stored verifier is damaged.
     #[error("the verifier of `{0}` in the store is damaged: set its password again")]
     Verifier(String, #[source] NotAVerifier),

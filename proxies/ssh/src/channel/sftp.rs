@@ -45,6 +45,7 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
         held: None,
         notices: Vec::new(),
         under_way: HashMap::new(),
+        opened: HashMap::new(),
         limited: Vec::new(),
     };
     let mut from_client_waiting = 0;
@@ -152,6 +153,8 @@ struct Transfer<'a> {
     held: Option<(Box<Held>, Ask)>,
     /// What the target has not answered yet, by the gate's number.
     under_way: HashMap<u64, Operation>,
+    /// The commands that opened what is open, by the gate's number.
+    opened: HashMap<u64, u64>,
     /// What the person at the client is to be told.
     notices: Vec<String>,
     /// Admitted operations whose rules count bytes, one for each set of such rules: all that is read counts for each.
@@ -264,7 +267,7 @@ impl Transfer<'_> {
                     self.to_client.push(packet);
                 }
                 Reply::Target(question) => self.to_target.push(question),
-                Reply::Done { number, code } => self.done(number, code),
+                Reply::Done { number, code, opens } => self.done(number, code, opens),
                 Reply::Closed(closed) => self.closed(&closed),
             }
         }
@@ -279,8 +282,11 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    fn done(&mut self, number: u64, code: Code) {
+    fn done(&mut self, number: u64, code: Code, opens: bool) {
         let Some(Operation { receipt, action }) = self.under_way.remove(&number) else { return };
+        if opens {
+            self.opened.insert(number, receipt.command());
+        }
         let error = (code != Code::OK).then(|| code.to_string());
         let result = if error.is_none() { FileResult::Done } else { FileResult::Failed };
         self.record(receipt.command(), action.as_ref(), result, error.as_deref(), None);
@@ -293,11 +299,12 @@ impl Transfer<'_> {
         }
     }
 
-    fn closed(&self, closed: &Closed) {
-        let bytes = closed.read + closed.written;
+    fn closed(&mut self, closed: &Closed) {
+        let command = self.opened.remove(&closed.number).unwrap_or_default();
+        let bytes = closed.read.saturating_add(closed.written);
         if self.open.tape.is_on() {
             self.open.tape.push(&Event::File {
-                command: 0,
+                command,
                 operation: "close".into(),
                 path: closed.path.as_str().into(),
                 to: None,

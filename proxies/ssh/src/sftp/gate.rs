@@ -67,6 +67,8 @@ pub enum Reply {
         number: u64,
         /// How; [`Code::OK`] for an answer with content.
         code: Code,
+        /// Whether something is open by it now, of which [`Reply::Closed`] will tell.
+        opens: bool,
     },
     /// What a handle stood for is closed.
     Closed(Closed),
@@ -420,7 +422,7 @@ impl Gate {
         let (id, answer) = Answer::decode(&packet).map_err(Fatal::Target)?;
         let Pending { number, expects } = self.outstanding.remove(&id).ok_or(Fatal::Answer(id))?;
         self.opening -= usize::from(matches!(expects, Expects::Handle { .. }));
-        let mut closed = None;
+        let (mut opens, mut closed) = (false, None);
         let code = match (expects, answer) {
             (Expects::Closed(number), Answer::Status(code)) => {
                 closed = self.handles.close(number);
@@ -430,9 +432,10 @@ impl Gate {
             (Expects::Status, Answer::Status(code)) => code,
             (_, Answer::Status(code)) if code != Code::OK => code,
             (Expects::Handle { path, access }, Answer::Handle(name)) => {
-                if !self.handles.insert(name, path, access) {
+                if !self.handles.insert(name, path, number.unwrap_or_default(), access) {
                     return Err(Fatal::Handle);
                 }
+                opens = true;
                 Code::OK
             }
             (Expects::Data(number), Answer::Data(data)) => {
@@ -445,7 +448,7 @@ impl Gate {
             _ => return Err(Fatal::Answer(id)),
         };
         // Recorded before the client is told.
-        self.replies.extend(number.map(|number| Reply::Done { number, code }));
+        self.replies.extend(number.map(|number| Reply::Done { number, code, opens }));
         self.replies.extend(closed.map(Reply::Closed));
         self.replies.push_back(Reply::Client(packet));
         Ok(())

@@ -31,6 +31,8 @@ impl Access {
 pub struct Closed {
     /// Its path, as it was judged.
     pub path: String,
+    /// The number of the [`Ask`](super::Ask) that opened it.
+    pub number: u64,
     /// What it was opened for.
     pub access: Access,
     /// Bytes that the target sent of it.
@@ -54,13 +56,13 @@ impl Handles {
     }
 
     /// Notes a handle. `false` if the target has given this name to something that is still open.
-    pub(super) fn insert(&mut self, name: &[u8], path: String, access: Access) -> bool {
+    pub(super) fn insert(&mut self, name: &[u8], path: String, number: u64, access: Access) -> bool {
         if self.names.contains_key(name) {
             return false;
         }
         self.last += 1;
         self.names.insert(name.into(), self.last);
-        self.open.insert(self.last, Closed { path, access, read: 0, written: 0 });
+        self.open.insert(self.last, Closed { path, number, access, read: 0, written: 0 });
         true
     }
 

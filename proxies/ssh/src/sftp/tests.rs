@@ -335,17 +335,22 @@ fn what_went_through_a_handle_is_counted_to_its_last_byte() {
     let mut gate = greeted(KNOWN);
     let both = Flags::READ.and(Flags::WRITE);
     assert_eq!(step(&mut gate, 1, &opens("/a", both)).as_deref(), Ok("read /a, write /a"));
-    let done = |code| Reply::Done { number: 1, code };
+    let opened = |code| Reply::Done { number: 1, code, opens: true };
     let answer = handle(1, b"h");
-    assert_eq!(replies(&mut gate, &answer), [done(Code::OK), Reply::Client(answer.into())]);
+    assert_eq!(replies(&mut gate, &answer), [opened(Code::OK), Reply::Client(answer.into())]);
     step(&mut gate, 2, &Request::Write { handle: b"h", offset: 0, data: b"12345" }).unwrap();
     // Given back while a read is still on its way.
     step(&mut gate, 3, &Request::Read { handle: b"h", offset: 0, length: 9 }).unwrap();
     step(&mut gate, 4, &Request::OfHandle(OfHandle::Close, b"h")).unwrap();
     replies(&mut gate, &status(2, Code::OK));
     replies(&mut gate, &data(3, b"123"));
-    let closed =
-        Closed { path: "/a".into(), access: Access::File { read: true, write: true }, read: 3, written: 5 };
+    let closed = Closed {
+        path: "/a".into(),
+        number: 1,
+        access: Access::File { read: true, write: true },
+        read: 3,
+        written: 5,
+    };
     let answer = status(4, Code::OK);
     assert_eq!(replies(&mut gate, &answer), [Reply::Closed(closed), Reply::Client(answer.into())]);
     open(&mut gate, b"h", "/b", Some(Flags::READ));

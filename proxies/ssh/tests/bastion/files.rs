@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use portcullis_evidence::recording::{Event, FileResult};
+
 use crate::house::House;
 
 /// Every byte, and more than one packet of them.
@@ -86,4 +88,41 @@ async fn an_operation_that_is_not_permitted_is_refused_and_the_transfer_goes_on(
     assert_eq!(fs::read_to_string(&two).unwrap(), "plain");
     assert!(house.sshd.home.join("plain").exists());
     assert!(output.errors().to_lowercase().contains("shadow"), "{}", output.errors());
+}
+
+#[tokio::test]
+async fn a_recording_tells_of_each_operation_and_which_command_it_was() {
+    let policy = r#"
+        policy "files"
+        default deny
+        allow  "work"   { by group "eng"  on ssh  do read, list on "/**" }
+        deny   "secret" { on ssh  do read on "/**/secret" }
+        record "files" all { on ssh  do read, list }
+    "#;
+    let house = House::policed(policy).await;
+    for name in ["plain", "secret"] {
+        fs::write(house.sshd.home.join(name), "12345").unwrap();
+    }
+    let client = house.client("ana");
+    let to = client.directory().join("copy").display().to_string();
+    let _ = client.sftp(&format!("get plain {to}\n-get secret {to}\n")).await;
+    house.until_evidence_says("session_closed").await;
+    let told: Vec<_> = house
+        .recorded()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::File { command, operation, path, result, bytes, .. } if operation != "list" => {
+                let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+                Some((command, operation.to_string(), name, result, bytes))
+            }
+            _ => None,
+        })
+        .collect();
+    let [opened, closed, refused] = told.as_slice() else { panic!("{told:?}") };
+    let file = |operation: &str, name: &str| (operation.to_owned(), name.to_owned());
+    assert_eq!((opened.1.clone(), opened.2.clone()), file("read", "plain"));
+    assert_eq!((closed.1.clone(), closed.2.clone()), file("close", "plain"));
+    assert!(opened.0 > 0 && opened.0 == closed.0, "{told:?}");
+    assert_eq!(closed.4, Some(5));
+    assert_eq!((refused.0, refused.2.as_str(), refused.3), (0, "secret", FileResult::Denied), "{told:?}");
 }
