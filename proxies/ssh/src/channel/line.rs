@@ -100,7 +100,11 @@ impl Line {
                         return Withdrawn::TooMuch;
                     }
                 }
-                Some(ChannelMsg::Eof) => self.kept.push_back(Kept::Eof),
+                Some(ChannelMsg::Eof) => {
+                    if !self.keep_eof() {
+                        return Withdrawn::TooMuch;
+                    }
+                }
                 Some(ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height }) => {
                     let size =
                         Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
@@ -123,7 +127,7 @@ impl Line {
             }
             _ => self.kept.push_back(Kept::Data(data.clone())),
         }
-        self.bytes <= KEPT && self.kept.len() <= KEPT / 256
+        self.has_room()
     }
 
     /// Only the latest of several sizes in a row matters.
@@ -135,8 +139,14 @@ impl Line {
         }
     }
 
-    pub(super) fn keep_eof(&mut self) {
+    /// The same of an end: nothing keeps a client from telling more than one.
+    pub(super) fn keep_eof(&mut self) -> bool {
         self.kept.push_back(Kept::Eof);
+        self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes <= KEPT && self.kept.len() <= KEPT / 256
     }
 
     /// What was kept, in order.

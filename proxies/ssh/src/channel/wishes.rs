@@ -52,6 +52,12 @@ pub(super) enum Gathered {
     TooMuch(String),
 }
 
+impl Gathered {
+    fn too_much_input() -> Self {
+        Self::TooMuch("more input came before a command than is kept".to_owned())
+    }
+}
+
 /// Reads requests until one starts something.
 pub(super) async fn gather(line: &mut Line) -> Result<Gathered, End> {
     let mut wishes = Wishes::default();
@@ -109,10 +115,8 @@ pub(super) async fn gather(line: &mut Line) -> Result<Gathered, End> {
                     screen: x11_screen_number,
                 });
             }
-            ChannelMsg::Data { data } if !line.keep(&data) => {
-                return Ok(Gathered::TooMuch("more input came before a command than is kept".to_owned()));
-            }
-            ChannelMsg::Eof => line.keep_eof(),
+            ChannelMsg::Data { data } if !line.keep(&data) => return Ok(Gathered::too_much_input()),
+            ChannelMsg::Eof if !line.keep_eof() => return Ok(Gathered::too_much_input()),
             _ => {}
         }
     }

@@ -13,6 +13,7 @@ mod attack;
 mod commands;
 mod directories;
 mod files;
+mod held;
 mod house;
 mod ledger_exec;
 mod ledger_output;
