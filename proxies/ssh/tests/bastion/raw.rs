@@ -4,12 +4,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use portcullis_testkit::ssh::Key;
+use portcullis_testkit::ssh::{Certificate, Key};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::Ed25519KeyPair;
+use russh::keys::ssh_key::private::Ed25519Keypair;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -32,6 +33,7 @@ pub mod number {
     pub const AUTH_SUCCESS: u8 = 52;
     pub const AUTH_INFO_REQUEST: u8 = 60;
     pub const GLOBAL_REQUEST: u8 = 80;
+    pub const REQUEST_SUCCESS: u8 = 81;
     pub const REQUEST_FAILURE: u8 = 82;
     pub const CHANNEL_OPEN: u8 = 90;
     pub const CHANNEL_CONFIRMATION: u8 = 91;
@@ -157,9 +159,20 @@ impl Peer {
 
     /// Logged in.
     pub async fn logged_in(address: SocketAddr, user: &str, key: &Key) -> Self {
+        Self::proven(address, |peer| peer.proof(user, key, true)).await
+    }
+
+    /// The same by a certificate of the key.
+    pub async fn certified(address: SocketAddr, user: &str, key: &Key, certificate: &Certificate) -> Self {
+        let certificate = russh::keys::Certificate::from_openssh(&certificate.text).unwrap();
+        let blob = certificate.to_bytes().unwrap();
+        Self::proven(address, |peer| peer.signed(user, key, "ssh-ed25519-cert-v01@openssh.com", &blob)).await
+    }
+
+    async fn proven(address: SocketAddr, proof: impl FnOnce(&Self) -> Message) -> Self {
         let mut peer = Self::encrypted(address).await;
         peer.ask_for_authentication().await;
-        peer.send(&peer.proof(user, key, true)).await;
+        peer.send(&proof(&peer)).await;
         let answer = peer.receive().await.expect("an answer");
         assert_eq!(answer[0], number::AUTH_SUCCESS);
         peer
@@ -316,20 +329,18 @@ impl Peer {
 
     /// A request to log in by a key: offered only, or proven.
     pub fn proof(&self, user: &str, key: &Key, proven: bool) -> Message {
-        let private = russh::keys::decode_secret_key(&key.private, None).unwrap();
-        let pair = private.key_data().ed25519().expect("an Ed25519 key");
-        let blob = Message(Vec::new()).string("ssh-ed25519").string(pair.public.0);
-        let request = Message::new(number::AUTH_REQUEST)
-            .string(user)
-            .string("ssh-connection")
-            .string("publickey")
-            .flag(proven)
-            .string("ssh-ed25519")
-            .string(&blob.0);
-        if !proven {
-            return request;
+        let blob = Message(Vec::new()).string("ssh-ed25519").string(pair(key).public.0).0;
+        if proven {
+            self.signed(user, key, "ssh-ed25519", &blob)
+        } else {
+            asked(user, "ssh-ed25519", &blob, false)
         }
-        let signer = Ed25519KeyPair::from_seed_unchecked(&pair.private.to_bytes()).unwrap();
+    }
+
+    /// A request that proves a key, which is shown as `blob`.
+    fn signed(&self, user: &str, key: &Key, algorithm: &str, blob: &[u8]) -> Message {
+        let request = asked(user, algorithm, blob, true);
+        let signer = Ed25519KeyPair::from_seed_unchecked(&pair(key).private.to_bytes()).unwrap();
         let signed = signer.sign(&[Message(Vec::new()).string(&self.session).0, request.0.clone()].concat());
         request.string(Message(Vec::new()).string("ssh-ed25519").string(signed.as_ref()).0)
     }
@@ -349,6 +360,48 @@ impl Peer {
             let answer = self.receive().await?;
             if answer[0] == number::CHANNEL_CONFIRMATION {
                 return Some(Line { ours, theirs: word(&mut &answer[5..]) });
+            }
+        }
+    }
+
+    /// Opens a channel of any kind; `None` where that is refused.
+    pub async fn open(&mut self, kind: &str, rest: impl FnOnce(Message) -> Message) -> Option<Line> {
+        let ours = self.channels;
+        self.channels += 1;
+        let open =
+            Message::new(number::CHANNEL_OPEN).string(kind).number(ours).number(1 << 30).number(32_768);
+        self.send(&rest(open)).await;
+        loop {
+            let answer = self.receive().await.expect("an answer");
+            match answer[0] {
+                number::CHANNEL_CONFIRMATION => return Some(Line { ours, theirs: word(&mut &answer[5..]) }),
+                number::CHANNEL_OPEN_FAILURE => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes the next channel that the other side opens.
+    pub async fn take(&mut self, kind: &str) -> Line {
+        let open = self.until(number::CHANNEL_OPEN).await;
+        let mut rest = &open[1..];
+        assert_eq!(String::from_utf8_lossy(&string(&mut rest)), kind);
+        let line = Line { ours: self.channels, theirs: word(&mut rest) };
+        self.channels += 1;
+        let taken = Message::new(number::CHANNEL_CONFIRMATION).number(line.theirs).number(line.ours);
+        self.send(&taken.number(1 << 30).number(32_768)).await;
+        line
+    }
+
+    /// Asks for something of the whole connection; what is answered, `None` where it is refused.
+    pub async fn ask(&mut self, what: &str, rest: impl FnOnce(Message) -> Message) -> Option<Vec<u8>> {
+        self.send(&rest(Message::new(number::GLOBAL_REQUEST).string(what).flag(true))).await;
+        loop {
+            let answer = self.receive().await.expect("an answer");
+            match answer[0] {
+                number::REQUEST_SUCCESS => return Some(answer[1..].to_vec()),
+                number::REQUEST_FAILURE => return None,
+                _ => {}
             }
         }
     }
@@ -420,6 +473,22 @@ impl Peer {
 pub struct Line {
     pub ours: u32,
     pub theirs: u32,
+}
+
+/// A request to log in by what `blob` holds, up to where a signature would stand.
+fn asked(user: &str, algorithm: &str, blob: &[u8], proven: bool) -> Message {
+    Message::new(number::AUTH_REQUEST)
+        .string(user)
+        .string("ssh-connection")
+        .string("publickey")
+        .flag(proven)
+        .string(algorithm)
+        .string(blob)
+}
+
+fn pair(key: &Key) -> Ed25519Keypair {
+    let private = russh::keys::decode_secret_key(&key.private, None).unwrap();
+    private.key_data().ed25519().expect("an Ed25519 key").clone()
 }
 
 fn word(rest: &mut &[u8]) -> u32 {
