@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
 mod attack;
+mod bold;
 mod certificates;
 mod commands;
 mod directories;
@@ -28,6 +29,7 @@ mod shells;
 mod stops;
 mod tunnels;
 mod typed;
+mod unasked;
 mod watch;
 
 /// Whether there is time for what is large: `make test-ssh-large`.
