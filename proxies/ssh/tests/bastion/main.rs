@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
 mod attack;
+mod before_start;
 mod bold;
 mod certificates;
 mod commands;
