@@ -24,6 +24,7 @@ mod ledger_protocol;
 mod ledger_requests;
 mod login;
 mod raw;
+mod revoked;
 mod round_trips;
 mod scripted;
 mod shells;

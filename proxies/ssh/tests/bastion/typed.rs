@@ -78,6 +78,26 @@ async fn lines_piped_into_a_shell_are_judged_before_it_gets_them() {
 }
 
 #[tokio::test]
+async fn what_comes_with_a_line_that_ends_the_session_does_not_reach_the_shell() {
+    let house = House::policed(&policy(ENDS)).await;
+    let running = house.client("ana").start("ssh", &["-T", "box"]);
+    running.send(b"echo \"shell $$.\"\n");
+    let said = running.until(".\n").await;
+    let shell = said.trim().trim_start_matches("shell ").trim_end_matches('.').to_owned();
+    let marker = house.sshd.home.join("marker");
+    running.send(format!("touch {}\nrm -f /tmp/portcullis-no-such-file\n", marker.display()).as_bytes());
+    let _ = running.wait().await;
+    let shell = std::path::Path::new("/proc").join(shell);
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while shell.exists() {
+        assert!(std::time::Instant::now() < limit, "the shell goes on");
+        // A process tells nobody but its parent that it ends.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(!marker.exists(), "what came with the line has run");
+}
+
+#[tokio::test]
 async fn a_password_is_no_line() {
     let house = House::policed(&policy(ENDS)).await;
     let running = house.client("ana").start("ssh", &["-tt", "box"]);
