@@ -18,6 +18,7 @@ mod directories;
 mod files;
 mod held;
 mod house;
+mod inert;
 mod ledger_exec;
 mod ledger_output;
 mod ledger_protocol;
