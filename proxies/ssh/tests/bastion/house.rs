@@ -60,6 +60,8 @@ pub struct Plan {
     pub target_port: Option<u16>,
     /// The host key that the target is pinned by, in place of its own.
     pub pinned: Option<String>,
+    /// Lines of the target's `sshd_config`.
+    pub sshd: Vec<String>,
 }
 
 impl House {
@@ -77,7 +79,7 @@ impl House {
         std::fs::write(path("test.policy"), plan.policy.as_deref().unwrap_or(POLICY)).unwrap();
         std::fs::create_dir(path("state")).unwrap();
         std::fs::set_permissions(path("state"), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let mut builder = Sshd::builder();
+        let mut builder = plan.sshd.iter().fold(Sshd::builder(), |builder, line| builder.option(line));
         if plan.by_authority {
             // What the gateway would make at its start, made before so that the target can trust it.
             let authority = Key::generate(Kind::Ed25519);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use portcullis_testkit::ssh::Client;
 use ring::digest::{Context, SHA256};
 
-use crate::house::House;
+use crate::house::{House, Plan};
 
 const POLICY: &str = r#"
 policy "files"
@@ -153,6 +153,28 @@ async fn one_large_file_there_and_back() {
     let _ = client.scp(&["-q", &to, &back.display().to_string()]).await.success();
     assert!(hash(&back) == hash(&here), "another file came back");
     fs::set_permissions(&back, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Begun by the target each quarter of a megabyte, in the middle of what flows either way.
+#[tokio::test]
+async fn keys_that_the_target_renews_lose_nothing() {
+    let sshd = ["RekeyLimit 256K", "LogLevel DEBUG1"].map(str::to_owned).to_vec();
+    let house = House::with(Plan { policy: Some(POLICY.to_owned()), sshd, ..Plan::default() }).await;
+    let client = house.client("ana");
+    let (here, back) = (client.directory().join("here"), client.directory().join("back"));
+    fs::write(&here, content(7, 4_000_000)).unwrap();
+    let (from, to) = (here.display().to_string(), format!("box:{}", there(&house)));
+    let _ = client.scp(&["-q", &from, &to]).await.success();
+    let up = renewed(&house);
+    let _ = client.scp(&["-q", "-O", &to, &back.display().to_string()]).await.success();
+    assert!(hash(&back) == hash(&here), "another file came back");
+    let down = renewed(&house) - up;
+    assert!(up > 2 && down > 2, "renewed {up} times on the way there, {down} times back");
+}
+
+/// How often the target has taken new keys into use.
+fn renewed(house: &House) -> usize {
+    house.sshd.log().matches("SSH2_MSG_NEWKEYS received").count()
 }
 
 /// What was done is in the log, whichever way it was done.
