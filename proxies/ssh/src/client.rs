@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::bastion::{Arrival, Bastion};
 use crate::channel;
-use crate::flow::Flow;
+use crate::flow::{Flow, Overrun};
 use crate::forward::{self, Tunnel};
 use crate::keys::is_broken;
 use crate::login::{self, Asked, Proven, Refused};
@@ -52,6 +52,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    async fn arrived(&self, id: ChannelId, data: &[u8]) -> Answer<()> {
+        self.flow.arrived(id, data.len()).await.map_err(|Overrun| {
+            tracing::warn!(source = %self.source, "a client sends more than its window allows, and is hung up on");
+            Failure(russh::Error::Inconsistent)
+        })
+    }
+
     pub(crate) fn new(
         gateway: Gateway,
         settings: &Arc<Settings>,
@@ -261,13 +268,11 @@ impl Handler for Client {
     }
 
     async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut Session) -> Answer<()> {
-        self.flow.arrived(id, data.len()).await;
-        Ok(())
+        self.arrived(id, data).await
     }
 
     async fn extended_data(&mut self, id: ChannelId, _: u32, data: &[u8], _: &mut Session) -> Answer<()> {
-        self.flow.arrived(id, data.len()).await;
-        Ok(())
+        self.arrived(id, data).await
     }
 
     fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {

@@ -5,7 +5,9 @@
 //! each other would wait for ever. So on the client's leg the queue is made too long to be filled by a window, and the windows
 //! of a connection are all but closed ([`TRICKLE`]) while one of its channels has too much waiting. A channel whose input
 //! is not read thus slows the input of its own connection down, never stops its loop, and touches no other connection.
-//! The library asks for the size of windows only when bytes arrive, which is why they are never closed altogether.
+//! The library asks for the size of windows only when bytes arrive, which is why they are never closed altogether: whoever
+//! carries a channel's bytes reads on while they can't be taken (see [`crate::ahead`]). It counts windows, but takes what comes
+//! beyond them: a client that does not mind its windows is hung up on here.
 //!
 //! On the target's leg the library does not ask. There a channel whose client does not read stops the loop of its own
 //! connection to the target, and with it the output of that connection's other channels, until the client reads again,
@@ -20,6 +22,9 @@ use russh::ChannelId;
 
 /// A channel's window, in bytes.
 pub(crate) const WINDOW: u32 = 2 << 20;
+/// The most that may wait of what came in more than a trickle: what a channel is clogged by, the window that it had then, and
+/// the one that it gets before the library asks for the next.
+const MOST: usize = CLOGGED + 2 * WINDOW as usize + (64 << 10);
 /// The most messages of a client's that wait in a channel's queue: far more than a window of full packets is.
 pub(crate) const CLIENT_QUEUE: usize = 4096;
 /// The same of a target's: a window of full packets.
@@ -43,6 +48,8 @@ pub(crate) struct Flow {
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: AtomicUsize,
+    /// Of these, what came by a pair of bytes while windows were all but closed: no more than comes in so little.
+    trickled: AtomicUsize,
     is_clogged: AtomicBool,
 }
 
@@ -61,16 +68,27 @@ impl Flow {
 
     /// Notes that bytes have arrived; called in the loop of the connection, which it holds up for a moment where the peer
     /// only trickles.
-    pub(crate) async fn arrived(&self, id: ChannelId, bytes: usize) {
+    ///
+    /// # Errors
+    /// A peer that does not mind its window. The library counts windows, but takes what comes beyond them.
+    pub(crate) async fn arrived(&self, id: ChannelId, bytes: usize) -> Result<(), Overrun> {
+        let trickles = bytes <= TRICKLE as usize && self.is_clogged();
         if let Some(waiting) = self.channels().get(&id) {
+            if trickles {
+                waiting.trickled.fetch_add(bytes, Ordering::AcqRel);
+            }
             let now = waiting.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
+            if now.saturating_sub(waiting.trickled.load(Ordering::Acquire)) > MOST {
+                return Err(Overrun);
+            }
             if now >= CLOGGED && !waiting.is_clogged.swap(true, Ordering::AcqRel) {
                 self.clogged.fetch_add(1, Ordering::AcqRel);
             }
         }
-        if bytes <= TRICKLE as usize && self.is_clogged() {
+        if trickles {
             tokio::time::sleep(DWELL).await;
         }
+        Ok(())
     }
 
     /// How far windows are opened now, in bytes.
@@ -83,6 +101,10 @@ impl Flow {
     }
 }
 
+/// More came than a window allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overrun;
+
 /// Whoever reads a channel, and says how much of it was taken.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -94,11 +116,15 @@ pub(crate) struct Reader {
 impl Reader {
     /// Notes that so much of what arrived needs no room here any more.
     pub(crate) fn took(&self, bytes: usize) {
-        let before = self
-            .waiting
-            .bytes
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| Some(waiting.saturating_sub(bytes)))
-            .unwrap_or_default();
+        let less = |count: &AtomicUsize| {
+            count
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
+                    Some(waiting.saturating_sub(bytes))
+                })
+                .unwrap_or_default()
+        };
+        less(&self.waiting.trickled);
+        let before = less(&self.waiting.bytes);
         if before.saturating_sub(bytes) < CLEAR {
             self.clear();
         }
@@ -132,18 +158,31 @@ mod tests {
         let flow = Arc::<Flow>::default();
         let (one, other) = (flow.open(id(1)), flow.open(id(2)));
         assert_eq!(flow.window(), WINDOW);
-        flow.arrived(id(1), CLOGGED - 1).await;
-        flow.arrived(id(2), CLOGGED - 1).await;
+        flow.arrived(id(1), CLOGGED - 1).await.unwrap();
+        flow.arrived(id(2), CLOGGED - 1).await.unwrap();
         assert_eq!(flow.window(), WINDOW, "neither has too much");
-        flow.arrived(id(1), 1).await;
+        flow.arrived(id(1), 1).await.unwrap();
         assert_eq!(flow.window(), TRICKLE);
-        flow.arrived(id(2), 1).await;
+        flow.arrived(id(2), 1).await.unwrap();
         one.took(CLOGGED - CLEAR);
         assert_eq!(flow.window(), TRICKLE, "it is not clear yet");
         one.took(1);
         drop(other);
         assert_eq!(flow.window(), WINDOW, "one is clear, the other gone");
-        flow.arrived(id(7), WINDOW as usize).await;
+        flow.arrived(id(7), WINDOW as usize).await.unwrap();
         assert_eq!(flow.window(), WINDOW, "nobody reads that");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_minds_its_window_is_never_accused_and_another_is() {
+        let flow = Arc::<Flow>::default();
+        let _reader = flow.open(id(1));
+        // As much as there may be before it is clogged, then all of the window that it had, then what trickles.
+        flow.arrived(id(1), CLOGGED - 1).await.unwrap();
+        flow.arrived(id(1), 2 * WINDOW as usize).await.unwrap();
+        for _ in 0..20_000 {
+            flow.arrived(id(1), TRICKLE as usize).await.unwrap();
+        }
+        flow.arrived(id(1), 32 << 10).await.unwrap();
+        assert_eq!(flow.arrived(id(1), 64 << 10).await, Err(Overrun));
     }
 }

@@ -11,11 +11,11 @@
 //! - `command`: what is asked for, in the policy's words; `judge`: the asking;
 //! - [`sftp`]: file transfer, operation by operation, without any I/O;
 //! - `forward`: tunnels in either direction; `splice`: two channels joined; `tasks`: what ends with its connection;
-//!   `flow`: how much a peer may send
-//!   ahead of whoever reads it;
+//! - `flow`: how much a peer may send ahead of whoever reads it; `ahead`: where that waits;
 //! - [`probe()`]: what a target is like, before anything is served;
 //! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
 
+mod ahead;
 mod authority;
 mod bastion;
 mod channel;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
 
+use crate::ahead::{Ahead, Kept, Sent};
 use crate::bastion::Traffic;
 use crate::flow::Reader;
 
@@ -65,24 +66,28 @@ async fn carry<T>(
 where
     T: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static,
 {
+    // Only the client's leg trickles, and has to be read on.
+    let mut from = Ahead::new(from, Kept::default());
     loop {
-        match from.wait().await {
-            Some(ChannelMsg::Data { data }) => {
+        match from.next().await {
+            Sent::Data(data) => {
                 let bytes = data.len();
                 count(bytes);
-                if to.data_bytes(data).await.is_err() {
+                let sending = to.data_bytes(data);
+                let sent = if reader.is_some() { from.during(sending).await } else { sending.await };
+                if sent.is_err() {
                     return End::Closed;
                 }
                 if let Some(reader) = reader {
                     reader.took(bytes);
                 }
             }
-            Some(ChannelMsg::Eof) => {
+            Sent::Eof => {
                 let _ = to.eof().await;
                 return End::Eof;
             }
-            None | Some(ChannelMsg::Close) => return End::Closed,
-            Some(_) => {}
+            Sent::Closed => return End::Closed,
+            Sent::Resize(_) | Sent::Signal(_) => {}
         }
     }
 }

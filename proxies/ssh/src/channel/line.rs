@@ -1,16 +1,12 @@
 //! The client's end of a channel: what it sends while nobody can take it, and what it is told.
 
-use std::collections::VecDeque;
-
-use bytes::Bytes;
 use russh::server::{Handle, Msg};
-use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use russh::{Channel, ChannelId, ChannelReadHalf, ChannelWriteHalf, Sig};
 
 use super::End;
+use crate::ahead::{Kept, Sent};
 use crate::flow::Reader;
 
-/// The most input that is kept while a channel waits, in bytes.
-const KEPT: usize = 4 << 20;
 /// Standard error's number (RFC 4254, section 5.2).
 pub(super) const STDERR: u32 = 1;
 /// What Ctrl-C sends on a terminal.
@@ -26,24 +22,7 @@ pub(crate) struct Line {
     client: Handle,
     pub(super) has_pty: bool,
     /// What came before it could be taken.
-    kept: VecDeque<Kept>,
-    bytes: usize,
-}
-
-/// Something that came while the channel waited, in its order.
-pub(super) enum Kept {
-    Data(Bytes),
-    Eof,
-    Resize(Size),
-}
-
-/// A terminal's size, as the client said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Size {
-    pub(super) columns: u32,
-    pub(super) rows: u32,
-    pub(super) width: u32,
-    pub(super) height: u32,
+    kept: Kept,
 }
 
 /// What becomes of more input than is kept.
@@ -81,77 +60,38 @@ impl Line {
     pub(super) fn new(channel: Channel<Msg>, reader: Reader, client: Handle) -> Self {
         let id = channel.id();
         let (read, write) = channel.split();
-        Self { id, read, write, reader, client, has_pty: false, kept: VecDeque::new(), bytes: 0 }
+        Self { id, read, write, reader, client, has_pty: false, kept: Kept::default() }
     }
 
     /// Keeps what the client sends until it takes the wait back. Safe to drop and call again, as `select!` does.
     pub(super) async fn withdrawn(&mut self, full: Full) -> Withdrawn {
         loop {
-            if full == Full::Waits && self.bytes >= KEPT / 2 {
+            if full == Full::Waits && self.kept.is_half_full() {
                 return std::future::pending().await;
             }
-            match self.read.wait().await {
-                None | Some(ChannelMsg::Close) => return Withdrawn::Gone,
-                Some(ChannelMsg::Data { data }) => {
-                    if self.has_pty && data.contains(&INTERRUPT) {
-                        return Withdrawn::Cancelled;
-                    }
-                    if !self.keep(&data) {
-                        return Withdrawn::TooMuch;
-                    }
+            let kept = match Sent::of(self.read.wait().await) {
+                Some(Sent::Closed) => return Withdrawn::Gone,
+                Some(Sent::Data(data)) if self.has_pty && data.contains(&INTERRUPT) => {
+                    return Withdrawn::Cancelled;
                 }
-                Some(ChannelMsg::Eof) => {
-                    if !self.keep_eof() {
-                        return Withdrawn::TooMuch;
-                    }
-                }
-                Some(ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height }) => {
-                    let size =
-                        Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
-                    self.resized(size);
-                }
-                Some(ChannelMsg::Signal { signal: Sig::INT }) => return Withdrawn::Cancelled,
+                Some(Sent::Signal(Sig::INT)) => return Withdrawn::Cancelled,
                 // Nothing runs that another signal could reach, and the channel has started what it starts.
-                Some(_) => {}
+                Some(Sent::Signal(_)) | None => continue,
+                Some(sent @ (Sent::Data(_) | Sent::Eof | Sent::Resize(_))) => sent,
+            };
+            if !self.keep(kept) {
+                return Withdrawn::TooMuch;
             }
         }
     }
 
-    /// Whether there was room for it. It counts as waiting until it is sent on.
-    pub(super) fn keep(&mut self, data: &Bytes) -> bool {
-        self.bytes += data.len();
-        match self.kept.back_mut() {
-            // A window that trickles brings a pair of bytes at a time.
-            Some(Kept::Data(last)) if data.len() < 64 && last.len() < 1024 => {
-                *last = [&last[..], data].concat().into();
-            }
-            _ => self.kept.push_back(Kept::Data(data.clone())),
-        }
-        self.has_room()
-    }
-
-    /// Only the latest of several sizes in a row matters.
-    fn resized(&mut self, size: Size) {
-        if let Some(Kept::Resize(last)) = self.kept.back_mut() {
-            *last = size;
-        } else {
-            self.kept.push_back(Kept::Resize(size));
-        }
-    }
-
-    /// The same of an end: nothing keeps a client from telling more than one.
-    pub(super) fn keep_eof(&mut self) -> bool {
-        self.kept.push_back(Kept::Eof);
-        self.has_room()
-    }
-
-    fn has_room(&self) -> bool {
-        self.bytes <= KEPT && self.kept.len() <= KEPT / 256
+    /// Whether there is room for more. What is kept counts as waiting until it is sent on.
+    pub(super) fn keep(&mut self, sent: Sent) -> bool {
+        self.kept.push(sent)
     }
 
     /// What was kept, in order.
-    pub(super) fn take_kept(&mut self) -> VecDeque<Kept> {
-        self.bytes = 0;
+    pub(super) fn take_kept(&mut self) -> Kept {
         std::mem::take(&mut self.kept)
     }
 

@@ -17,8 +17,9 @@ use portcullis_gateway::enforce::{Held, Judgement, Outcome, Permit, Receipt, Ref
 use russh::{ChannelId, ChannelMsg, ChannelWriteHalf};
 use tokio::sync::{Notify, mpsc};
 
-use super::line::{Kept, Line};
+use super::line::Line;
 use super::{End, UNMASKABLE, has_value_masks};
+use crate::ahead::Sent;
 use crate::bastion::Open;
 use crate::command::Command;
 use crate::judge::words;
@@ -70,16 +71,16 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
             if is_gone {
                 break Err(End::Gone);
             }
-            match kept.pop_front() {
-                Some(Kept::Data(data)) => {
+            match kept.pop() {
+                Some(Sent::Data(data)) => {
                     from_client_waiting += data.len();
                     if let Err(end) = transfer.client_said(&data).await {
                         break Err(end);
                     }
                     continue;
                 }
-                Some(Kept::Eof) => ended = true,
-                Some(Kept::Resize(_)) | None => {}
+                Some(Sent::Eof) => ended = true,
+                Some(_) | None => {}
             }
             // Behind everything that came before it.
             if ended && !told_end && transfer.held.is_none() && transfer.gate.queued() == 0 {

@@ -3,7 +3,8 @@
 use russh::{ChannelMsg, Pty};
 
 use super::End;
-use super::line::{Line, Size};
+use super::line::Line;
+use crate::ahead::{Sent, Size};
 use crate::command::Start;
 
 /// The most variables of one channel, and the longest name and value, in bytes.
@@ -115,9 +116,12 @@ pub(super) async fn gather(line: &mut Line) -> Result<Gathered, End> {
                     screen: x11_screen_number,
                 });
             }
-            ChannelMsg::Data { data } if !line.keep(&data) => return Ok(Gathered::too_much_input()),
-            ChannelMsg::Eof if !line.keep_eof() => return Ok(Gathered::too_much_input()),
-            _ => {}
+            other => {
+                let input = Sent::of(Some(other)).filter(|sent| matches!(sent, Sent::Data(_) | Sent::Eof));
+                if input.is_some_and(|input| !line.keep(input)) {
+                    return Ok(Gathered::too_much_input());
+                }
+            }
         }
     }
 }

@@ -198,6 +198,11 @@ impl Peer {
         let _ = self.stream.write_all(&[&length[..], &packet].concat()).await;
     }
 
+    /// Waits until the other side has hung up.
+    pub async fn hung_up(&mut self) {
+        while self.receive().await.is_some() {}
+    }
+
     /// The next message; `None` once the other side has hung up.
     pub async fn receive(&mut self) -> Option<Vec<u8>> {
         let read = tokio::time::timeout(PATIENCE, self.read()).await;

@@ -7,10 +7,11 @@ use policy_core::mask::Detectors;
 use portcullis_evidence::recording::Event;
 use portcullis_gateway::enforce::{Judged, Receipt, Tape};
 
+use crate::ahead::Size;
 use crate::bastion::Open;
 use crate::channel::echo_credit::EchoCredit;
 use crate::channel::input::Input;
-use crate::channel::line::Size;
+
 use crate::channel::wishes::Wishes;
 
 /// What is recorded of one command.

@@ -1,15 +1,13 @@
 //! From the client to the target.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelReadHalf, ChannelWriteHalf};
 
 use super::recording::Recording;
 use super::{ToClient, Watched};
+use crate::ahead::{Ahead, Kept, Sent, Size};
 use crate::bastion::Open;
-use crate::channel::line::{Kept, Size};
 use crate::flow::Reader;
 
 /// How the client's direction ended.
@@ -21,41 +19,22 @@ pub(super) enum Left {
     Deaf,
 }
 
-/// From the client to the target.
-pub(super) async fn up(to: &Upward<'_>, from: &mut ChannelReadHalf, kept: VecDeque<Kept>) -> Left {
+/// From the client to the target. What the target does not take at once waits, and the client is read on meanwhile.
+pub(super) async fn up(to: &Upward<'_>, from: &mut ChannelReadHalf, kept: Kept) -> Left {
+    let mut from = Ahead::new(from, kept);
     let mut ended = false;
-    for kept in kept {
-        let sent = match kept {
-            Kept::Data(data) if !ended => to.send(data).await,
-            Kept::Data(_) => true,
-            Kept::Eof => {
-                ended = true;
-                to.end().await
-            }
-            Kept::Resize(size) => to.resize(size).await,
-        };
-        if !sent {
-            return Left::Deaf;
-        }
-    }
     loop {
-        let Some(message) = from.wait().await else { return Left::Gone };
-        let sent = match message {
-            ChannelMsg::Close => return Left::Gone,
+        let sent = match from.next().await {
+            Sent::Closed => return Left::Gone,
             // After its end a client sends nothing more that counts.
-            ChannelMsg::Data { data } if !ended => to.send(data).await,
-            ChannelMsg::Eof if !ended => {
+            Sent::Data(_) | Sent::Eof if ended => true,
+            Sent::Data(data) => from.during(to.send(data)).await,
+            Sent::Eof => {
                 ended = true;
-                to.end().await
+                from.during(to.end()).await
             }
-            ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
-                let size =
-                    Size { columns: col_width, rows: row_height, width: pix_width, height: pix_height };
-                to.resize(size).await
-            }
-            ChannelMsg::Signal { signal } => to.target.signal(signal).await.is_ok(),
-            // The channel has started what it starts; a second exec or a late pty changes nothing.
-            _ => true,
+            Sent::Resize(size) => to.resize(size).await,
+            Sent::Signal(signal) => to.target.signal(signal).await.is_ok(),
         };
         if !sent {
             return Left::Deaf;
