@@ -94,6 +94,8 @@ pub enum Value {
     /// An ordered list of texts of which not all are known (`argv` of `rm -rf $x`). A condition holds where it holds
     /// however the holes are filled, does not where it holds for no filling, and is undetermined otherwise.
     Open(Box<[Slot]>),
+    /// It is known that there is none (a field that a request has not got): no comparison holds.
+    Absent,
     /// Depends on parameters that are not bound yet; conditions on it are deferred.
     Pending,
     /// Could not be determined.

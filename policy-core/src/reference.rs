@@ -309,6 +309,7 @@ impl<'a> Asked<'a> {
                 }
                 .into(),
                 Value::Pending => Prospect::PENDING,
+                Value::Absent => Prospect::FALSE,
                 _ => Prospect::UNDETERMINED,
             },
             Expr::Compare(..) => Prospect::UNDETERMINED,
@@ -333,6 +334,7 @@ impl<'a> Asked<'a> {
                         .collect();
                     however_filled(&slots, &patterns, |texts| has_shape(texts, elements).into())
                 }
+                Value::Absent => Prospect::FALSE,
                 Value::Pending => Prospect::PENDING,
                 _ => Prospect::UNDETERMINED,
             },
@@ -341,6 +343,7 @@ impl<'a> Asked<'a> {
             }),
             Expr::Holds(fact) => match self.look(fact) {
                 Value::Bool(value) => value.into(),
+                Value::Absent => Prospect::FALSE,
                 Value::Pending => Prospect::PENDING,
                 _ => Prospect::UNDETERMINED,
             },
@@ -370,6 +373,7 @@ impl<'a> Asked<'a> {
             }
             Value::Pending => return Prospect::PENDING,
             Value::Undetermined => return Prospect::UNDETERMINED,
+            Value::Absent => return Prospect::FALSE,
             _ => {}
         }
         literals.into_iter().fold(Prospect::FALSE, |any, literal| {
@@ -394,7 +398,7 @@ impl<'a> Asked<'a> {
     fn is_element(&self, fact: &Fact, value: &str, literal: &str) -> bool {
         let (Some(vocabulary), Fact::Attribute(attribute)) = (self.vocabulary, fact) else { return false };
         let spec = vocabulary.verb(self.verb);
-        match spec.and_then(|spec| spec.attributes.get(&**attribute)) {
+        match spec.and_then(|spec| spec.attribute(attribute)) {
             Some(Type::Names) => {
                 vocabulary.parse_pattern(literal).is_ok_and(|pattern| matches(&pattern, value))
             }
@@ -406,6 +410,7 @@ impl<'a> Asked<'a> {
         match self.look(fact) {
             Value::Text(text) => test(&[text]).into(),
             Value::List(texts) => test(&texts).into(),
+            Value::Absent => Prospect::FALSE,
             Value::Pending => Prospect::PENDING,
             _ => Prospect::UNDETERMINED,
         }

@@ -189,6 +189,23 @@ pub enum Expr {
     Holds(Fact),
 }
 
+impl Expr {
+    /// Calls `see` with everything that the condition looks at.
+    pub(crate) fn each_fact<'e>(&'e self, see: &mut impl FnMut(&'e Fact)) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.each_fact(see)),
+            Self::Not(part) => part.each_fact(see),
+            Self::Compare(fact, ..)
+            | Self::In(fact, _)
+            | Self::Like(fact, _)
+            | Self::Shape(fact, _)
+            | Self::Matches(fact, _)
+            | Self::Holds(fact) => see(fact),
+            Self::User(_) | Self::Group(_) | Self::Kind(_) => {}
+        }
+    }
+}
+
 /// Something a condition may look at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -274,8 +274,8 @@ impl Checker<'_> {
             Fact::Attribute(name) => {
                 let mut types = Vec::new();
                 for (protocol, spec) in self.reach.clone() {
-                    match spec.attributes.get(&**name) {
-                        Some(found) => types.push(*found),
+                    match spec.attribute(name) {
+                        Some(found) => types.push(found),
                         None => {
                             self.report(Problem::UnknownAttribute {
                                 attribute: name.to_string(),
@@ -294,7 +294,11 @@ impl Checker<'_> {
             Fact::Label(_) | Fact::Claim(_) | Fact::Weekday | Fact::Source => vec![Type::Text],
         };
         let first = *types.first()?;
-        match types.iter().find(|found| !wanted.contains(found) || **found != first) {
+        let fits = |found: &Type| {
+            wanted.contains(found)
+                || *found == Type::Scalar && wanted.iter().any(|wanted| Type::SCALARS.contains(wanted))
+        };
+        match types.iter().find(|found| !fits(found) || **found != first) {
             None => Some(first),
             Some(&found) => {
                 let wanted = match wanted {

@@ -116,6 +116,7 @@ enum Seen<'a> {
     List(&'a [Box<str>]),
     Open(&'a [Slot]),
     Address(IpAddr),
+    Absent,
     Pending,
     Undetermined,
 }
@@ -147,6 +148,7 @@ impl<'a> Facts<'a> {
                 Some(Value::Text(value)) => Seen::Text(value),
                 Some(Value::List(value)) => Seen::List(value),
                 Some(Value::Open(slots)) => Seen::Open(slots),
+                Some(Value::Absent) => Seen::Absent,
                 Some(Value::Pending) => {
                     self.read.parameters = true;
                     Seen::Pending
@@ -184,6 +186,7 @@ impl Seen<'_> {
         match (self, test) {
             (Self::Pending, _) => Prospect::PENDING,
             (Self::Undetermined, _) => Prospect::UNDETERMINED,
+            (Self::Absent, test) => matches!(test, Test::Order(Comparison::NotEqual, _)).into(),
             (Self::Bool(value), Test::Holds) => (*value).into(),
             (Self::Bool(value), Test::OneOf(literals)) => one_of(literals, |literal| match literal {
                 Literal::Bool(literal) => Some(literal == value),

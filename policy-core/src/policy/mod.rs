@@ -10,7 +10,7 @@ pub(crate) mod matcher;
 mod obligations;
 mod open;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::{Clause, CompileError, MAX_DEPTH, Problem};
 pub use obligations::Untraced;
@@ -18,7 +18,7 @@ pub use obligations::Untraced;
 use crate::action::Verb;
 use crate::command::Digest;
 use crate::decision::RuleIndex;
-use crate::rule::{Effect, Fallback, HoldKey, Mode, Rule, RuleId, RuleSet};
+use crate::rule::{Effect, Fact, Fallback, HoldKey, Mode, Rule, RuleId, RuleSet};
 use crate::subject::Protocol;
 use crate::vocabulary::{Spelling, Vocabulary};
 use compile::{Compiled, Duty, compile_rule};
@@ -36,7 +36,25 @@ pub struct Policy {
     /// Whether any rule is only watched.
     pub(crate) observes: bool,
     spellings: BTreeMap<Protocol, Spelling>,
+    /// The attributes of families that conditions name.
+    looks_at: BTreeSet<Box<str>>,
     digest: Digest,
+}
+
+fn looks_at(entries: &[Entry]) -> BTreeSet<Box<str>> {
+    let scopes = entries.iter().map(|entry| &entry.rule.scope);
+    let conditions = scopes.flat_map(|scope| [&scope.when, &scope.unless]).flatten();
+    let mut names = BTreeSet::new();
+    for condition in conditions {
+        condition.each_fact(&mut |fact| {
+            if let Fact::Attribute(name) = fact
+                && name.contains('.')
+            {
+                names.insert(name.clone());
+            }
+        });
+    }
+    names
 }
 
 /// A rule, as written and as compiled.
@@ -101,6 +119,7 @@ impl Policy {
                 .iter()
                 .map(|vocabulary| (vocabulary.protocol.clone(), Spelling::of(vocabulary)))
                 .collect(),
+            looks_at: looks_at(&entries),
             entries,
             digest,
         })
@@ -143,6 +162,12 @@ impl Policy {
     pub fn spelling(&self, protocol: &Protocol) -> &Spelling {
         static PLAIN: Spelling = Spelling::PLAIN;
         self.spellings.get(protocol).unwrap_or(&PLAIN)
+    }
+
+    /// The attributes of a family that rules of this policy look at, without the family's name and dot: for a proxy that has to
+    /// find out what they are, which may be dear.
+    pub fn looks_at(&self, family: &str) -> impl Iterator<Item = &str> {
+        self.looks_at.iter().filter_map(move |name| name.strip_prefix(family)?.strip_prefix('.'))
     }
 
     pub(crate) fn entry(&self, index: RuleIndex) -> Option<&Entry> {

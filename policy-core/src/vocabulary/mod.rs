@@ -29,10 +29,17 @@ pub enum Type {
     Text,
     /// An ordered list of texts.
     List,
+    /// Whatever there is: a text, a whole number or a truth value. Comparing it with something of another type is undetermined.
+    Scalar,
     /// A list of names of the resource's members, such as a relation's columns: the resource's segments
     /// and one more, in the form of [`crate::Name::as_joined`]. Patterns and texts that a policy
     /// compares them with are read by [`Vocabulary::parse_pattern`].
     Names,
+}
+
+impl Type {
+    /// What a [`Type::Scalar`] may turn out to be.
+    pub const SCALARS: [Self; 3] = [Self::Bool, Self::Integer, Self::Text];
 }
 
 impl fmt::Display for Type {
@@ -42,6 +49,7 @@ impl fmt::Display for Type {
             Self::Integer => "a whole number",
             Self::Text => "a text",
             Self::List => "a list of texts",
+            Self::Scalar => "a text, a number or a truth value",
             Self::Names => "a list of names",
         })
     }
@@ -99,6 +107,17 @@ pub struct VerbSpec {
     pub segments: Option<usize>,
     /// The attributes its actions carry, by name. A condition on any other is a load-time error.
     pub attributes: BTreeMap<Cow<'static, str>, Type>,
+    /// The attributes that policies name with a dot, by what stands before it: of the family `body` is `body.amount`. There is
+    /// one for whatever name follows.
+    pub families: BTreeMap<Cow<'static, str>, Type>,
+}
+
+impl VerbSpec {
+    /// The type of an attribute, which may be of a family.
+    pub fn attribute(&self, name: &str) -> Option<Type> {
+        let of_family = || self.families.get(name.split_once('.')?.0);
+        self.attributes.get(name).or_else(of_family).copied()
+    }
 }
 
 /// All that a protocol offers to policies.
@@ -166,6 +185,7 @@ const COMMON: &[VerbRow] = &[
 /// Name, meaning, object, attributes.
 type VerbRow = (&'static str, &'static str, Object, Attributes);
 
+/// Names and types; one that ends with a dot is a family.
 type Attributes = &'static [(&'static str, Type)];
 
 /// What a verb is done to.
@@ -192,7 +212,15 @@ impl From<&VerbRow> for VerbSpec {
                 Object::Segments(count) => Some(count),
                 Object::None | Object::Any | Object::Path => None,
             },
-            attributes: attributes.iter().map(|&(name, kind)| (name.into(), kind)).collect(),
+            attributes: attributes
+                .iter()
+                .filter(|(name, _)| !name.ends_with('.'))
+                .map(|&(name, kind)| (name.into(), kind))
+                .collect(),
+            families: attributes
+                .iter()
+                .filter_map(|&(name, kind)| Some((name.strip_suffix('.')?.into(), kind)))
+                .collect(),
         }
     }
 }
@@ -219,6 +247,7 @@ mod tests {
             path: false,
             segments: None,
             attributes: BTreeMap::from([("size".into(), Type::Integer)]),
+            families: BTreeMap::new(),
         });
         assert_eq!(queue.verbs.len(), 4);
         assert!(!queue.can(Capability::MaskColumns));

@@ -305,7 +305,7 @@ fn action() -> impl Strategy<Value = Action> {
     ];
     let open = prop::option::weighted(
         0.2,
-        select(vec![Value::Pending, Value::Undetermined, Value::Text("bad".into())]),
+        select(vec![Value::Pending, Value::Undetermined, Value::Absent, Value::Text("bad".into())]),
     );
     let slot = prop_oneof![
         3 => select(&["ls", "-l", "id"][..]).prop_map(|text| Slot::Text(text.into())),

@@ -105,11 +105,11 @@ impl<'a> Lowering<'a> {
             return never();
         }
         let Some(typed) = self.fact(fact, context) else { return never() };
-        if typed.kind != Type::Bool {
+        if !matches!(typed.kind, Type::Bool | Type::Scalar) {
             let way_out = match typed.kind {
                 Type::Integer => format!("`{name} > 100`"),
                 Type::List | Type::Names => format!("`{name} has \"…\"`"),
-                Type::Bool | Type::Text => format!("`{name} == \"…\"`"),
+                Type::Bool | Type::Text | Type::Scalar => format!("`{name} == \"…\"`"),
             };
             let message = format!("`{}` is {}, which is neither true nor false", shown(fact), typed.kind);
             self.error(fact.span(), message, format!("compare it: {way_out}"));
@@ -180,6 +180,10 @@ impl<'a> Lowering<'a> {
                     self.check_label(field)?;
                     text(Fact::Label(field.value.clone()))
                 }
+                (_, Context::Any(reach, clause)) => {
+                    let name = format!("{}.{}", fact.name.value, field.value);
+                    self.attribute(fact, &name, reach, clause)
+                }
                 _ => {
                     let message = format!("`{}` means nothing here", shown(fact));
                     self.found.push(
@@ -208,7 +212,7 @@ impl<'a> Lowering<'a> {
                 "hour" => Some(Typed { fact: Fact::Hour, kind: Type::Integer, names: None }),
                 "weekday" => text(Fact::Weekday),
                 "source" => text(Fact::Source),
-                _ => self.attribute(fact, reach, clause),
+                name => self.attribute(fact, name, reach, clause),
             },
         }
     }
@@ -251,8 +255,13 @@ impl<'a> Lowering<'a> {
 
     /// An attribute of the rule's actions: every verb of the rule must have it, with one type, for an
     /// attribute that an action lacks is undetermined.
-    fn attribute(&mut self, fact: &ast::Fact, reach: &Reach<'a>, clause: &str) -> Option<Typed<'a>> {
-        let name = &*fact.name.value;
+    fn attribute(
+        &mut self,
+        fact: &ast::Fact,
+        name: &str,
+        reach: &Reach<'a>,
+        clause: &str,
+    ) -> Option<Typed<'a>> {
         let Some(verbs) = &reach.verbs else {
             if !reach.broken && !self.definitions.broken.contains(name) {
                 let error = self.attribute_without_verbs(fact, reach, clause);
@@ -263,7 +272,7 @@ impl<'a> Lowering<'a> {
         let mut typed: Option<Typed<'a>> = None;
         let mut lacking = Vec::new();
         for &(with, verb) in verbs {
-            let Some(&kind) = verb.attributes.get(name) else {
+            let Some(kind) = verb.attribute(name) else {
                 lacking.push(&*verb.name);
                 continue;
             };
@@ -288,7 +297,12 @@ impl<'a> Lowering<'a> {
             return None;
         }
         if typed.is_none() {
-            let known = || verbs.iter().flat_map(|(_, verb)| verb.attributes.keys().map(|name| &**name));
+            let known = || {
+                verbs
+                    .iter()
+                    .flat_map(|(_, verb)| verb.attributes.keys().chain(verb.families.keys()))
+                    .map(|name| &**name)
+            };
             let sets = self.definitions.sets.keys().copied();
             let facts = words::REQUEST_FACTS.iter().copied();
             let label = did_you_mean(name, known().chain(sets).chain(facts), "unknown attribute");
@@ -373,9 +387,13 @@ impl<'a> Lowering<'a> {
                 self.error(relation.span, message, "only whole numbers are ordered");
                 return never();
             }
-            Type::Bool | Type::Text | Type::Integer => {}
+            Type::Bool | Type::Text | Type::Integer | Type::Scalar => {}
         }
         let Some(literal) = self.literal(fact, &typed, value) else { return never() };
+        if orders && !matches!(literal, Literal::Integer(_)) {
+            self.error(value.span, "only whole numbers are ordered", "expected a whole number");
+            return never();
+        }
         Expr::Compare(typed.fact, comparison, literal)
     }
 
@@ -393,9 +411,9 @@ impl<'a> Lowering<'a> {
     /// A literal of the fact's type.
     fn literal(&mut self, fact: &ast::Fact, typed: &Typed<'a>, value: &Spanned<Value>) -> Option<Literal> {
         let literal = match (&value.value, typed.kind) {
-            (Value::Bool(value), Type::Bool) => Literal::Bool(*value),
-            (Value::Integer(value), Type::Integer) => Literal::Integer(*value),
-            (Value::Text(value), Type::Text) => Literal::Text(value.clone()),
+            (Value::Bool(value), Type::Bool | Type::Scalar) => Literal::Bool(*value),
+            (Value::Integer(value), Type::Integer | Type::Scalar) => Literal::Integer(*value),
+            (Value::Text(value), Type::Text | Type::Scalar) => Literal::Text(value.clone()),
             (other, expected) => {
                 let written = match other {
                     Value::Bool(_) => "a truth value",
@@ -435,7 +453,7 @@ impl<'a> Lowering<'a> {
 
     fn like(&mut self, fact: &ast::Fact, text: &Text, context: &Context<'_, 'a>) -> Expr {
         let Some(typed) = self.fact(fact, context) else { return never() };
-        if typed.kind != Type::Text {
+        if !matches!(typed.kind, Type::Text | Type::Scalar) {
             let way_out = match typed.kind {
                 Type::List | Type::Names => format!("write `{} has \"{}\"`", shown(fact), text.value),
                 _ => "`like` compares texts with a pattern".to_owned(),
@@ -464,7 +482,7 @@ impl<'a> Lowering<'a> {
 
     fn matches(&mut self, fact: &ast::Fact, text: &Text, context: &Context<'_, 'a>) -> Expr {
         let Some(typed) = self.fact(fact, context) else { return never() };
-        if typed.kind != Type::Text {
+        if !matches!(typed.kind, Type::Text | Type::Scalar) {
             let message = format!("`{}` is {}, not a text", shown(fact), typed.kind);
             self.error(fact.span(), message, "a regular expression needs a text");
             return never();

@@ -321,7 +321,7 @@ impl<'a> Lowering<'a> {
         };
         let mut action = Action::new(Verb::from(verb.value.to_string()), resource);
         for pair in attributes {
-            let Some(&kind) = spec.attributes.get(&*pair.name.value) else {
+            let Some(kind) = spec.attribute(&pair.name.value) else {
                 let label = did_you_mean(
                     &pair.name.value,
                     spec.attributes.keys().map(|name| &**name),
@@ -345,9 +345,9 @@ impl<'a> Lowering<'a> {
         resource: &Resource,
     ) -> Option<CoreValue> {
         Some(match (&pair.value.value, kind) {
-            (Value::Bool(value), Type::Bool) => CoreValue::Bool(*value),
-            (Value::Integer(value), Type::Integer) => CoreValue::Integer(*value),
-            (Value::Text(value), Type::Text) => CoreValue::Text(value.clone()),
+            (Value::Bool(value), Type::Bool | Type::Scalar) => CoreValue::Bool(*value),
+            (Value::Integer(value), Type::Integer | Type::Scalar) => CoreValue::Integer(*value),
+            (Value::Text(value), Type::Text | Type::Scalar) => CoreValue::Text(value.clone()),
             (Value::List(list), Type::List) => {
                 CoreValue::List(list.iter().map(|text| text.value.clone()).collect())
             }

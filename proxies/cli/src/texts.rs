@@ -71,6 +71,7 @@ fn value(value: &Value) -> String {
             format!("[{}]", slots.join(", "))
         }
         Value::Pending => "pending".to_owned(),
+        Value::Absent => "absent".to_owned(),
         Value::Undetermined => "undetermined".to_owned(),
     }
 }

@@ -179,6 +179,7 @@ pub(crate) fn show_action(action: &Action) -> String {
             }
             Value::Open(slots) => format!("{slots:?}"),
             Value::Pending => "pending".to_owned(),
+            Value::Absent => "absent".to_owned(),
             Value::Undetermined => "?".to_owned(),
         };
         write!(out, "; {} {value}", attribute.name).unwrap();

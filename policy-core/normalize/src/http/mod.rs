@@ -1,0 +1,15 @@
+//! HTTP: what a request does, in the words of [`policy_core::vocabulary::http`].
+//!
+//! - [`target`](Target): the path, which is judged exactly as it is sent on, and the query;
+//! - [`body`](Body): the fields of a JSON object or a form;
+//! - [`action`]: all of it as an action.
+//!
+//! Nothing here does I/O or holds a body longer than it is read: a service may judge in process with it.
+
+mod action;
+mod body;
+mod target;
+
+pub use action::{Fields, Parts, action};
+pub use body::{Body, BodyError, MAX_DEPTH};
+pub use target::{MAX_TARGET, Target, TargetError};
