@@ -49,6 +49,20 @@ pub struct Loaded {
     origin: Origin,
 }
 
+impl Loaded {
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.origin.files
+    }
+}
+
 impl Policies {
     /// Loads the policies that a configuration names.
     ///

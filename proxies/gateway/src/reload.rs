@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use policy_core::Protocol;
 use portcullis_evidence::record::{ConfigChanged, PolicyLoaded};
-use portcullis_evidence::{Record, Scope};
+use portcullis_evidence::{AppendError, Record, Scope};
 
 use crate::config::{Config, ConfigError};
 use crate::enforce::Gateway;
-use crate::policies::{Active, PolicyError};
+use crate::policies::{Active, Loaded, PolicyError};
 use crate::session::StopReason;
 
 /// The longest that getting ready may take: the store may hang.
@@ -116,9 +116,12 @@ impl Gateway {
         let commits =
             tokio::time::timeout(PATIENCE, self.prepared(&next)).await.map_err(|_| ReloadError::Slow)??;
 
-        // The policy first: nothing new is reached under the old one.
+        // The policy first: nothing new is reached under the old one, and nothing is judged by one that evidence has not named.
         let active = match policy {
-            Some(policy) => self.policies().put(policy),
+            Some(policy) => {
+                self.record(&loaded(&policy, by))?;
+                self.policies().put(policy)
+            }
             None => Arc::clone(&self.policies().current()),
         };
         self.shared.config.store(Arc::clone(&next));
@@ -128,7 +131,12 @@ impl Gateway {
         for key in &left {
             tracing::warn!(key, "`{key}` was changed, which needs a restart: it stays as it was");
         }
-        self.record_reload(&active, &changes, by);
+        for change in &changes {
+            // It has come into force. A log that takes nothing any more ends every session by itself.
+            if let Err(error) = self.record(&changed(change, by)) {
+                tracing::error!(%error, what = change.what, "a change could not be recorded");
+            }
+        }
         tracing::info!(
             generation = active.generation,
             rules = active.policy.rules().count(),
@@ -164,24 +172,24 @@ impl Gateway {
         }
     }
 
-    fn record_reload(&self, active: &Active, changes: &[Change], by: &str) {
-        let policy = Record::PolicyLoaded(PolicyLoaded {
-            policy: active.policy.digest().to_string().into(),
-            name: (&*active.name).into(),
-            rules: active.policy.rules().count() as u64,
-            files: active.files.iter().map(|file| file.to_string_lossy()).collect(),
-            by: by.into(),
-        });
-        let changes = changes.iter().map(|change| {
-            let (what, to) = (change.what.as_str().into(), change.to.as_str().into());
-            Record::ConfigChanged(ConfigChanged { what, to, by: by.into() })
-        });
-        for record in std::iter::once(policy).chain(changes) {
-            if let Err(error) = self.log().append_one(&Scope::gateway(), &record) {
-                tracing::error!(%error, "a new configuration could not be recorded");
-            }
-        }
+    fn record(&self, record: &Record<'_>) -> Result<(), ReloadError> {
+        self.log().append_one(&Scope::gateway(), record).map(drop).map_err(ReloadError::Evidence)
     }
+}
+
+fn loaded<'a>(loaded: &'a Loaded, by: &'a str) -> Record<'a> {
+    Record::PolicyLoaded(PolicyLoaded {
+        policy: loaded.policy().digest().to_string().into(),
+        name: loaded.name().into(),
+        rules: loaded.policy().rules().count() as u64,
+        files: loaded.files().iter().map(|file| file.to_string_lossy()).collect(),
+        by: by.into(),
+    })
+}
+
+fn changed<'a>(change: &'a Change, by: &'a str) -> Record<'a> {
+    let (what, to) = (change.what.as_str().into(), change.to.as_str().into());
+    Record::ConfigChanged(ConfigChanged { what, to, by: by.into() })
 }
 
 /// Why a configuration was not taken up. What was in force stays.
@@ -196,7 +204,10 @@ pub enum ReloadError {
     /// A proxy can't do what it says: a certificate, a credential.
     #[error("{0}")]
     Part(#[source] Fault),
+    /// It can't be recorded.
+    #[error("a new configuration could not be recorded: {0}")]
+    Evidence(#[source] AppendError),
     /// The store, or something else that has to be asked, does not answer.
-    #[error("getting ready for it took longer than 10 s")]
+    #[error("getting ready for it took longer than {} s", PATIENCE.as_secs())]
     Slow,
 }

@@ -59,13 +59,10 @@ impl Throttle {
             return None;
         }
         if counts.sources.len() >= ADDRESSES {
-            counts.sources.retain(|_, source| source.open > 0);
+            counts.sources.retain(|_, source| source.open > 0 || source.failures(now) > 0);
         }
         let entry = counts.sources.entry(source).or_insert(Source { open: 0, failures: 0, since: now });
-        if now.duration_since(entry.since) > WINDOW {
-            entry.failures = 0;
-        }
-        if entry.open >= bounds.connections_a_source || entry.failures >= bounds.failures_a_minute {
+        if entry.open >= bounds.connections_a_source || entry.failures(now) >= bounds.failures_a_minute {
             return None;
         }
         entry.open += 1;
@@ -86,14 +83,29 @@ fn network(source: IpAddr) -> IpAddr {
     }
 }
 
+impl Source {
+    /// Those that still count.
+    fn failures(&self, now: Instant) -> u32 {
+        if now.duration_since(self.since) > WINDOW { 0 } else { self.failures }
+    }
+}
+
 impl Place {
+    /// Whether the address may try to log in once more: it may have many connections, opened before it failed.
+    pub fn may_try(&self, bounds: &Bounds) -> bool {
+        let counts = self.throttle.lock();
+        let source = counts.sources.get(&self.source);
+        source.is_none_or(|source| source.failures(Instant::now()) < bounds.failures_a_minute)
+    }
+
     /// Notes a failed login.
     pub fn failed(&self) {
         if let Some(source) = self.throttle.lock().sources.get_mut(&self.source) {
-            if source.failures == 0 {
-                source.since = Instant::now();
+            let now = Instant::now();
+            source.failures = source.failures(now).saturating_add(1);
+            if source.failures == 1 {
+                source.since = now;
             }
-            source.failures = source.failures.saturating_add(1);
         }
     }
 }
@@ -128,5 +140,22 @@ mod tests {
         assert!(enter("192.0.2.2").is_some(), "another");
         drop(one);
         assert!(enter("2001:db8:1:1:ffff::2").is_some());
+    }
+
+    #[test]
+    fn connections_that_were_opened_before_give_no_more_tries() {
+        let bounds = Bounds { connections: 10, connections_a_source: 10, failures_a_minute: 3 };
+        let throttle = Arc::new(Throttle::default());
+        let enter = || throttle.enter("192.0.2.1".parse().expect("an address"), &bounds);
+        let places: Vec<Place> = (0..5).filter_map(|_| enter()).collect();
+        assert_eq!(places.len(), 5);
+        for place in &places {
+            if place.may_try(&bounds) {
+                place.failed();
+            }
+        }
+        assert!(places.iter().all(|place| !place.may_try(&bounds)) && enter().is_none());
+        let failures = throttle.lock().sources.values().map(|source| source.failures).sum::<u32>();
+        assert_eq!(failures, 3);
     }
 }

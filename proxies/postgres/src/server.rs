@@ -133,7 +133,8 @@ impl<P: Policing> Connections for Shared<P> {
                 Refusal::new(SqlState::TOO_MANY, "too many connections or failed logins; try again later");
             return turn_away(&stream, &refusal);
         };
-        let login = startup::admit(stream, &settings);
+        let may_try = || place.may_try(&settings.limits.bounds);
+        let login = startup::admit(stream, &settings, &may_try);
         let arrival = match tokio::time::timeout(settings.limits.login, login).await {
             Ok(Ok(arrival)) => arrival,
             Ok(Err(rejected)) => {

@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, Sig};
 
-/// The most that is kept, in bytes.
-const MOST: usize = 4 << 20;
+/// The most that is kept, in bytes: more than a client sends that minds its windows.
+const MOST: usize = (4 << 20) + (512 << 10);
 /// The most that is kept, in things to be done: pieces of input, ends, sizes, signals.
-const MOST_THINGS: usize = MOST / 256;
+const MOST_THINGS: usize = 16 << 10;
 
 /// Something that a peer sent.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ impl Sent {
                     height: pix_height,
                 })
             }
+            // A name that is no signal's is as long as its sender likes, and reaches nothing.
+            Some(ChannelMsg::Signal { signal: Sig::Custom(_) }) => return None,
             Some(ChannelMsg::Signal { signal }) => Self::Signal(signal),
             Some(_) => return None,
         })
@@ -84,11 +86,6 @@ impl Kept {
 
     pub(crate) fn has_room(&self) -> bool {
         self.bytes <= MOST && self.queue.len() <= MOST_THINGS
-    }
-
-    /// Whether it is half full.
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.bytes >= MOST / 2
     }
 
     pub(crate) fn pop(&mut self) -> Option<Sent> {
@@ -172,7 +169,7 @@ mod tests {
     fn bytes_and_things_are_bounded() {
         let mut kept = Kept::default();
         assert!((0..MOST / 32_768).all(|_| kept.push(Sent::Data(vec![0; 32_768].into()))));
-        assert!(!kept.push(Sent::Data("x".into())) && kept.is_half_full());
+        assert!(!kept.push(Sent::Data("x".into())));
         let mut kept = Kept::default();
         assert!((0..MOST_THINGS).all(|_| kept.push(Sent::Eof)));
         assert!(!kept.push(Sent::Eof));

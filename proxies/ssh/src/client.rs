@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use portcullis_gateway::enforce::Gateway;
+use portcullis_gateway::identity::IdentityError;
 use portcullis_gateway::throttle::Place;
 use russh::keys::Certificate;
 use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Pty, Sig};
 use tokio::sync::oneshot;
 
 use crate::bastion::{Arrival, Bastion};
@@ -26,13 +27,12 @@ use crate::login::{self, Asked, Proven, Refused};
 use crate::settings::Settings;
 
 /// Why the connection ends.
-#[derive(Debug)]
-pub(crate) struct Failure(pub(crate) russh::Error);
-
-impl From<russh::Error> for Failure {
-    fn from(error: russh::Error) -> Self {
-        Self(error)
-    }
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Protocol(#[from] russh::Error),
+    #[error("it sent more than it may")]
+    Overrun,
 }
 
 type Answer<T> = Result<T, Failure>;
@@ -53,10 +53,17 @@ pub(crate) struct Client {
 
 impl Client {
     async fn arrived(&self, id: ChannelId, data: &[u8]) -> Answer<()> {
-        self.flow.arrived(id, data.len()).await.map_err(|Overrun| {
-            tracing::warn!(source = %self.source, "a client sends more than its window allows, and is hung up on");
-            Failure(russh::Error::Inconsistent)
-        })
+        self.flow.arrived(id, data.len()).await.map_err(|overrun| self.overrun(overrun))
+    }
+
+    /// Notes a request that brought so many bytes. It stands in the channel's queue already: whoever reads that decides.
+    fn asked(&self, id: ChannelId, bytes: usize) -> Answer<()> {
+        self.flow.asked(id, bytes).map_err(|overrun| self.overrun(overrun))
+    }
+
+    fn overrun(&self, Overrun: Overrun) -> Failure {
+        tracing::warn!(source = %self.source, "a client sends more than it may, and is hung up on");
+        Failure::Overrun
     }
 
     pub(crate) fn new(
@@ -87,15 +94,29 @@ impl Client {
                 self.proven = Some(proven);
                 Auth::Accept
             }
+            Err(Refused::Identity(error)) => self.unknown(user, &error),
             Err(refused) => {
-                if let Refused::Identity(error) = &refused {
-                    tracing::error!(%error, "an account could not be looked up: nobody is let in");
-                }
                 self.place.failed();
                 self.claimed = Some((user.to_owned(), refused.to_string()));
                 Auth::reject()
             }
         }
+    }
+
+    /// Nobody is let in who can't be looked up, which is no fault of theirs.
+    fn unknown(&mut self, user: &str, error: &IdentityError) -> Auth {
+        tracing::error!(%error, "an account could not be looked up: nobody is let in");
+        self.claimed = Some((user.to_owned(), error.to_string()));
+        Auth::reject()
+    }
+
+    /// Whether another proof is worth looking at; an address that has guessed too often is answered as any wrong guess.
+    fn may_try(&mut self, user: &str) -> bool {
+        let may = self.place.may_try(&self.settings.bounds);
+        if !may {
+            self.claimed = Some((user.to_owned(), "too many failed logins from this address".to_owned()));
+        }
+        may
     }
 
     /// A tunnel that the client opens: judged and carried by a task of its own.
@@ -133,14 +154,18 @@ impl Handler for Client {
         let account = Asked::read(user).account;
         Ok(match login::knows(&**self.gateway.identity(), account, offer.public_key).await {
             Ok(true) => Auth::Accept,
-            Ok(false) | Err(_) => {
+            Ok(false) => {
                 self.claimed = Some((user.to_owned(), "it has no key of this account".to_owned()));
                 Auth::reject()
             }
+            Err(error) => self.unknown(user, &error),
         })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Answer<Auth> {
+        if !self.may_try(user) {
+            return Ok(Auth::reject());
+        }
         let outcome = if is_broken(key.algorithm) {
             Err(Refused::Unproven)
         } else {
@@ -150,6 +175,9 @@ impl Handler for Client {
     }
 
     async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Answer<Auth> {
+        if !self.may_try(user) {
+            return Ok(Auth::reject());
+        }
         let identity = Arc::clone(self.gateway.identity());
         let authorities = &self.settings.user_authorities;
         let outcome =
@@ -171,6 +199,9 @@ impl Handler for Client {
                 prompts: vec![(prompt.into(), false)].into(),
             });
         };
+        if !self.may_try(user) {
+            return Ok(Auth::reject());
+        }
         let password = answers.next().and_then(|answer| String::from_utf8(answer.to_vec()).ok());
         let outcome = match password {
             Some(password) => login::prove_by_password(&**self.gateway.identity(), user, &password).await,
@@ -180,7 +211,7 @@ impl Handler for Client {
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Answer<()> {
-        let Some(proven) = self.proven.clone() else { return Err(Failure(russh::Error::Inconsistent)) };
+        let Some(proven) = self.proven.clone() else { return Err(russh::Error::Inconsistent.into()) };
         let way = proven.target.as_ref().and_then(|target| self.settings.ways.get(target)).cloned();
         let bastion = Bastion::begin(Arrival {
             gateway: self.gateway.clone(),
@@ -271,8 +302,9 @@ impl Handler for Client {
         self.arrived(id, data).await
     }
 
-    async fn extended_data(&mut self, id: ChannelId, _: u32, data: &[u8], _: &mut Session) -> Answer<()> {
-        self.arrived(id, data).await
+    /// No client has a kind of data besides the usual one (RFC 4254, section 5.2, names one for what servers send).
+    async fn extended_data(&mut self, _: ChannelId, _: u32, _: &[u8], _: &mut Session) -> Answer<()> {
+        Err(self.overrun(Overrun))
     }
 
     fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {
@@ -284,14 +316,15 @@ impl Handler for Client {
     async fn pty_request(
         &mut self,
         channel: ChannelId,
-        _: &str,
+        term: &str,
         _: u32,
         _: u32,
         _: u32,
         _: u32,
-        _: &[(Pty, u32)],
+        modes: &[(Pty, u32)],
         session: &mut Session,
     ) -> Answer<()> {
+        self.asked(channel, term.len() + size_of_val(modes))?;
         Ok(session.channel_success(channel)?)
     }
 
@@ -299,21 +332,23 @@ impl Handler for Client {
         &mut self,
         channel: ChannelId,
         _: bool,
-        _: &str,
-        _: &str,
+        protocol: &str,
+        cookie: &str,
         _: u32,
         session: &mut Session,
     ) -> Answer<()> {
+        self.asked(channel, protocol.len() + cookie.len())?;
         Ok(session.channel_success(channel)?)
     }
 
     async fn env_request(
         &mut self,
         channel: ChannelId,
-        _: &str,
-        _: &str,
+        name: &str,
+        value: &str,
         session: &mut Session,
     ) -> Answer<()> {
+        self.asked(channel, name.len() + value.len())?;
         Ok(session.channel_success(channel)?)
     }
 
@@ -321,11 +356,28 @@ impl Handler for Client {
         Ok(session.channel_success(channel)?)
     }
 
-    async fn exec_request(&mut self, channel: ChannelId, _: &[u8], session: &mut Session) -> Answer<()> {
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Answer<()> {
+        self.asked(channel, command.len())?;
         Ok(session.channel_success(channel)?)
     }
 
-    async fn subsystem_request(&mut self, channel: ChannelId, _: &str, session: &mut Session) -> Answer<()> {
+    async fn signal(&mut self, channel: ChannelId, signal: Sig, _: &mut Session) -> Answer<()> {
+        let Sig::Custom(name) = signal else { return Ok(()) };
+        self.asked(channel, name.len())
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Answer<()> {
+        self.asked(channel, name.len())?;
         Ok(session.channel_success(channel)?)
     }
 

@@ -14,7 +14,7 @@
 //! which the client's leg goes on to hear.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +24,9 @@ use russh::ChannelId;
 pub(crate) const WINDOW: u32 = 2 << 20;
 /// The most that may wait of what came in more than a trickle: what a channel is clogged by, the window that it had then, and
 /// the one that it gets before the library asks for the next.
-const MOST: usize = CLOGGED + 2 * WINDOW as usize + (64 << 10);
+const MOST: i64 = CLOGGED + 2 * WINDOW as i64 + (64 << 10);
+/// The most that the requests of one channel bring: variables, commands, terminals.
+const MOST_REQUESTED: usize = 8 << 20;
 /// The most messages of a client's that wait in a channel's queue: far more than a window of full packets is.
 pub(crate) const CLIENT_QUEUE: usize = 4096;
 /// The same of a target's: a window of full packets.
@@ -34,8 +36,8 @@ const TRICKLE: u32 = 2;
 /// How long such a message is dwelt on, so that the rest of a window lasts for hours.
 const DWELL: Duration = Duration::from_millis(5);
 /// From how much on a channel is clogged, and below how much it no longer is, in bytes.
-const CLOGGED: usize = WINDOW as usize / 2;
-const CLEAR: usize = WINDOW as usize / 8;
+const CLOGGED: i64 = WINDOW as i64 / 2;
+const CLEAR: i64 = WINDOW as i64 / 8;
 
 /// What waits in the channels of one client's connection.
 #[derive(Debug, Default)]
@@ -44,12 +46,14 @@ pub(crate) struct Flow {
     clogged: AtomicUsize,
 }
 
-/// What waits in one channel.
+/// What waits in one channel. A reader may take bytes before they are counted, so counts may be below nothing for a moment.
 #[derive(Debug, Default)]
 struct Waiting {
-    bytes: AtomicUsize,
+    bytes: AtomicI64,
     /// Of these, what came by a pair of bytes while windows were all but closed: no more than comes in so little.
-    trickled: AtomicUsize,
+    trickled: AtomicI64,
+    /// What requests have brought, over the channel's life: they need no window.
+    requests: AtomicUsize,
     is_clogged: AtomicBool,
 }
 
@@ -74,11 +78,10 @@ impl Flow {
     pub(crate) async fn arrived(&self, id: ChannelId, bytes: usize) -> Result<(), Overrun> {
         let trickles = bytes <= TRICKLE as usize && self.is_clogged();
         if let Some(waiting) = self.channels().get(&id) {
-            if trickles {
-                waiting.trickled.fetch_add(bytes, Ordering::AcqRel);
-            }
-            let now = waiting.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
-            if now.saturating_sub(waiting.trickled.load(Ordering::Acquire)) > MOST {
+            let more = i64::try_from(bytes).unwrap_or(i64::MAX);
+            let now = waiting.bytes.fetch_add(more, Ordering::AcqRel).saturating_add(more);
+            let trickled = waiting.trickled.fetch_add(if trickles { more } else { 0 }, Ordering::AcqRel);
+            if now.saturating_sub(trickled) > MOST {
                 return Err(Overrun);
             }
             if now >= CLOGGED && !waiting.is_clogged.swap(true, Ordering::AcqRel) {
@@ -89,6 +92,17 @@ impl Flow {
             tokio::time::sleep(DWELL).await;
         }
         Ok(())
+    }
+
+    /// Notes that a request has arrived, of which the peer chose so many bytes.
+    ///
+    /// # Errors
+    /// A peer whose requests bring more than any client's.
+    pub(crate) fn asked(&self, id: ChannelId, bytes: usize) -> Result<(), Overrun> {
+        let channels = self.channels();
+        let Some(waiting) = channels.get(&id) else { return Ok(()) };
+        let before = waiting.requests.fetch_add(bytes, Ordering::AcqRel);
+        if before.saturating_add(bytes) > MOST_REQUESTED { Err(Overrun) } else { Ok(()) }
     }
 
     /// How far windows are opened now, in bytes.
@@ -116,16 +130,11 @@ pub(crate) struct Reader {
 impl Reader {
     /// Notes that so much of what arrived needs no room here any more.
     pub(crate) fn took(&self, bytes: usize) {
-        let less = |count: &AtomicUsize| {
-            count
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
-                    Some(waiting.saturating_sub(bytes))
-                })
-                .unwrap_or_default()
-        };
-        less(&self.waiting.trickled);
-        let before = less(&self.waiting.bytes);
-        if before.saturating_sub(bytes) < CLEAR {
+        let less = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let trickled = |count| Some(i64::max(count - less, 0));
+        let _ = self.waiting.trickled.fetch_update(Ordering::AcqRel, Ordering::Acquire, trickled);
+        let left = self.waiting.bytes.fetch_sub(less, Ordering::AcqRel).saturating_sub(less);
+        if left < CLEAR {
             self.clear();
         }
     }
@@ -158,13 +167,13 @@ mod tests {
         let flow = Arc::<Flow>::default();
         let (one, other) = (flow.open(id(1)), flow.open(id(2)));
         assert_eq!(flow.window(), WINDOW);
-        flow.arrived(id(1), CLOGGED - 1).await.unwrap();
-        flow.arrived(id(2), CLOGGED - 1).await.unwrap();
+        flow.arrived(id(1), CLOGGED as usize - 1).await.unwrap();
+        flow.arrived(id(2), CLOGGED as usize - 1).await.unwrap();
         assert_eq!(flow.window(), WINDOW, "neither has too much");
         flow.arrived(id(1), 1).await.unwrap();
         assert_eq!(flow.window(), TRICKLE);
         flow.arrived(id(2), 1).await.unwrap();
-        one.took(CLOGGED - CLEAR);
+        one.took((CLOGGED - CLEAR) as usize);
         assert_eq!(flow.window(), TRICKLE, "it is not clear yet");
         one.took(1);
         drop(other);
@@ -177,7 +186,7 @@ mod tests {
         let flow = Arc::<Flow>::default();
         let _reader = flow.open(id(1));
         // As much as there may be before it is clogged, then all of the window that it had, then what trickles.
-        flow.arrived(id(1), CLOGGED - 1).await.unwrap();
+        flow.arrived(id(1), CLOGGED as usize - 1).await.unwrap();
         flow.arrived(id(1), 2 * WINDOW as usize).await.unwrap();
         for _ in 0..20_000 {
             flow.arrived(id(1), TRICKLE as usize).await.unwrap();

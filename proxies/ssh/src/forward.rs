@@ -9,6 +9,7 @@ use russh::server::{ChannelOpenHandle, Msg};
 use russh::{Channel, ChannelOpenFailure, client};
 
 use crate::bastion::{Bastion, Open, Place, Readiness};
+use crate::channel::has_value_masks;
 use crate::command::{self, Command, Direction};
 use crate::flow::Reader;
 use crate::splice::{Meter, splice};
@@ -72,6 +73,15 @@ pub(crate) struct Carrying<'a> {
     generation: u64,
 }
 
+/// The permit, if what it is for can be carried as it must be: nothing can be masked in opaque bytes.
+pub(crate) fn carriable(permit: Permit) -> Result<Permit, String> {
+    if has_value_masks(&permit) {
+        permit.unused("can't be masked");
+        return Err("values in it would have to be masked, which a tunnel can't".to_owned());
+    }
+    Ok(permit)
+}
+
 /// Takes the permit of a channel that is about to be opened.
 pub(crate) fn begin<'a>(open: &'a Open, command: &'a Command, permit: Permit) -> Carrying<'a> {
     let generation = permit.judged().generation();
@@ -86,16 +96,16 @@ impl Carrying<'_> {
 
     /// Joins the two channels until either ends, the session is stopped, or a policy forbids it.
     pub(crate) async fn carry(self, client: (Channel<Msg>, &Reader), target: Channel<client::Msg>) {
-        let Self { open, command, receipt, generation } = self;
+        let Self { open, command, mut receipt, generation } = self;
         let passed = AtomicU64::new(0);
-        let meter = Meter { traffic: &open.traffic, to_client: &passed };
+        let meter = Meter { traffic: &open.traffic, to_client: &passed, receipt: &mut receipt };
         let until = async {
             tokio::select! {
                 _ = open.stop.wait() => "stopped",
                 () = forbidden(open, command, generation) => "the policy has changed",
             }
         };
-        let error = splice(client, target, &meter, until).await;
+        let error = splice(client, target, meter, until).await;
         let bytes = passed.load(Ordering::Relaxed);
         receipt.outcome(Outcome { bytes, error, ..Outcome::default() });
     }
@@ -108,7 +118,10 @@ async fn forbidden(open: &Open, command: &Command, mut generation: u64) {
         let now = *policies.borrow_and_update();
         if now != generation {
             match open.judge_now(command).await {
-                Ok(permit) => permit.forward().outcome(Outcome::default()),
+                Ok(permit) => match carriable(permit) {
+                    Ok(permit) => permit.forward().outcome(Outcome::default()),
+                    Err(_) => return,
+                },
                 Err(_) => return,
             }
             generation = now;
@@ -126,15 +139,16 @@ async fn permitted(bastion: &Bastion, open: &Open, command: &Command) -> Option<
     if !may_be_asked(bastion, open, command).await {
         return None;
     }
-    match open.judge(command, &[]).await {
-        Judgement::Admit(permit) => Some(permit),
-        Judgement::Refuse(_) => None,
+    let permit = match open.judge(command, &[]).await {
+        Judgement::Admit(permit) => permit,
+        Judgement::Refuse(_) => return None,
         Judgement::Hold(mut held) => {
             let _holding = open.traffic.holds();
             held.open().await.ok()?;
-            Some(held.wait().await.ok()?.permit)
+            held.wait().await.ok()?.permit
         }
-    }
+    };
+    carriable(permit).ok()
 }
 
 /// The answer to a global request, or none where it takes too long: it is waited for in the loop of the whole
@@ -196,7 +210,7 @@ async fn permitted_now(bastion: &Bastion, open: &Open, command: &Command) -> Opt
     if !may_be_asked(bastion, open, command).await {
         return None;
     }
-    open.judge_now(command).await.ok()
+    carriable(open.judge_now(command).await.ok()?).ok()
 }
 
 /// Whether a tunnel is one that policies are asked about; recorded where it is not.

@@ -65,7 +65,7 @@ impl Server {
         let starting = run_stream(Arc::clone(&settings.server), stream, client);
         let mut running = match tokio::time::timeout_at(deadline, starting).await {
             Ok(Ok(running)) => running,
-            Ok(Err(Failure(error))) => return error.to_string(),
+            Ok(Err(failure)) => return failure.to_string(),
             Err(_) => return "it did not log in in time".to_owned(),
         };
         let handle = running.handle();
@@ -109,6 +109,6 @@ impl Server {
 fn how(ended: Result<(), Failure>) -> String {
     match ended {
         Ok(()) => "client".to_owned(),
-        Err(Failure(error)) => error.to_string(),
+        Err(failure) => failure.to_string(),
     }
 }

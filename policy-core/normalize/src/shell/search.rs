@@ -48,12 +48,9 @@ impl Runner<'_> {
             Argument::Text(text) => !text.starts_with(['-', '(', ')', '!', ',']),
             Argument::Hole(hole) => !hole.option,
         };
-        let options = ["-H", "-L", "-P"];
-        let starts: Vec<&Argument> = arguments
-            .iter()
-            .skip_while(|argument| argument.text().is_some_and(|text| options.contains(&text)))
-            .take_while(is_start)
-            .collect();
+        let starts: Vec<&Argument> = behind_options(arguments).iter().take_while(is_start).collect();
+        // Its places to start from may be named in a file instead.
+        let names_none = arguments.iter().any(|argument| argument.text() == Some("-files0-from"));
         // A hole might be any action; one that can't be an option is a place to start from, or a value.
         if arguments.iter().any(Argument::may_be_option) {
             self.unknown();
@@ -80,13 +77,15 @@ impl Runner<'_> {
                     rest = behind.get(1..).unwrap_or_default();
                     let start = match starts.as_slice() {
                         _ if action.ends_with("dir") => "./",
+                        [] if names_none => "",
                         [] => ".",
                         [only] => only.prefix(),
                         _ => "",
                     };
-                    let known = starts.iter().all(|start| {
-                        start.is_operand() || matches!(start, Argument::Hole(hole) if !hole.option)
-                    });
+                    let known = !names_none
+                        && starts.iter().all(|start| {
+                            start.is_operand() || matches!(start, Argument::Hole(hole) if !hole.option)
+                        });
                     let command: Vec<Argument> =
                         command.iter().map(|argument| found(argument, start, many, known)).collect();
                     let mut inside = state.clone();
@@ -97,7 +96,9 @@ impl Runner<'_> {
                 }
                 text if text.starts_with("-exec") || text.starts_with("-ok") => self.unknown(),
                 "-delete" => {
-                    if starts.is_empty() {
+                    if names_none {
+                        self.note_tree("remove", None, state);
+                    } else if starts.is_empty() {
                         self.note_tree("remove", Some("."), state);
                     }
                     for start in &starts {
@@ -120,6 +121,23 @@ impl Runner<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What follows the options that stand before everything else: `-H`, `-L`, `-P`, `-O3`, `-D tree`, `--`.
+fn behind_options(mut arguments: &[Argument]) -> &[Argument] {
+    loop {
+        let (skipped, is_last) = match arguments.first().and_then(Argument::text) {
+            Some("-H" | "-L" | "-P") => (1, false),
+            Some("-D") => (2, false),
+            Some("--") => (1, true),
+            Some(level) if level.starts_with("-O") => (1, false),
+            _ => return arguments,
+        };
+        arguments = arguments.get(skipped..).unwrap_or_default();
+        if is_last {
+            return arguments;
+        }
     }
 }
 

@@ -48,6 +48,11 @@ impl Permit {
         self.receipt
     }
 
+    /// Gives the permit back: nothing was forwarded, and why.
+    pub fn unused(self, why: &str) {
+        self.receipt.outcome(Outcome { error: Some(why), ..Outcome::default() });
+    }
+
     /// What was decided: masks, limits and the policy they belong to.
     pub fn judged(&self) -> &Arc<Judged> {
         &self.receipt.judged

@@ -8,7 +8,7 @@ use ring::hmac;
 use super::scram::{NotAVerifier, SALT_BYTES, Verifier};
 use crate::store::{Keeper, StoreError, User};
 
-/// Where accounts come from.
+/// Where accounts come from. A look-up that takes longer than two seconds counts as one that failed.
 pub trait IdentitySource: Send + Sync + std::fmt::Debug {
     /// The claim to a name. Given for every name, so that whether it exists can't be told.
     fn claim<'a>(&'a self, name: &'a str) -> Answer<'a, Claim>;

@@ -76,7 +76,11 @@ impl From<std::io::Error> for Rejected {
 }
 
 /// Takes a connection from its first byte to a proven user. The caller bounds the time.
-pub(crate) async fn admit(stream: TcpStream, settings: &Settings) -> Result<Arrival, Rejected> {
+pub(crate) async fn admit(
+    stream: TcpStream,
+    settings: &Settings,
+    may_try: &(dyn Fn() -> bool + Sync),
+) -> Result<Arrival, Rejected> {
     let (mut transport, binding, packet) = match negotiate::negotiate(stream, settings).await? {
         Negotiated::Cancel { transport, process, secret } => {
             return Ok(Arrival::Cancel { transport, process, secret });
@@ -99,7 +103,7 @@ pub(crate) async fn admit(stream: TcpStream, settings: &Settings) -> Result<Arri
         }
     };
     let is_encrypted = transport.is_buffered();
-    let principal = scram::verify(&mut transport, &wish.user, claim, binding).await?;
+    let principal = scram::verify(&mut transport, &wish.user, claim, binding, may_try).await?;
     let mut ok = Vec::with_capacity(9);
     make::message(&mut ok, b'R', |out| out.extend_from_slice(&[0; 4]));
     exchange::send(&mut transport, &ok).await?;

@@ -23,12 +23,14 @@ const BOUND: &str = "SCRAM-SHA-256-PLUS";
 /// The most bytes of one of the client's messages.
 const MESSAGE: usize = 4 << 10;
 
-/// Lets the client prove that it is `user`. Users that don't exist have a claim too, which nothing proves.
+/// Lets the client prove that it is `user`. Users that don't exist have a claim too, which nothing proves; nor does anything
+/// where the client's address has guessed too often.
 pub(super) async fn verify(
     transport: &mut Transport,
     user: &str,
     claim: Claim,
     binding: Option<Arc<[u8]>>,
+    may_try: &(dyn Fn() -> bool + Sync),
 ) -> Result<Principal, Rejected> {
     let mut out = Vec::with_capacity(256);
     make::message(&mut out, b'R', |out| {
@@ -57,7 +59,8 @@ pub(super) async fn verify(
         return Err(broken(transport).await);
     }
     let message = format!("{},{challenge},{}", first.bare, last.without_proof);
-    let Some(proven) = claim.prove(message.as_bytes(), &last.proof) else {
+    let proven = if may_try() { claim.prove(message.as_bytes(), &last.proof) } else { None };
+    let Some(proven) = proven else {
         let text = format!("password authentication failed for user \"{user}\"");
         refuse(transport, Refusal::new(SqlState::PASSWORD, text)).await;
         return Err(Rejected::Password(user.to_owned()));

@@ -25,15 +25,6 @@ pub(crate) struct Line {
     kept: Kept,
 }
 
-/// What becomes of more input than is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    /// It is not read, and keeps the whole connection waiting: for waits of seconds.
-    Waits,
-    /// It ends the wait, which may last for as long as people think.
-    Ends,
-}
-
 /// Why a wait is over before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Withdrawn {
@@ -64,11 +55,8 @@ impl Line {
     }
 
     /// Keeps what the client sends until it takes the wait back. Safe to drop and call again, as `select!` does.
-    pub(super) async fn withdrawn(&mut self, full: Full) -> Withdrawn {
+    pub(super) async fn withdrawn(&mut self) -> Withdrawn {
         loop {
-            if full == Full::Waits && self.kept.is_half_full() {
-                return std::future::pending().await;
-            }
             let kept = match Sent::of(self.read.wait().await) {
                 Some(Sent::Closed) => return Withdrawn::Gone,
                 Some(Sent::Data(data)) if self.has_pty && data.contains(&INTERRUPT) => {

@@ -24,15 +24,17 @@ mod wishes;
 
 use std::sync::Arc;
 
-use portcullis_gateway::enforce::{Judgement, Outcome, Permit, Refusal};
+use portcullis_gateway::enforce::{Held, Judgement, Permit, Refusal};
 use russh::Channel;
 use russh::server::Msg;
 
-use self::line::{Full, Line, Withdrawn};
+use self::launch::{Admitted, Granted};
+use self::line::{Line, Withdrawn};
 use self::wishes::{Gathered, Wishes};
 use crate::bastion::{Bastion, Open, Place, Readiness};
 use crate::command::{self, Command, Launch, Start};
 use crate::flow::Reader;
+use crate::forward;
 use crate::judge::words;
 use crate::sftp::SUBSYSTEM;
 
@@ -90,18 +92,41 @@ async fn run(bastion: &Bastion, line: &mut Line) -> Result<(), End> {
     if asked == Start::Subsystem(SUBSYSTEM.to_owned()) {
         return sftp::carry(&open, line).await;
     }
-    let wishes = granted(bastion, &open, line, wishes).await?;
-    let (command, launch) = resolved(&open, &asked, wishes.pty.is_some()).await;
+    let granted = granted(bastion, &open, line, wishes).await?;
     // From before it is admitted: who watches may leave the moment after.
     let notices = open.tape.notices();
-    let permit = admitted(&open, line, &command, &wishes.settings()).await?;
-    if command.copies_files() && has_value_masks(&permit) {
-        permit.forward().outcome(Outcome { error: Some("can't be masked"), ..Outcome::default() });
-        return Err(End::Told { words: UNMASKABLE.to_owned(), status: REFUSED });
+    let (command, admitted) = match admitted(&open, line, &asked, &granted.wishes).await {
+        Ok(admitted) => admitted,
+        Err(end) => {
+            granted.unused();
+            return Err(end);
+        }
+    };
+    let wishes = granted.wishes.clone();
+    let mut channel = None;
+    let started = meanwhile(&open, line, launch::launch(&mut channel, &open, granted, admitted)).await;
+    match (channel, started.and_then(|started| started.map_err(End::failed))) {
+        (Some(channel), Ok(started)) => {
+            pump::carry(&open, line, (channel, started), &command, &wishes, notices).await
+        }
+        (channel, started) => {
+            // Whatever has started without anybody to carry it ends.
+            if let Some(channel) = channel {
+                let _ = channel.close().await;
+            }
+            Err(started.err().unwrap_or(End::Gone))
+        }
     }
-    let target = launch::open(&open, &wishes).await.map_err(End::failed)?;
-    let started = launch::start(target, launch, permit).await.map_err(End::failed)?;
-    pump::carry(&open, line, started, &command, &wishes, notices).await
+}
+
+/// Does what the target may take long for, while the client is read and may leave.
+async fn meanwhile<T>(open: &Open, line: &mut Line, work: impl Future<Output = T>) -> Result<T, End> {
+    tokio::select! {
+        biased;
+        reason = open.stop.wait() => Err(End::failed(reason.to_string())),
+        done = work => Ok(done),
+        withdrawn = line.withdrawn() => Err(withdrawn.end()),
+    }
 }
 
 /// Waits for the session. What the client sends meanwhile is kept.
@@ -124,38 +149,39 @@ async fn ready(bastion: &Bastion, line: &mut Line) -> Result<Arc<Open>, End> {
         }
         tokio::select! {
             changed = readiness.changed() => if changed.is_err() { return Err(End::Gone) },
-            withdrawn = line.withdrawn(if told { Full::Ends } else { Full::Waits }) => return Err(withdrawn.end()),
+            withdrawn = line.withdrawn() => return Err(withdrawn.end()),
         }
     }
 }
 
 /// What of the wishes is granted, each judged on its own: a variable, the agent and X11 are not needed to run the command,
 /// so one that is refused is left out, and the client is told.
-async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes) -> Result<Wishes, End> {
-    let mut granted = Wishes { pty: wishes.pty, ..Wishes::default() };
+async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes) -> Result<Granted, End> {
+    let mut granted =
+        Granted { wishes: Wishes { pty: wishes.pty, ..Wishes::default() }, permits: Vec::new() };
     for (name, value) in wishes.variables {
         match open.judge_now(&command::variable(&name, &value)).await {
             Ok(permit) => {
-                permit.forward().outcome(Outcome::default());
-                granted.variables.push((name, value));
+                granted.permits.push(permit);
+                granted.wishes.variables.push((name, value));
             }
             Err(why) => line.say(&format!("the variable {name} is not set: {why}")).await?,
         }
     }
     if wishes.agent {
         match grant(open, bastion.permits.agent_forwarding, &command::agent()).await {
-            Ok(()) => {
-                open.grants.agent(command::agent());
-                granted.agent = true;
+            Ok(permit) => {
+                granted.permits.push(permit);
+                granted.wishes.agent = true;
             }
             Err(why) => line.say(&format!("the agent is not forwarded: {why}")).await?,
         }
     }
     if let Some(x11) = wishes.x11 {
         match grant(open, bastion.permits.x11_forwarding, &command::x11()).await {
-            Ok(()) => {
-                open.grants.x11(command::x11());
-                granted.x11 = Some(x11);
+            Ok(permit) => {
+                granted.permits.push(permit);
+                granted.wishes.x11 = Some(x11);
             }
             Err(why) => line.say(&format!("X11 is not forwarded: {why}")).await?,
         }
@@ -164,14 +190,13 @@ async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes
 }
 
 /// Judges something that the target will then open channels of.
-async fn grant(open: &Open, is_permitted: bool, command: &Command) -> Result<(), String> {
+async fn grant(open: &Open, is_permitted: bool, command: &Command) -> Result<Permit, String> {
     if !is_permitted {
         let reason = "the certificate does not permit it";
         let recorded = open.session.lock().await.refused(command.via, reason, Some(command.text.as_bytes()));
         return Err(recorded.map_or_else(|refusal| words(&refusal), |()| reason.to_owned()));
     }
-    open.judge_now(command).await?.forward().outcome(Outcome::default());
-    Ok(())
+    forward::carriable(open.judge_now(command).await?)
 }
 
 /// What starting comes to, with relative paths made whole where there are any.
@@ -190,14 +215,24 @@ async fn resolved(open: &Open, asked: &Start, has_pty: bool) -> (Command, Launch
 async fn admitted(
     open: &Open,
     line: &mut Line,
-    command: &Command,
-    settings: &[(Box<str>, Box<str>)],
-) -> Result<Permit, End> {
-    let mut held = match open.judge(command, settings).await {
-        Judgement::Admit(permit) => return Ok(permit),
+    asked: &Start,
+    wishes: &Wishes,
+) -> Result<(Command, Admitted), End> {
+    let (command, launch) = meanwhile(open, line, resolved(open, asked, wishes.pty.is_some())).await?;
+    let permit = match open.judge(&command, &wishes.settings()).await {
+        Judgement::Admit(permit) => permit,
         Judgement::Refuse(refusal) => return Err(End::refused(&refusal)),
-        Judgement::Hold(held) => held,
+        Judgement::Hold(held) => released(open, line, *held).await?,
     };
+    if command.copies_files() && has_value_masks(&permit) {
+        permit.unused("can't be masked");
+        return Err(End::Told { words: UNMASKABLE.to_owned(), status: REFUSED });
+    }
+    Ok((command, Admitted { launch, permit }))
+}
+
+/// Waits until it is approved, and every other way that this may end.
+async fn released(open: &Open, line: &mut Line, mut held: Held) -> Result<Permit, End> {
     let _holding = open.traffic.holds();
     let notice = held.open().await.map_err(|refusal| End::refused(&refusal))?;
     line.say(&notice.text).await?;
@@ -209,14 +244,14 @@ async fn admitted(
             }
             Err(refusal) => return Err(End::refused(&refusal)),
         },
-        withdrawn = line.withdrawn(Full::Ends) => withdrawn,
+        withdrawn = line.withdrawn() => withdrawn,
     };
     held.withdraw(withdrawn.word()).await;
     Err(withdrawn.end())
 }
 
 /// Whether values have to be masked in what comes back.
-fn has_value_masks(permit: &Permit) -> bool {
+pub(crate) fn has_value_masks(permit: &Permit) -> bool {
     let judged = permit.judged();
     !judged.policy().value_masks(judged.obligations()).is_empty()
 }

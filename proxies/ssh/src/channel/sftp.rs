@@ -79,8 +79,12 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
                     }
                     continue;
                 }
-                Some(Sent::Eof) => ended = true,
-                Some(_) | None => {}
+                Some(Sent::Eof) => {
+                    ended = true;
+                    continue;
+                }
+                Some(_) => continue,
+                None => {}
             }
             // Behind everything that came before it.
             if ended && !told_end && transfer.held.is_none() && transfer.gate.queued() == 0 {

@@ -31,7 +31,7 @@ pub(super) struct X11 {
 }
 
 /// All of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Wishes {
     pub(super) pty: Option<Terminal>,
     pub(super) variables: Vec<(String, String)>,

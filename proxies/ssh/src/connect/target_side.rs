@@ -248,7 +248,7 @@ impl Announced {
         let Self { open, granting, command } = self;
         let Granting { client_flow, tasks, .. } = granting;
         tasks.spawn(async move {
-            let Ok(permit) = open.judge_now(&command).await else {
+            let Ok(permit) = open.judge_now(&command).await.and_then(forward::carriable) else {
                 return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
             };
             let carrying = forward::begin(&open, &command, permit);

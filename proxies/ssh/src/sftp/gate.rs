@@ -262,10 +262,10 @@ impl Gate {
         }
     }
 
-    /// Whether a file or directory is open.
+    /// Whether a file or directory is open, or may be once the target has answered.
     #[must_use]
     pub fn has_open(&self) -> bool {
-        self.handles.len() > 0
+        self.handles.len() + self.opening > 0
     }
 
     /// Ends the session: what was still open.

@@ -1,6 +1,6 @@
 //! What comes before something runs: names of terminals, variables, input, a target that talks before it answers.
 
-use crate::bold::{Asked, Bold};
+use crate::bold::{Asked, Bold, Opens};
 use crate::house::House;
 use crate::raw::{Message, Peer, Said};
 
@@ -89,7 +89,7 @@ async fn input_before_a_start_is_kept_up_to_a_bound() {
 }
 
 #[tokio::test]
-async fn a_target_that_talks_instead_of_answering_starts_nothing() {
+async fn a_target_that_talks_instead_of_answering_is_left() {
     let mut target = Bold::start().await;
     let house = target.house(crate::house::POLICY).await;
     let mut peer = peer(&house).await;
@@ -112,4 +112,41 @@ async fn a_target_that_talks_instead_of_answering_starts_nothing() {
             assert!(said.err().contains("the target does not answer"), "{}", said.err());
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_granted_to_a_command_that_does_not_run_is_lent_to_nobody() {
+    let mut target = Bold::start().await;
+    let policy =
+        "policy \"lent\"\ndefault deny\nallow \"agent\" { on ssh  do agent_forward  do env on \"LANG\" }\n";
+    let house = target.house(policy).await;
+    let mut peer = peer(&house).await;
+    let leg = target.leg().await;
+    let line = peer.session().await;
+    peer.request(line, "env", |message| message.string("LANG").string("C")).await;
+    peer.request(line, "auth-agent-req@openssh.com", |message| message).await;
+    peer.exec(line, "true").await;
+    assert_eq!(peer.end(line).await.status, Some(126));
+    assert!(leg.opens(Opens::Agent).await.is_none());
+    for command in [1, 2] {
+        let unused = format!(
+            "\"command\":{command},\"result\":\"failed\",\"bytes\":0,\"error\":\"what it was for did not run\""
+        );
+        house.until_evidence_says(&unused).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_bring_no_more_than_a_bound() {
+    let house = House::new().await;
+    let mut peer = peer(&house).await;
+    let line = peer.session().await;
+    peer.exec(line, "echo begun; sleep 60").await;
+    peer.hear(line, |said| said.out().contains("begun")).await;
+    // Signals need no window. This one is none, and its name is as long as a packet holds.
+    let long = "x".repeat(200 << 10);
+    for _ in 0..60 {
+        peer.request(line, "signal", |message| message.string(&long)).await;
+    }
+    peer.hung_up().await;
 }

@@ -106,7 +106,7 @@ async fn a_recording_tells_of_each_operation_and_which_command_it_was() {
     let client = house.client("ana");
     let to = client.directory().join("copy").display().to_string();
     let _ = client.sftp(&format!("get plain {to}\n-get secret {to}\n")).await;
-    house.until_evidence_says("session_closed").await;
+    house.until_evidence_says("\"result\":\"denied\"").await;
     let told: Vec<_> = house
         .recorded()
         .into_iter()

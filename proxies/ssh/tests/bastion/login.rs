@@ -3,6 +3,7 @@
 use portcullis_testkit::ssh::{Client, Key, Kind, Wanted};
 
 use crate::house::{House, PASSWORD, Plan};
+use crate::raw::{Message, Peer, number};
 use crate::scripted::{Asks, CREDENTIAL, Scripted};
 
 fn by_authority(config: &str) -> Plan {
@@ -202,4 +203,34 @@ async fn a_target_that_asks_for_more_than_the_password_gets_nothing() {
     let output = house.client("ana").ssh(&["box", "true"]).await;
     assert_eq!(output.code, Some(255));
     assert!(output.errors().contains("refuses the gateway's credential"), "{}", output.errors());
+}
+
+#[tokio::test]
+async fn connections_that_were_opened_before_give_an_address_no_more_guesses() {
+    let house = House::new().await;
+    let mut guessing = Vec::new();
+    for _ in 0..25 {
+        guessing.push(Peer::encrypted(house.address).await);
+    }
+    let mut last = Peer::encrypted(house.address).await;
+    for peer in &mut guessing {
+        assert_eq!(guess(peer, "a wrong password").await, number::AUTH_FAILURE);
+    }
+    assert_eq!(
+        guess(&mut last, PASSWORD).await,
+        number::AUTH_FAILURE,
+        "a right guess after too many wrong ones"
+    );
+}
+
+/// The answer to ana's password, by keyboard-interactive (RFC 4256).
+async fn guess(peer: &mut Peer, password: &str) -> u8 {
+    const INFO_REQUEST: u8 = 60;
+    const INFO_RESPONSE: u8 = 61;
+    peer.ask_for_authentication().await;
+    let request = Message::new(number::AUTH_REQUEST).string("ana:web-1").string("ssh-connection");
+    peer.send(&request.string("keyboard-interactive").string("").string("")).await;
+    peer.until(INFO_REQUEST).await;
+    peer.send(&Message::new(INFO_RESPONSE).number(1).string(password)).await;
+    peer.receive().await.unwrap()[0]
 }

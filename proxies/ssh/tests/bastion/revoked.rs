@@ -17,7 +17,6 @@ hold  "restarts" { by group "eng"  on ssh  do exec  when argv is ["restart"]  un
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The channel's own words, not those with which the connection ends.
 /// Revokes, and waits for the end.
 async fn within_a_second<T>(house: &House, end: impl Future<Output = T>) -> T {
     house.revoke("ana").await;

@@ -126,3 +126,28 @@ async fn the_agent_and_x11_are_not_forwarded_unless_allowed() {
         assert!(said.err().contains(what), "{}", said.err());
     }
 }
+
+#[tokio::test]
+async fn what_a_tunnel_carries_counts_for_limits_and_is_carried_under_no_mask() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = origin.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in origin.incoming() {
+            let _ = stream.and_then(|mut stream| stream.write_all(&[b'x'; 300_000]));
+        }
+    });
+    let open = "allow \"all\" { by group \"eng\"  on ssh  do forward }\n";
+    let limit = "limit \"few\" { on ssh  bytes 100_000 per command }\n";
+    let mask = "mask \"cards\" { on ssh  values credit_card  with redact }\n";
+    let house = House::policed(&policy(open)).await;
+    let through =
+        async || house.client("ana").ssh(&["-W", &format!("127.0.0.1:{port}"), "box"]).await.stdout.len();
+    assert_eq!(through().await, 300_000);
+    house.police(&policy(&format!("{open}{limit}")));
+    let some = through().await;
+    assert!(some <= 100_000, "{some}");
+    house.until_evidence_says("\"error\":\"a limit was reached\"").await;
+    house.police(&policy(&format!("{open}{mask}")));
+    assert_eq!(through().await, 0);
+    house.until_evidence_says("\"error\":\"can't be masked\"").await;
+}

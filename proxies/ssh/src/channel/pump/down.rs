@@ -249,19 +249,26 @@ impl Down {
             self.open.way.finders.of(Some(receipt.judged())).map_err(|error| error.to_string())?;
         self.recording.input.renew(detectors.clone());
         let (out, err) = (self.stdout.renew(detectors.clone()), self.stderr.renew(detectors));
-        let _ = self.tell(client, Stream::Stdout, out).await;
-        let _ = self.tell(client, Stream::Stderr, err).await;
+        for (stream, rest) in [(Stream::Stdout, out), (Stream::Stderr, err)] {
+            if let Some(Ended::Stopped(why)) = self.tell(client, stream, rest).await {
+                return Err(why);
+            }
+        }
         // What was begun under the old policy ends where the new one's goes on.
         std::mem::replace(&mut self.receipt, receipt).outcome(Outcome::default());
         Ok(())
     }
 
     /// Says how it ended: to the client, in evidence, in the recording.
-    pub(super) async fn close(mut self, line: &Line, end: Ended) -> Result<(), End> {
+    pub(super) async fn close(mut self, line: &Line, mut end: Ended) -> Result<(), End> {
         let (out, err) = (self.stdout.finish(), self.stderr.finish());
-        if matches!(end, Ended::Target) {
-            let _ = self.tell(&line.write, Stream::Stdout, out).await;
-            let _ = self.tell(&line.write, Stream::Stderr, err).await;
+        for (stream, rest) in [(Stream::Stdout, out), (Stream::Stderr, err)] {
+            // A limit that is reached by the last bytes is reached.
+            if matches!(end, Ended::Target)
+                && let Some(ended) = self.tell(&line.write, stream, rest).await
+            {
+                end = ended;
+            }
         }
         let (status, signal) = match &self.exit {
             Some(Exit::Status(status)) => (Some(*status), None),

@@ -9,7 +9,7 @@ mod up;
 
 use std::sync::Arc;
 
-use russh::ChannelWriteHalf;
+use russh::{Channel, ChannelWriteHalf};
 use tokio::sync::watch;
 
 use self::down::Down;
@@ -29,12 +29,12 @@ type ToClient = ChannelWriteHalf<russh::server::Msg>;
 pub(super) async fn carry(
     open: &Arc<Open>,
     line: &mut Line,
-    started: Started,
+    (channel, started): (Channel<russh::client::Msg>, Started),
     command: &Command,
     wishes: &Wishes,
     mut notices: watch::Receiver<Box<str>>,
 ) -> Result<(), End> {
-    let Started { channel, receipt, early } = started;
+    let Started { receipt, early } = started;
     let (from_target, to_target) = channel.split();
     let detectors =
         open.way.finders.of(Some(receipt.judged())).map_err(|error| End::failed(error.to_string()))?;
@@ -56,17 +56,22 @@ pub(super) async fn carry(
         };
         let upward = up::up(&to, &mut line.read, kept);
         let downward = down.run(from_target, early, &line.write, command, wishes);
-        tokio::pin!(upward, downward);
+        // A client that takes no notices keeps neither direction.
+        let telling = async {
+            while notices.changed().await.is_ok() {
+                let words = notices.borrow_and_update().clone();
+                let _ = say(&line.write, has_pty, &words).await;
+            }
+        };
+        tokio::pin!(upward, downward, telling);
+        let mut told = false;
         let mut deaf = false;
         // Neither direction is cut off in the middle of a message, but by the end of all.
         loop {
             tokio::select! {
                 biased;
                 reason = open.stop.wait() => break Ended::Stopped(reason.to_string()),
-                said = notices.changed() => if said.is_ok() {
-                    let words = notices.borrow_and_update().clone();
-                    let _ = say(&line.write, has_pty, &words).await;
-                },
+                () = &mut telling, if !told => told = true,
                 left = &mut upward, if !deaf => match left {
                     Left::Gone => break Ended::ClientGone,
                     Left::Deaf => deaf = true,

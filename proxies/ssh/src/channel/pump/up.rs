@@ -27,14 +27,18 @@ pub(super) async fn up(to: &Upward<'_>, from: &mut ChannelReadHalf, kept: Kept) 
         let sent = match from.next().await {
             Sent::Closed => return Left::Gone,
             // After its end a client sends nothing more that counts.
-            Sent::Data(_) | Sent::Eof if ended => true,
+            Sent::Data(data) if ended => {
+                to.reader.took(data.len());
+                true
+            }
+            Sent::Eof if ended => true,
             Sent::Data(data) => from.during(to.send(data)).await,
             Sent::Eof => {
                 ended = true;
                 from.during(to.end()).await
             }
-            Sent::Resize(size) => to.resize(size).await,
-            Sent::Signal(signal) => to.target.signal(signal).await.is_ok(),
+            Sent::Resize(size) => from.during(to.resize(size)).await,
+            Sent::Signal(signal) => from.during(to.target.signal(signal)).await.is_ok(),
         };
         if !sent {
             return Left::Deaf;
