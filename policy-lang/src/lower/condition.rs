@@ -505,6 +505,17 @@ impl<'a> Lowering<'a> {
             self.error(fact.span(), message, format!("write `{} == …` or `has`", shown(fact)));
             return never();
         }
+        for element in elements {
+            if let ast::Element::Text(text) = &element.value
+                && &**text == "**"
+            {
+                let message = "`\"**\"` in quotes is one element, whatever it is";
+                self.found.push(
+                    Diagnostic::warning(element.span, message, "one element")
+                        .help("any number of elements is `**` without quotes; one is `*`"),
+                );
+            }
+        }
         let elements = elements.iter().map(|element| match &element.value {
             ast::Element::Text(text) => Element::One(text.clone()),
             ast::Element::AnyOne => Element::AnyOne,

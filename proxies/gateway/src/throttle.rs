@@ -43,6 +43,27 @@ struct Source {
     since: Instant,
 }
 
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// There are as many connections as may be.
+    #[error("too many connections")]
+    Connections,
+    /// The address has failed to log in too often within a minute.
+    #[error("too many failed logins from this address: it is let in again within a minute")]
+    Failures,
+}
+
+impl Full {
+    /// The stage at which clients are turned away, for evidence.
+    pub const fn stage(self) -> &'static str {
+        match self {
+            Self::Connections => "capacity",
+            Self::Failures => "authentication",
+        }
+    }
+}
+
 /// A connection's place, given back when this is dropped.
 pub struct Place {
     throttle: Arc<Throttle>,
@@ -50,24 +71,30 @@ pub struct Place {
 }
 
 impl Throttle {
-    /// A place for a connection from `source`; none if it, or everybody together, has had enough.
-    pub fn enter(self: &Arc<Self>, source: IpAddr, bounds: &Bounds) -> Option<Place> {
+    /// A place for a connection from `source`.
+    ///
+    /// # Errors
+    /// Where it, or everybody together, has had enough.
+    pub fn enter(self: &Arc<Self>, source: IpAddr, bounds: &Bounds) -> Result<Place, Full> {
         let source = network(source);
         let now = Instant::now();
         let mut counts = self.lock();
         if counts.open >= bounds.connections {
-            return None;
+            return Err(Full::Connections);
         }
         if counts.sources.len() >= ADDRESSES {
             counts.sources.retain(|_, source| source.open > 0 || source.failures(now) > 0);
         }
         let entry = counts.sources.entry(source).or_insert(Source { open: 0, failures: 0, since: now });
-        if entry.open >= bounds.connections_a_source || entry.failures(now) >= bounds.failures_a_minute {
-            return None;
+        if entry.failures(now) >= bounds.failures_a_minute {
+            return Err(Full::Failures);
+        }
+        if entry.open >= bounds.connections_a_source {
+            return Err(Full::Connections);
         }
         entry.open += 1;
         counts.open += 1;
-        Some(Place { throttle: self.clone(), source })
+        Ok(Place { throttle: self.clone(), source })
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -132,14 +159,14 @@ mod tests {
         let throttle = Arc::new(Throttle::default());
         let enter = |source: &str| throttle.enter(source.parse().expect("an address"), &bounds);
         let one = enter("2001:db8:1:1::1");
-        assert!(one.is_some());
-        assert!(enter("2001:db8:1:1:ffff::2").is_none(), "the same network");
-        assert!(enter("2001:db8:1:2::1").is_some(), "another");
+        assert!(one.is_ok());
+        assert_eq!(enter("2001:db8:1:1:ffff::2").err(), Some(Full::Connections), "the same network");
+        assert!(enter("2001:db8:1:2::1").is_ok(), "another");
         let four = enter("::ffff:192.0.2.1");
-        assert!(four.is_some() && enter("192.0.2.1").is_none(), "the same address, written otherwise");
-        assert!(enter("192.0.2.2").is_some(), "another");
+        assert!(four.is_ok() && enter("192.0.2.1").is_err(), "the same address, written otherwise");
+        assert!(enter("192.0.2.2").is_ok(), "another");
         drop(one);
-        assert!(enter("2001:db8:1:1:ffff::2").is_some());
+        assert!(enter("2001:db8:1:1:ffff::2").is_ok());
     }
 
     #[test]
@@ -147,14 +174,15 @@ mod tests {
         let bounds = Bounds { connections: 10, connections_a_source: 10, failures_a_minute: 3 };
         let throttle = Arc::new(Throttle::default());
         let enter = || throttle.enter("192.0.2.1".parse().expect("an address"), &bounds);
-        let places: Vec<Place> = (0..5).filter_map(|_| enter()).collect();
+        let places: Vec<Place> = (0..5).filter_map(|_| enter().ok()).collect();
         assert_eq!(places.len(), 5);
         for place in &places {
             if place.may_try(&bounds) {
                 place.failed();
             }
         }
-        assert!(places.iter().all(|place| !place.may_try(&bounds)) && enter().is_none());
+        assert!(places.iter().all(|place| !place.may_try(&bounds)));
+        assert_eq!(enter().err(), Some(Full::Failures));
         let failures = throttle.lock().sources.values().map(|source| source.failures).sum::<u32>();
         assert_eq!(failures, 3);
     }

@@ -128,10 +128,16 @@ impl Switch {
 impl<P: Policing> Connections for Shared<P> {
     async fn carry(&self, stream: TcpStream, source: SocketAddr) {
         let settings = self.settings.load_full();
-        let Some(place) = self.throttle.enter(source.ip(), &settings.limits.bounds) else {
-            let refusal =
-                Refusal::new(SqlState::TOO_MANY, "too many connections or failed logins; try again later");
-            return turn_away(&stream, &refusal);
+        let place = match self.throttle.enter(source.ip(), &settings.limits.bounds) {
+            Ok(place) => place,
+            Err(full) => {
+                tracing::warn!(%source, reason = %full, "a client was turned away");
+                let refusal = Refusal::new(
+                    SqlState::TOO_MANY,
+                    "too many connections or failed logins; try again later",
+                );
+                return turn_away(&stream, &refusal);
+            }
         };
         let may_try = || place.may_try(&settings.limits.bounds);
         let login = startup::admit(stream, &settings, &may_try);

@@ -139,7 +139,7 @@ async fn permitted(bastion: &Bastion, open: &Open, command: &Command) -> Option<
     if !may_be_asked(bastion, open, command).await {
         return None;
     }
-    let permit = match open.judge(command, &[]).await {
+    let permit = match open.judge(command, &[], None).await {
         Judgement::Admit(permit) => permit,
         Judgement::Refuse(_) => return None,
         Judgement::Hold(mut held) => {

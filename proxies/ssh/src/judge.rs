@@ -7,8 +7,14 @@ use crate::bastion::Open;
 use crate::command::Command;
 
 impl Open {
-    /// Judges a command. `settings` are the variables that will be set for it: an approval binds them.
-    pub(crate) async fn judge(&self, command: &Command, settings: &[(Box<str>, Box<str>)]) -> Judgement {
+    /// Judges a command. `settings` are the variables that will be set for it: an approval binds them. `why` is what its client
+    /// said for it.
+    pub(crate) async fn judge(
+        &self,
+        command: &Command,
+        settings: &[(Box<str>, Box<str>)],
+        why: Option<&str>,
+    ) -> Judgement {
         let statement = self.gateway.statement(StatementParts {
             protocol: &Protocol::SSH,
             raw: &command.text,
@@ -27,14 +33,14 @@ impl Open {
             parameters: &[],
             in_transaction: false,
             settings,
-            justification: None,
+            justification: why,
         };
         self.session.lock().await.judge(&asked).await
     }
 
     /// Judges what the protocol gives no time to wait for: what would be held is refused, and says so.
     pub(crate) async fn judge_now(&self, command: &Command) -> Result<Permit, String> {
-        match self.judge(command, &[]).await {
+        match self.judge(command, &[], None).await {
             Judgement::Admit(permit) => Ok(permit),
             Judgement::Refuse(refusal) => Err(words(&refusal)),
             Judgement::Hold(held) => {

@@ -30,10 +30,14 @@ pub(crate) struct Server {
 impl Connections for Server {
     async fn carry(&self, stream: TcpStream, source: SocketAddr) {
         let settings = self.settings.load_full();
-        let Some(place) = self.throttle.enter(source.ip(), &settings.bounds) else {
-            self.gateway.refused("capacity", None, None, &source.to_string(), "too many connections");
-            let _ = stream.try_write(b"Too many connections or failed logins; try again later.\r\n");
-            return;
+        let place = match self.throttle.enter(source.ip(), &settings.bounds) {
+            Ok(place) => place,
+            Err(full) => {
+                tracing::warn!(%source, reason = %full, "a client was turned away");
+                self.gateway.refused(full.stage(), None, None, &source.to_string(), &full.to_string());
+                let _ = stream.try_write(b"Too many connections or failed logins; try again later.\r\n");
+                return;
+            }
         };
         let Ok((stream, sever)) = severable(stream) else { return };
         let (arrived, arrival) = oneshot::channel();
@@ -80,7 +84,9 @@ impl Server {
         tracing::info!(user = &*bastion.account, target = &*bastion.target, "logged in by SSH");
         let end = tokio::select! {
             ended = &mut running => {
-                let reason = how(ended);
+                // A client leaves when its target has, and is told by its channels.
+                let lost = bastion.open().is_some_and(|open| open.target.is_closed());
+                let reason = if lost { "target lost".to_owned() } else { how(ended) };
                 bastion.goodbyes().await;
                 bastion.end(&reason).await;
                 reason

@@ -39,7 +39,9 @@ pub(super) fn run(context: &Context, arguments: &args::Revoke) -> Outcome {
     } else {
         say(context, arguments, &revoked, closed.is_some())?;
     }
-    Ok(Answer::Yes)
+    // Nobody of this name, and nothing of theirs: most likely a slip, when there is no time for one.
+    let nobody = arguments.user.is_some() && closed.is_none() && revoked.sessions.is_empty();
+    Ok(if nobody { Answer::No } else { Answer::Yes })
 }
 
 fn say(

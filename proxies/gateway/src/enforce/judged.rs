@@ -6,7 +6,9 @@ use policy_core::decision::{ActionIndex, Breach, Denial, RuleIndex};
 use policy_core::mask::{Detectors, DetectorsError};
 use policy_core::rule::{LimitUnit, Record as Keep};
 use policy_core::vocabulary::Spelling;
-use policy_core::{Action, ActionSet, Decision, Obligations, Policy, Request, Resource, Verdict};
+use policy_core::{
+    Action, ActionSet, Decision, Obligations, Policy, Request, Resource, Slot, Value, Verdict,
+};
 use portcullis_evidence::record::{DecisionKind, Verdict as Words};
 use portcullis_evidence::{Serialized, Text};
 
@@ -223,6 +225,35 @@ fn words(
     }
 }
 
+/// The same for the person who asked, who may see which of their words are meant: `exec grep w`.
+fn asked_words(policy: &Policy, request: &Request<'_>, index: ActionIndex) -> String {
+    let words = action_words(policy, request, index);
+    // What is typed into a shell is noticed, and what is said of that goes into evidence too.
+    let action = request.actions.as_slice().get(index.0).filter(|action| action.verb.as_str() == "exec");
+    let argv = action.and_then(|action| action.attribute("argv"));
+    let list: Vec<&str> = match argv {
+        Some(Value::List(list)) => list.iter().map(|word| &**word).collect(),
+        Some(Value::Open(slots)) => slots
+            .iter()
+            .map(|slot| match slot {
+                Slot::Text(word) => &**word,
+                Slot::One => "?",
+                Slot::Many => "…",
+            })
+            .collect(),
+        _ => return words,
+    };
+    let mut line = format!("{words} {}", list.join(" "));
+    if let Some((cut, _)) = line.char_indices().nth(SHOWN_WORDS) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+/// The most of a command line that a refusal repeats, in characters.
+const SHOWN_WORDS: usize = 100;
+
 fn action_words(policy: &Policy, request: &Request<'_>, index: ActionIndex) -> String {
     let action = request.actions.as_slice().get(index.0);
     action.map_or_else(String::new, |action| in_words(action, policy.spelling(&request.target.protocol)))
@@ -233,7 +264,7 @@ fn denied(policy: &Policy, denial: &Denial, request: &Request<'_>) -> Refusal {
         Denial::Forbidden { by, action } => {
             let rule = policy.rule(*by);
             let id = rule.map(|rule| rule.id.to_string()).unwrap_or_default();
-            let what = action_words(policy, request, *action);
+            let what = asked_words(policy, request, *action);
             let said = rule.and_then(|rule| rule.say.as_deref());
             // What a rule has to say is about what it names; whether this is that is just what is not known.
             let message = match request.actions.as_slice().get(action.0).map(|action| &action.resource) {
@@ -268,7 +299,7 @@ fn denied(policy: &Policy, denial: &Denial, request: &Request<'_>) -> Refusal {
             }
         }
         Denial::NotPermitted { action } => {
-            let what = action_words(policy, request, *action);
+            let what = asked_words(policy, request, *action);
             Refusal {
                 kind: RefusalKind::NotPermitted,
                 rule: None,
@@ -295,7 +326,7 @@ const fn breach_words(breach: Breach) -> &'static str {
 pub(super) fn bound(actions: &Arc<ActionSet>) -> Arc<ActionSet> {
     let pending = |action: &Action| {
         action.resource == Resource::Pending
-            || action.attributes().iter().any(|attribute| attribute.value == policy_core::Value::Pending)
+            || action.attributes().iter().any(|attribute| attribute.value == Value::Pending)
     };
     if !actions.iter().any(pending) {
         return Arc::clone(actions);
@@ -307,7 +338,7 @@ pub(super) fn bound(actions: &Arc<ActionSet>) -> Arc<ActionSet> {
         };
         action.attributes().iter().fold(Action::new(action.verb.clone(), resource), |action, attribute| {
             let value = match &attribute.value {
-                policy_core::Value::Pending => policy_core::Value::Undetermined,
+                Value::Pending => Value::Undetermined,
                 other => other.clone(),
             };
             action.with(attribute.name.clone(), value)

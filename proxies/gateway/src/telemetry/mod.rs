@@ -35,7 +35,7 @@ pub fn start(log: &Log) -> Result<Option<LogFile>, io::Error> {
     let started = if pretty {
         builder.with_ansi(file.is_none() && io::stderr().is_terminal()).with_target(false).try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).try_init()
+        builder.json().flatten_event(true).with_target(false).with_current_span(false).try_init()
     };
     started.map_err(io::Error::other)?;
     Ok(file)

@@ -358,7 +358,7 @@ mod tests {
     use super::*;
 
     fn names() -> Arc<Names<u32, u32>> {
-        let values = Values { search_path: Some(["public".into()].into()), role: None };
+        let values = Values { search_path: Some(["public".into()].into()), role: None, justification: None };
         Names::new(Settings::new(values))
     }
 
@@ -419,7 +419,7 @@ mod tests {
         assert_eq!(names.statement("s", 4), Found::Absent);
         assert_eq!(names.portal("c", 4, |portal| *portal), Found::Absent);
         let settings = names.settings(4);
-        assert_eq!(settings, Found::Known((Values { search_path: None, role: None }, false)));
+        assert_eq!(settings, Found::Known((Values::default(), false)));
     }
 
     #[test]

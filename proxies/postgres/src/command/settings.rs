@@ -9,13 +9,18 @@ use std::sync::Arc;
 use policy_normalize::sql::{Setting, SettingValue, Transaction};
 
 /// The values that matter.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Values {
     /// `search_path` as a list; `None` where it is not known.
     pub search_path: Option<Arc<[Box<str>]>>,
     /// The current role, which `$user` stands for; `None` where it is not known.
     pub role: Option<Arc<str>>,
+    /// What the client says for why it does what it does; see [`JUSTIFICATION`].
+    pub justification: Option<Arc<str>>,
 }
+
+/// The setting by which a client says why, where a rule asks for it.
+pub const JUSTIFICATION: &str = "portcullis.justification";
 
 /// The settings of one session.
 #[derive(Clone, Debug)]
@@ -135,7 +140,7 @@ impl Settings {
     }
 
     fn forget(&mut self) {
-        let unknown = Values { search_path: None, role: None };
+        let unknown = Values::default();
         self.now = unknown.clone();
         self.lasting = unknown;
     }
@@ -162,6 +167,12 @@ fn change(values: &Values, setting: &Setting, defaults: &Values) -> Values {
             SettingValue::Unknown => None,
         };
     }
+    if matches!(name, None | Some(JUSTIFICATION)) {
+        values.justification = match &setting.value {
+            SettingValue::To(words) => words.first().map(|words| (**words).into()),
+            SettingValue::Default | SettingValue::Unknown => None,
+        };
+    }
     values
 }
 
@@ -170,7 +181,7 @@ mod tests {
     use super::*;
 
     fn path(text: &str) -> Values {
-        Values { search_path: Some([text.into()].into()), role: Some("app".into()) }
+        Values { search_path: Some([text.into()].into()), role: Some("app".into()), justification: None }
     }
 
     fn set(text: &str, local: bool) -> Setting {
@@ -229,11 +240,11 @@ mod tests {
     fn what_can_t_be_determined_is_unknown() {
         let mut settings = Settings::new(path("public"));
         settings.apply(&[Setting { name: None, value: SettingValue::Unknown, local: false }]);
-        assert_eq!(settings.now(), &Values { search_path: None, role: None });
+        assert_eq!(settings.now(), &Values::default());
         settings.apply(&[Setting { name: None, value: SettingValue::Default, local: false }]);
         assert_eq!(settings.now(), &path("public"));
         settings.lose();
         settings.transaction(&Transaction::Rollback { chain: false }, true);
-        assert_eq!(settings.now(), &Values { search_path: None, role: None }, "no rollback brings it back");
+        assert_eq!(settings.now(), &Values::default(), "no rollback brings it back");
     }
 }

@@ -64,7 +64,7 @@ impl Policing for Judging {
             Some(_) => None,
             None => Some(known.snapshot.search_path.clone().into()),
         };
-        let values = Values { search_path, role: Some((*known.snapshot.role).into()) };
+        let values = Values { search_path, role: Some((*known.snapshot.role).into()), justification: None };
         let names = Names::new(Settings::new(values));
         let tape = session.tape();
         let longest = self.gateway.config().limits.statement_bytes;

@@ -161,3 +161,30 @@ fn send(ana: &mut Person, sent: Sent, table: &str, note: &str) {
 fn copy_data(note: &str) -> Vec<u8> {
     [message(b'd', format!("{note}\n").as_bytes()), message(b'c', b"")].concat()
 }
+
+/// Where a rule asks why, the client says so by a setting, which follows the transaction like any other.
+#[test]
+fn a_rule_that_asks_why_is_told_by_a_setting() {
+    let house = House::new();
+    let rule = "until 1 of oncall approve within 15m\n}\nhold \"tests: in haste\"";
+    assert!(POLICY.contains(rule));
+    house.police(&POLICY.replace(rule, &rule.replace("15m", "15m  justify")));
+    let mut ana = house.log_in("ana");
+    let insert = "insert into ledger values ('why')";
+    let mute = ana.ask(insert);
+    assert!(mute.text().contains("SET portcullis.justification"), "{}", mute.text());
+    ana.ask("begin");
+    ana.ask("set local portcullis.justification = 'gone with its transaction'");
+    ana.ask("rollback");
+    assert!(ana.ask(insert).text().contains("asks for a justification"));
+
+    assert_eq!(ana.ask("set portcullis.justification = 'ticket 42'").shape(), "C Z(I)");
+    ana.send(&crate::common::raw::query(insert));
+    let (tag, _) = ana.raw.message();
+    assert_eq!(tag, b'N');
+    let seen = house.waiting();
+    assert_eq!(seen.justification.as_deref(), Some("ticket 42"));
+    house.vote(&seen, true);
+    assert!(ana.reply().shape().ends_with("C Z(I)"));
+    assert_eq!(house.direct("select count(*) from ledger where note = 'why'"), "1");
+}

@@ -47,6 +47,21 @@ impl Input {
         }
     }
 
+    /// Whether something of it waits to be told from the beginning of a find.
+    pub(super) fn holds(&self) -> bool {
+        self.inner().masker.held() > 0
+    }
+
+    /// Records what waits once nothing has come for a moment, but for the beginnings of finds.
+    pub(super) fn settle(&self, tape: &Tape) {
+        let mut inner = self.inner();
+        let inner = &mut *inner;
+        let Some(detectors) = &inner.detectors else { return };
+        let mut masked = Vec::new();
+        inner.masker.settle(detectors, &inner.key, &mut masked);
+        inner.tell(tape, &masked);
+    }
+
     /// Another policy's masks from here on.
     pub(super) fn renew(&self, detectors: Option<Arc<Detectors>>) {
         self.inner().detectors = detectors;
@@ -76,18 +91,18 @@ impl Inner {
     }
 
     fn record(&mut self, tape: &Tape, bytes: &[u8], is_last: bool) {
-        let mut text = String::new();
-        match &self.detectors {
-            None => self.text.push(bytes, &mut text),
-            Some(detectors) => {
-                let mut masked = Vec::with_capacity(bytes.len());
-                self.masker.push(detectors, &self.key, bytes, &mut masked);
-                if is_last {
-                    self.masker.finish(detectors, &self.key, &mut masked);
-                }
-                self.text.push(&masked, &mut text);
-            }
+        let Some(detectors) = &self.detectors else { return self.tell(tape, bytes) };
+        let mut masked = Vec::with_capacity(bytes.len());
+        self.masker.push(detectors, &self.key, bytes, &mut masked);
+        if is_last {
+            self.masker.finish(detectors, &self.key, &mut masked);
         }
+        self.tell(tape, &masked);
+    }
+
+    fn tell(&mut self, tape: &Tape, bytes: &[u8]) {
+        let mut text = String::new();
+        self.text.push(bytes, &mut text);
         if !text.is_empty() {
             tape.push(&Event::Input { command: self.command, text: text.into() });
         }

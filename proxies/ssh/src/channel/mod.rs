@@ -90,7 +90,7 @@ async fn run(bastion: &Bastion, line: &mut Line) -> Result<(), End> {
         None => asked,
     };
     if asked == Start::Subsystem(SUBSYSTEM.to_owned()) {
-        return sftp::carry(&open, line).await;
+        return sftp::carry(&open, line, wishes.justification.as_deref()).await;
     }
     let granted = granted(bastion, &open, line, wishes).await?;
     // From before it is admitted: who watches may leave the moment after.
@@ -157,8 +157,10 @@ async fn ready(bastion: &Bastion, line: &mut Line) -> Result<Arc<Open>, End> {
 /// What of the wishes is granted, each judged on its own: a variable, the agent and X11 are not needed to run the command,
 /// so one that is refused is left out, and the client is told.
 async fn granted(bastion: &Bastion, open: &Open, line: &mut Line, wishes: Wishes) -> Result<Granted, End> {
-    let mut granted =
-        Granted { wishes: Wishes { pty: wishes.pty, ..Wishes::default() }, permits: Vec::new() };
+    let mut granted = Granted {
+        wishes: Wishes { pty: wishes.pty, justification: wishes.justification, ..Wishes::default() },
+        permits: Vec::new(),
+    };
     for (name, value) in wishes.variables {
         match open.judge_now(&command::variable(&name, &value)).await {
             Ok(permit) => {
@@ -219,7 +221,7 @@ async fn admitted(
     wishes: &Wishes,
 ) -> Result<(Command, Admitted), End> {
     let (command, launch) = meanwhile(open, line, resolved(open, asked, wishes.pty.is_some())).await?;
-    let permit = match open.judge(&command, &wishes.settings()).await {
+    let permit = match open.judge(&command, &wishes.settings(), wishes.justification.as_deref()).await {
         Judgement::Admit(permit) => permit,
         Judgement::Refuse(refusal) => return Err(End::refused(&refusal)),
         Judgement::Hold(held) => released(open, line, *held).await?,

@@ -30,7 +30,7 @@ use crate::sftp::{Ask, Closed, Fatal, Gate, Reply, SUBSYSTEM, Step};
 const WAITING: usize = 512 << 10;
 
 /// Carries a file transfer to its end.
-pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> {
+pub(super) async fn carry(open: &Arc<Open>, line: &mut Line, why: Option<&str>) -> Result<(), End> {
     open.session.lock().await.made(Made::Sftp, None).map_err(|refusal| End::refused(&refusal))?;
     let failed = |error: russh::Error| End::failed(format!("the target opens no channel: {error}"));
     let channel = open.target.channel_open_session().await.map_err(failed)?;
@@ -40,6 +40,7 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
     let (to_client, client_queue) = Outbox::new();
     let mut transfer = Transfer {
         open,
+        why,
         gate: Gate::new(),
         to_target: to_target.clone(),
         to_client: to_client.clone(),
@@ -151,6 +152,8 @@ pub(super) async fn carry(open: &Arc<Open>, line: &mut Line) -> Result<(), End> 
 /// One transfer.
 struct Transfer<'a> {
     open: &'a Open,
+    /// Why, as the client said.
+    why: Option<&'a str>,
     gate: Gate,
     to_target: Outbox,
     to_client: Outbox,
@@ -202,7 +205,7 @@ impl Transfer<'_> {
 
     async fn ask(&mut self, ask: Ask) -> Result<(), End> {
         let command = Command { via: "sftp", text: ask.text.clone(), actions: Arc::new(ask.actions.clone()) };
-        match self.open.judge(&command, &[]).await {
+        match self.open.judge(&command, &[], self.why).await {
             Judgement::Admit(permit) => self.admit(ask, permit),
             Judgement::Refuse(refusal) => self.refuse(ask, &refusal),
             Judgement::Hold(mut held) => match held.open().await {

@@ -251,7 +251,7 @@ pub(super) enum Notice {
 pub(super) async fn judge(open: &Open, lines: Vec<Line>) -> Vec<Notice> {
     let mut notices = Vec::new();
     for command in lines.iter().filter_map(Line::command) {
-        let refusal = match open.judge(&command, &[]).await {
+        let refusal = match open.judge(&command, &[], None).await {
             Judgement::Admit(permit) => {
                 notices.extend(permit.judged().warnings().into_iter().map(Notice::Warn));
                 permit.forward().outcome(Outcome::default());

@@ -37,7 +37,12 @@ pub(super) struct Wishes {
     pub(super) variables: Vec<(String, String)>,
     pub(super) agent: bool,
     pub(super) x11: Option<X11>,
+    /// Why, where a rule asks for it.
+    pub(super) justification: Option<String>,
 }
+
+/// The variable by which a client says why. It is the gateway's: the target does not get it.
+const JUSTIFICATION: &str = "PORTCULLIS_JUSTIFICATION";
 
 impl Wishes {
     /// The variables as an approval binds them.
@@ -97,6 +102,10 @@ pub(super) async fn gather(line: &mut Line) -> Result<Gathered, End> {
                 let bytes = variable_name.len() + variable_value.len();
                 if wishes.variables.len() >= VARIABLES || bytes > VARIABLE_BYTES {
                     return Ok(Gathered::TooMuch("more variables are set than are taken".to_owned()));
+                }
+                if variable_name == JUSTIFICATION {
+                    wishes.justification = Some(variable_value);
+                    continue;
                 }
                 wishes.variables.retain(|(name, _)| *name != variable_name);
                 wishes.variables.push((variable_name, variable_value));

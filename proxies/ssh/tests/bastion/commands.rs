@@ -47,3 +47,42 @@ async fn what_a_program_prints_is_masked() {
         .success();
     assert!(!output.text().contains("1111 1111"), "{}", output.text());
 }
+
+#[tokio::test]
+async fn a_refusal_says_which_command_of_a_line_it_is_about() {
+    let policy =
+        "policy \"some\"\ndefault deny\nallow \"ls\" { on ssh  do exec  when argv is [\"ls\", **] }\n";
+    let house = House::policed(policy).await;
+    let output = house.client("ana").ssh(&["box", "ls / | grep -v 'a b' $HOME"]).await;
+    assert!(output.errors().contains("no rule permits `exec grep -v a b …`"), "{}", output.errors());
+}
+
+#[tokio::test]
+async fn a_rule_that_asks_why_is_told_by_a_variable_that_the_target_does_not_get() {
+    let policy = r#"
+        policy "why"
+        default deny
+        hold "work" { by group "eng"  on ssh  do exec, write, list  until 1 of group "sre" approve within 10m  justify }
+    "#;
+    let house = House::policed(policy).await;
+    let mute = house.client("ana").ssh(&["box", "echo ran"]).await;
+    assert_eq!(mute.code, Some(126));
+    assert!(mute.errors().contains("SetEnv=PORTCULLIS_JUSTIFICATION"), "{}", mute.errors());
+
+    let telling = house.client("ana").option("SetEnv=PORTCULLIS_JUSTIFICATION=ticket-42");
+    let running = telling.start("ssh", &["box", "echo [$PORTCULLIS_JUSTIFICATION]"]);
+    running.until("held for approval").await;
+    let seen = house.waiting().await;
+    assert_eq!(seen.justification.as_deref(), Some("ticket-42"));
+    house.vote(&seen, true).await;
+    assert_eq!(running.finish().await.success().text(), "[]\n");
+}
+
+#[tokio::test]
+async fn a_target_that_is_lost_in_the_middle_is_named() {
+    let house = House::new().await;
+    let output = house.client("ana").ssh(&["box", "echo begun; kill -9 $PPID; sleep 60"]).await;
+    assert_eq!(output.code, Some(255));
+    assert!(output.errors().contains("the target closed the channel"), "{}", output.errors());
+    house.until_evidence_says("\"reason\":\"target lost\"").await;
+}

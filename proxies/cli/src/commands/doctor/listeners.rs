@@ -3,22 +3,33 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
+use policy_core::Protocol;
 use portcullis_gateway::config::Config;
 use portcullis_gateway::control::Status;
 
 use super::finding::Finding;
 
 pub(super) fn examine(config: &Config, running: Option<&Status>, findings: &mut Vec<Finding>) {
-    for address in &config.listen.postgres {
-        port("listen.postgres", *address, running, findings);
-    }
-    for address in &config.listen.ssh {
-        port("listen.ssh", *address, running, findings);
+    let listeners = [
+        ("listen.postgres", Protocol::POSTGRES, &config.listen.postgres),
+        ("listen.ssh", Protocol::SSH, &config.listen.ssh),
+    ];
+    for (key, protocol, addresses) in listeners {
+        let is_served = config.targets_of(&protocol).next().is_some();
+        for address in addresses {
+            if is_served {
+                port(key, *address, running, findings);
+            } else {
+                let what = format!("nobody will listen on {address}: there is no target of {protocol}");
+                findings.push(Finding::warning(key, what).mend(format!("add one, or leave `{key}` out")));
+            }
+        }
     }
     if let Some(address) = config.health {
         port("health.listen", address, running, findings);
     }
-    if !config.tls.required && !config.listen.postgres.is_empty() {
+    let serves_tls = config.targets_of(&Protocol::POSTGRES).next().is_some();
+    if !config.tls.required && serves_tls {
         let reached = config.listen.postgres.iter().any(|address| !address.ip().is_loopback());
         let what = "clients may connect without TLS";
         let finding =

@@ -90,7 +90,7 @@ fn gateway(status: &Status, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::bad("gateway", format!("evidence can't be written: {}", inert::line(fault)))
                 .why("nothing is forwarded until it can")
-                .mend("make room or mend the disk, then start the gateway again"),
+                .mend("make room or mend the disk: it goes on by itself once records can be written"),
         );
     }
     if let Some(fault) = &status.reload_fault {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use policy_core::approval::{Ballot, Petition, Status, Vote};
 use policy_core::decision::RuleIndex;
 use policy_core::rule::HoldKey;
-use policy_core::{Principal, Verdict};
+use policy_core::{Principal, Protocol, Verdict};
 use portcullis_evidence::record::Held as HeldRecord;
 use portcullis_evidence::{Record, Timestamp};
 
@@ -30,7 +30,12 @@ impl Held {
             match self.holds.iter().find(|hold| hold.key().as_ref() == Some(key)) {
                 Some(hold) => holds.push(hold.clone()),
                 None => {
-                    check_askable(judged, *rule, &self.asked.asked(&parameters))?;
+                    check_askable(
+                        judged,
+                        *rule,
+                        &self.live.entry.target.protocol,
+                        &self.asked.asked(&parameters),
+                    )?;
                     holds.push(held_rule(judged, *rule, key, now));
                 }
             }
@@ -180,7 +185,12 @@ pub(super) fn deadline(judged: &Judged, holds: &[HeldRule]) -> i64 {
 }
 
 /// Whether reviewers can be asked at all.
-pub(super) fn check_askable(judged: &Judged, rule: RuleIndex, asked: &Asked<'_>) -> Result<(), Refusal> {
+pub(super) fn check_askable(
+    judged: &Judged,
+    rule: RuleIndex,
+    protocol: &Protocol,
+    asked: &Asked<'_>,
+) -> Result<(), Refusal> {
     let Some(requirement) = judged.policy().requirement(rule) else { return Ok(()) };
     let id = judged.policy().rule_id(rule).map(ToString::to_string).unwrap_or_default();
     let refuse = |message: String, hint: &str| {
@@ -198,7 +208,11 @@ pub(super) fn check_askable(judged: &Judged, rule: RuleIndex, asked: &Asked<'_>)
     if requirement.justify && asked.justification.is_none_or(|words| words.trim().is_empty()) {
         return refuse(
             format!("the rule `{id}` asks for a justification"),
-            "say why, then send the command again: SET portcullis.justification = '…'",
+            match protocol.as_str() {
+                "postgres" => "say why, then send the command again: SET portcullis.justification = '…'",
+                "ssh" => "say why when you send it again: ssh -o SetEnv=PORTCULLIS_JUSTIFICATION='…'",
+                _ => "the protocol has no place to say why: ask whoever keeps the policy",
+            },
         );
     }
     Ok(())

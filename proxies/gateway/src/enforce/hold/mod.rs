@@ -104,7 +104,7 @@ impl Held {
         let now = live.gateway.clock.millis();
         let open = open_holds(&judged);
         for (rule, _) in &open {
-            check_askable(&judged, *rule, asked)?;
+            check_askable(&judged, *rule, &live.entry.target.protocol, asked)?;
         }
         let slot = Slot::take(&live.gateway.held, live.gateway.config.load().limits.held_commands)?;
         let kept = Kept::of(asked);

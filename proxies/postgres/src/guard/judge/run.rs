@@ -59,7 +59,7 @@ impl SessionJudge {
             parameters,
             in_transaction,
             settings: &[],
-            justification: None,
+            justification: meaning.world.values.justification.as_deref(),
         };
         self.was_judged = true;
         match self.session.judge(&asked).await {

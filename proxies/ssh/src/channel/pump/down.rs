@@ -136,7 +136,8 @@ impl Down {
 
     /// Until when a silence goes on before something that is held back is shown; for ever where nothing is.
     fn patience(&self) -> Option<Instant> {
-        if !self.stdout.holds() && !self.stderr.holds() && self.end != Told::Due {
+        let waits = self.stdout.holds() || self.stderr.holds() || self.recording.input.holds();
+        if !waits && self.end != Told::Due {
             return None;
         }
         match self.silence {
@@ -156,6 +157,7 @@ impl Down {
             self.end = Told::Yes;
             let _ = client.eof().await;
         }
+        self.recording.input.settle(&self.recording.tape);
         self.silence = if self.silence == Silence::Fresh { Silence::Settled } else { Silence::Released };
         let (out, err) = (show(&mut self.stdout), show(&mut self.stderr));
         self.tell(client, Stream::Stdout, out).await.or(self.tell(client, Stream::Stderr, err).await)
@@ -235,7 +237,8 @@ impl Down {
             continuation.forward();
             return Ok(());
         }
-        let permit = match self.open.judge(command, &wishes.settings()).await {
+        let permit = match self.open.judge(command, &wishes.settings(), wishes.justification.as_deref()).await
+        {
             Judgement::Admit(permit) => permit,
             Judgement::Refuse(refusal) => return Err(words(&refusal)),
             Judgement::Hold(_) => {
@@ -300,7 +303,11 @@ impl Down {
                 match self.exit {
                     Some(Exit::Status(status)) => line.exit_status(status).await,
                     Some(Exit::Signal(signal, core_dumped)) => line.exit_signal(signal, core_dumped).await,
-                    None => {}
+                    None => {
+                        return Err(End::failed(
+                            "the target closed the channel before the command had ended",
+                        ));
+                    }
                 }
                 Ok(())
             }
