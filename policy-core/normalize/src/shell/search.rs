@@ -44,13 +44,10 @@ impl Runner<'_> {
 
     /// `find`: its tests and actions.
     pub(super) fn find(&mut self, arguments: &[Argument], state: &State) -> Result<(), Fault> {
-        let is_start = |argument: &&Argument| match argument {
-            Argument::Text(text) => !text.starts_with(['-', '(', ')', '!', ',']),
-            Argument::Hole(hole) => !hole.option,
-        };
-        let starts: Vec<&Argument> = behind_options(arguments).iter().take_while(is_start).collect();
-        // Its places to start from may be named in a file instead.
-        let names_none = arguments.iter().any(|argument| argument.text() == Some("-files0-from"));
+        let (starts, are_known) = starts(arguments);
+        if !are_known {
+            self.unknown();
+        }
         // A hole might be any action; one that can't be an option is a place to start from, or a value.
         if arguments.iter().any(Argument::may_be_option) {
             self.unknown();
@@ -74,18 +71,19 @@ impl Runner<'_> {
                         }
                     };
                     let (command, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+                    if command.iter().any(acts) {
+                        self.unknown();
+                    }
                     rest = behind.get(1..).unwrap_or_default();
                     let start = match starts.as_slice() {
                         _ if action.ends_with("dir") => "./",
-                        [] if names_none => "",
                         [] => ".",
                         [only] => only.prefix(),
                         _ => "",
                     };
-                    let known = !names_none
-                        && starts.iter().all(|start| {
-                            start.is_operand() || matches!(start, Argument::Hole(hole) if !hole.option)
-                        });
+                    let known = starts.iter().all(|start| {
+                        start.is_operand() || matches!(start, Argument::Hole(hole) if !hole.option)
+                    });
                     let command: Vec<Argument> =
                         command.iter().map(|argument| found(argument, start, many, known)).collect();
                     let mut inside = state.clone();
@@ -96,9 +94,7 @@ impl Runner<'_> {
                 }
                 text if text.starts_with("-exec") || text.starts_with("-ok") => self.unknown(),
                 "-delete" => {
-                    if names_none {
-                        self.note_tree("remove", None, state);
-                    } else if starts.is_empty() {
+                    if starts.is_empty() {
                         self.note_tree("remove", Some("."), state);
                     }
                     for start in &starts {
@@ -108,13 +104,17 @@ impl Runner<'_> {
                 "-fprint" | "-fprint0" | "-fls" | "-fprintf" => {
                     if let Some((file, behind)) = rest.split_first() {
                         self.note_file("write", file.text(), state);
+                        if acts(file) {
+                            self.unknown();
+                        }
                         rest = behind;
                     }
                 }
+                // Where it starts is in there.
                 "-files0-from" => {
-                    if let Some((file, behind)) = rest.split_first() {
+                    self.unknown();
+                    if let Some(file) = rest.first() {
                         self.note_file("read", file.text(), state);
-                        rest = behind;
                     }
                 }
                 _ => {}
@@ -124,21 +124,46 @@ impl Runner<'_> {
     }
 }
 
-/// What follows the options that stand before everything else: `-H`, `-L`, `-P`, `-O3`, `-D tree`, `--`.
-fn behind_options(mut arguments: &[Argument]) -> &[Argument] {
-    loop {
-        let (skipped, is_last) = match arguments.first().and_then(Argument::text) {
-            Some("-H" | "-L" | "-P") => (1, false),
-            Some("-D") => (2, false),
-            Some("--") => (1, true),
-            Some(level) if level.starts_with("-O") => (1, false),
-            _ => return arguments,
-        };
-        arguments = arguments.get(skipped..).unwrap_or_default();
-        if is_last {
-            return arguments;
+/// Where find starts, and whether that is known: options come before it, and not every find has the same ones.
+fn starts(arguments: &[Argument]) -> (Vec<&Argument>, bool) {
+    let mut rest = arguments;
+    let mut are_known = true;
+    while let Some((Argument::Text(first), behind)) = rest.split_first() {
+        match first.as_str() {
+            "-H" | "-L" | "-P" => {}
+            // `-D` has a value; several letters in one, and the rest, are options of some and tests of others.
+            option if option.starts_with("-O") || option == "-D" => are_known = false,
+            "--" => {
+                rest = behind;
+                break;
+            }
+            option if is_cluster(option) => are_known = false,
+            _ => break,
         }
+        rest = behind;
     }
+    let is_start = |argument: &&Argument| match argument {
+        Argument::Text(text) => {
+            let is_expression =
+                matches!(text.as_str(), "(" | "!") || (text.len() > 1 && text.starts_with('-'));
+            !is_expression
+        }
+        Argument::Hole(hole) => !hole.option,
+    };
+    (rest.iter().take_while(is_start).collect(), are_known)
+}
+
+/// Whether this is options of one letter each, as BSD's find has them.
+fn is_cluster(option: &str) -> bool {
+    let letters = option.strip_prefix('-').unwrap_or_default();
+    !letters.is_empty() && letters.chars().all(|letter| "EHLPXdfsx".contains(letter))
+}
+
+/// Whether find might take this as something to do: where it stands for a value or a command's word here, find may have read
+/// what is before it as the value of another test.
+fn acts(argument: &Argument) -> bool {
+    let actions = ["-delete", "-exec", "-ok", "-fprint", "-fls"];
+    argument.text().is_some_and(|text| actions.iter().any(|action| text.starts_with(action)))
 }
 
 /// An argument of find's command: `{}` stands for what is found.

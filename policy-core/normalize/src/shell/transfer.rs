@@ -68,7 +68,7 @@ fn scp(arguments: &[Argument]) -> Option<Vec<Touched>> {
 }
 
 /// `rsync --server [--sender] -flags . PATH…`, with the flags that rsync sends itself. It receives into a directory, and sends
-/// what lies in one where it is told to (`-r`, `-d`).
+/// what lies in one where it is told to (`-r`, `-d`), or to say what that is (`--list-only`).
 fn rsync(arguments: &[Argument]) -> Option<Vec<Touched>> {
     const LONG: &[&str] = &[
         "--numeric-ids",
@@ -86,7 +86,6 @@ fn rsync(arguments: &[Argument]) -> Option<Vec<Touched>> {
         "--sparse",
         "--safe-links",
         "--copy-unsafe-links",
-        "--list-only",
         "--fsync",
         "--old-args",
         "--no-r",
@@ -96,7 +95,6 @@ fn rsync(arguments: &[Argument]) -> Option<Vec<Touched>> {
         "--omit-dir-times",
         "--omit-link-times",
         "--delay-updates",
-        "--force",
     ];
     const VALUED: &[&str] = &[
         "--bwlimit=",
@@ -133,7 +131,11 @@ fn rsync(arguments: &[Argument]) -> Option<Vec<Touched>> {
             | "--delete-delay"
             | "--delete-after"
             | "--delete-excluded"
-            | "--delete-missing-args" => deletes = true,
+            | "--delete-missing-args"
+            // Takes away a whole directory where a file is to be.
+            | "--force" => deletes = true,
+            // Names what lies in a directory, and sends what is asked for of that.
+            "--list-only" => descends = true,
             _ if LONG.contains(&text) || VALUED.iter().any(|known| text.starts_with(known)) => {}
             "." => {
                 paths = Some(texts.by_ref().cloned().collect());
