@@ -4,6 +4,7 @@
 //! of the whole connection, is not held up by a window that trickles (see [`crate::flow`]).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, Sig};
@@ -12,6 +13,11 @@ use russh::{ChannelMsg, ChannelReadHalf, Sig};
 const MOST: usize = (4 << 20) + (512 << 10);
 /// The most that is kept, in things to be done: pieces of input, ends, sizes, signals.
 const MOST_THINGS: usize = 16 << 10;
+
+/// The most signals that are kept: they say the same however many there are.
+const MOST_SIGNALS: usize = 64;
+/// How long what a peer sent before it closed may wait to be taken.
+const LEFT: Duration = Duration::from_secs(5);
 
 /// Something that a peer sent.
 #[derive(Clone, Debug)]
@@ -34,10 +40,11 @@ pub(crate) struct Size {
 }
 
 impl Sent {
-    /// `None` for what a channel that has started does not mind: a second exec, a late terminal.
+    /// `None` for what a channel that has started does not mind: a second exec, a late terminal, data without a byte.
     pub(crate) fn of(message: Option<ChannelMsg>) -> Option<Self> {
         Some(match message {
             None | Some(ChannelMsg::Close) => Self::Closed,
+            Some(ChannelMsg::Data { data }) if data.is_empty() => return None,
             Some(ChannelMsg::Data { data }) => Self::Data(data),
             Some(ChannelMsg::Eof) => Self::Eof,
             Some(ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height }) => {
@@ -61,6 +68,7 @@ impl Sent {
 pub(crate) struct Kept {
     queue: VecDeque<Sent>,
     bytes: usize,
+    signals: usize,
 }
 
 impl Kept {
@@ -74,10 +82,9 @@ impl Kept {
             }
             // Only the latest of several sizes in a row matters.
             (Some(Sent::Resize(last)), Sent::Resize(size)) => *last = size,
+            (_, Sent::Signal(_)) if self.signals >= MOST_SIGNALS => {}
             (_, sent) => {
-                if let Sent::Data(data) = &sent {
-                    self.bytes += data.len();
-                }
+                self.count(&sent, usize::saturating_add);
                 self.queue.push_back(sent);
             }
         }
@@ -90,10 +97,16 @@ impl Kept {
 
     pub(crate) fn pop(&mut self) -> Option<Sent> {
         let sent = self.queue.pop_front()?;
-        if let Sent::Data(data) = &sent {
-            self.bytes -= data.len();
-        }
+        self.count(&sent, usize::saturating_sub);
         Some(sent)
+    }
+
+    fn count(&mut self, sent: &Sent, change: fn(usize, usize) -> usize) {
+        match sent {
+            Sent::Data(data) => self.bytes = change(self.bytes, data.len()),
+            Sent::Signal(_) => self.signals = change(self.signals, 1),
+            Sent::Eof | Sent::Resize(_) | Sent::Closed => {}
+        }
     }
 }
 
@@ -122,13 +135,14 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// Does what may take long, and reads on meanwhile.
-    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+    /// Does what may take long, and reads on meanwhile. `None` where the peer has closed and the work takes too long for it.
+    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(work);
         loop {
             tokio::select! {
                 biased;
-                done = &mut work => return done,
+                done = &mut work => return Some(done),
+                () = tokio::time::sleep(LEFT), if self.is_closed => return None,
                 message = self.from.wait(), if !self.is_closed && self.kept.has_room() => {
                     if let Some(sent) = Sent::of(message) {
                         self.is_closed = matches!(sent, Sent::Closed);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use policy_core::rule::LimitUnit;
 use portcullis_gateway::enforce::Receipt;
 use russh::{Channel, ChannelReadHalf, ChannelWriteHalf, client, server};
+use tokio::sync::Semaphore;
 
 use crate::ahead::{Ahead, Kept, Sent};
 use crate::bastion::Traffic;
@@ -32,18 +33,14 @@ pub(crate) async fn splice(
     let (mut from_target, to_target) = target.split();
     let Meter { traffic, to_client: passed, receipt } = meter;
     let ended = {
-        let up = up(&mut from_client, reader, &to_target, traffic);
-        let down = down(&mut from_target, &to_client, traffic, passed, receipt);
+        let ends = Semaphore::new(0);
+        let up = up(&mut from_client, reader, &to_target, traffic, &ends);
+        let down = down(&mut from_target, &to_client, traffic, passed, receipt, &ends);
         // A side that has sent its last byte may still receive; one that has closed may not.
-        let both = async {
-            tokio::pin!(up, down);
-            tokio::select! {
-                end = &mut up => if end == End::Eof { down.await } else { end },
-                end = &mut down => if end == End::Eof { up.await } else { end },
-            }
-        };
         tokio::select! {
-            end = both => (end == End::Limit).then_some("a limit was reached"),
+            () = up => None,
+            end = down => (end == End::Limit).then_some("a limit was reached"),
+            _ = ends.acquire_many(2) => None,
             ended = until => Some(ended),
         }
     };
@@ -52,54 +49,63 @@ pub(crate) async fn splice(
     ended
 }
 
-/// How one direction ended.
+/// How the target's direction ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    Eof,
     Closed,
     /// More than the policy lets through.
     Limit,
 }
 
-/// From the client, whose messages are read on while the target takes none. A close stands behind the bytes before it.
+/// From the client, whose messages are read on while the target takes none, until it closes. A close stands behind the bytes
+/// before it. An end is added to `ends`, and the close is waited for behind it.
 async fn up(
     from: &mut ChannelReadHalf,
     reader: &Reader,
     to: &ChannelWriteHalf<client::Msg>,
     traffic: &Traffic,
-) -> End {
+    ends: &Semaphore,
+) {
     let mut from = Ahead::new(from, Kept::default());
+    let mut has_ended = false;
     loop {
         match from.next().await {
             Sent::Data(data) => {
                 let bytes = data.len();
-                traffic.count_input(bytes);
-                if from.during(to.data_bytes(data)).await.is_err() {
-                    return End::Closed;
+                // After its end nobody sends anything more that counts.
+                if !has_ended {
+                    traffic.count_input(bytes);
+                    if !matches!(from.during(to.data_bytes(data)).await, Some(Ok(()))) {
+                        return;
+                    }
                 }
                 reader.took(bytes);
             }
+            Sent::Eof if has_ended => {}
             Sent::Eof => {
                 let _ = from.during(to.eof()).await;
-                return End::Eof;
+                has_ended = true;
+                ends.add_permits(1);
             }
-            Sent::Closed => return End::Closed,
+            Sent::Closed => return,
             Sent::Resize(_) | Sent::Signal(_) => {}
         }
     }
 }
 
-/// From the target, one message after the other.
+/// From the target, one message after the other, in the same way.
 async fn down(
     from: &mut ChannelReadHalf,
     to: &ChannelWriteHalf<server::Msg>,
     traffic: &Traffic,
     passed: &AtomicU64,
     receipt: &mut Receipt,
+    ends: &Semaphore,
 ) -> End {
+    let mut has_ended = false;
     loop {
         match Sent::of(from.wait().await) {
-            Some(Sent::Data(data)) => {
+            Some(Sent::Data(data)) if !has_ended => {
                 let bytes = data.len();
                 if receipt.count(LimitUnit::Bytes, bytes as u64).await.is_err() {
                     return End::Limit;
@@ -110,12 +116,13 @@ async fn down(
                     return End::Closed;
                 }
             }
-            Some(Sent::Eof) => {
+            Some(Sent::Eof) if !has_ended => {
                 let _ = to.eof().await;
-                return End::Eof;
+                has_ended = true;
+                ends.add_permits(1);
             }
             Some(Sent::Closed) => return End::Closed,
-            Some(Sent::Resize(_) | Sent::Signal(_)) | None => {}
+            Some(_) | None => {}
         }
     }
 }

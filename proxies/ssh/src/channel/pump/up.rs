@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use russh::client::Msg;
-use russh::{ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelReadHalf, ChannelWriteHalf, Sig};
 
 use super::recording::Recording;
 use super::{ToClient, Watched};
@@ -29,19 +29,21 @@ pub(super) async fn up(to: &Upward<'_>, from: &mut ChannelReadHalf, kept: Kept) 
             // After its end a client sends nothing more that counts.
             Sent::Data(data) if ended => {
                 to.reader.took(data.len());
-                true
+                Some(true)
             }
-            Sent::Eof if ended => true,
+            Sent::Eof if ended => Some(true),
             Sent::Data(data) => from.during(to.send(data)).await,
             Sent::Eof => {
                 ended = true;
                 from.during(to.end()).await
             }
             Sent::Resize(size) => from.during(to.resize(size)).await,
-            Sent::Signal(signal) => from.during(to.target.signal(signal)).await.is_ok(),
+            Sent::Signal(signal) => from.during(to.signal(signal)).await,
         };
-        if !sent {
-            return Left::Deaf;
+        match sent {
+            Some(true) => {}
+            Some(false) => return Left::Deaf,
+            None => return Left::Gone,
         }
     }
 }
@@ -80,6 +82,10 @@ impl Upward<'_> {
     async fn end(&self) -> bool {
         self.watched.notice(self.open, self.watched.typed.finish(), self.client).await;
         self.open.stop.reached().is_none() && self.target.eof().await.is_ok()
+    }
+
+    async fn signal(&self, signal: Sig) -> bool {
+        self.target.signal(signal).await.is_ok()
     }
 
     async fn resize(&self, size: Size) -> bool {
