@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::recording::Recording;
 use super::{Ended, ToClient, Watched};
 use crate::bastion::Open;
-use crate::channel::End;
 use crate::channel::line::{Line, STDERR};
 use crate::channel::output::Output;
 use crate::channel::wishes::Wishes;
+use crate::channel::{End, UNMASKABLE, has_value_masks};
 use crate::command::Command;
 use crate::judge::words;
 
@@ -247,7 +247,12 @@ impl Down {
                 );
             }
         };
+        if command.copies_files() && has_value_masks(&permit) {
+            permit.forward().outcome(Outcome { error: Some("can't be masked"), ..Outcome::default() });
+            return Err(UNMASKABLE.to_owned());
+        }
         let receipt = permit.forward();
+        self.recording.renew(&receipt, wishes);
         let detectors =
             self.open.way.finders.of(Some(receipt.judged())).map_err(|error| error.to_string())?;
         self.recording.input.renew(detectors.clone());

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use policy_core::mask::Detectors;
 use portcullis_evidence::recording::Event;
@@ -19,7 +20,7 @@ use crate::channel::wishes::Wishes;
 pub(super) struct Recording {
     pub(super) tape: Tape,
     pub(super) command: u64,
-    content: bool,
+    content: Arc<AtomicBool>,
     pub(super) input: Input,
     /// On a terminal: what of its output is somebody's typing.
     pub(super) echoes: Option<Arc<EchoCredit>>,
@@ -36,10 +37,15 @@ impl Recording {
         Self {
             tape: open.tape.clone(),
             command,
-            content: records(receipt.judged(), wishes),
+            content: Arc::new(AtomicBool::new(records(receipt.judged(), wishes))),
             input: Input::new(command, detectors, open.gateway.mask_key().clone(), has_pty),
             echoes: has_pty.then(Arc::default),
         }
+    }
+
+    /// Another policy is in force, which may record more, or less.
+    pub(super) fn renew(&self, receipt: &Receipt, wishes: &Wishes) {
+        self.content.store(records(receipt.judged(), wishes), Ordering::Relaxed);
     }
 
     pub(super) fn terminal(&self, wishes: &Wishes) {
@@ -62,7 +68,7 @@ impl Recording {
 
     /// Whether content is recorded now, once there is room for it.
     pub(super) async fn is_on(&self) -> bool {
-        if !self.content || !self.tape.is_on() {
+        if !self.content.load(Ordering::Relaxed) || !self.tape.is_on() {
             return false;
         }
         poll_fn(|cx| self.tape.poll_room(cx)).await;
