@@ -27,6 +27,15 @@ pub(crate) const WINDOW: u32 = 2 << 20;
 const MOST: i64 = CLOGGED + 2 * WINDOW as i64 + (64 << 10);
 /// The most that the requests of one channel bring: variables, commands, terminals.
 const MOST_REQUESTED: usize = 8 << 20;
+/// The window that a client's channel begins with: it gets more as soon as it sends something.
+pub(crate) const FIRST_WINDOW: u32 = 128 << 10;
+/// What the windows of all of a connection's channels come to, as long as none was opened further when there were fewer.
+const ALL_WINDOWS: i64 = 8 * WINDOW as i64;
+/// From how much waiting on in all its channels a connection is clogged.
+const ALL_CLOGGED: i64 = 2 * WINDOW as i64;
+/// The most that may wait in all channels of a connection, in more than a trickle. Windows that were opened while there were ever
+/// more channels come to a multiple of [`ALL_WINDOWS`] that grows as the logarithm of their number.
+const ALL_MOST: i64 = 6 * ALL_WINDOWS;
 /// The most messages of a client's that wait in a channel's queue: far more than a window of full packets is.
 pub(crate) const CLIENT_QUEUE: usize = 4096;
 /// The same of a target's: a window of full packets.
@@ -44,17 +53,48 @@ const CLEAR: i64 = WINDOW as i64 / 8;
 pub(crate) struct Flow {
     channels: Mutex<HashMap<ChannelId, Arc<Waiting>>>,
     clogged: AtomicUsize,
+    /// In all of them together.
+    all: Count,
 }
 
 /// What waits in one channel. A reader may take bytes before they are counted, so counts may be below nothing for a moment.
 #[derive(Debug, Default)]
 struct Waiting {
-    bytes: AtomicI64,
-    /// Of these, what came by a pair of bytes while windows were all but closed: no more than comes in so little.
-    trickled: AtomicI64,
+    count: Count,
     /// What requests have brought, over the channel's life: they need no window.
     requests: AtomicUsize,
     is_clogged: AtomicBool,
+}
+
+/// Bytes that wait.
+#[derive(Debug, Default)]
+struct Count {
+    bytes: AtomicI64,
+    /// Of these, what came by a pair of bytes while windows were all but closed: no more than comes in so little.
+    trickled: AtomicI64,
+}
+
+impl Count {
+    /// How many there are now, and how many of them did more than trickle.
+    fn add(&self, bytes: i64, trickles: bool) -> (i64, i64) {
+        let trickled = self.trickled.fetch_add(if trickles { bytes } else { 0 }, Ordering::AcqRel);
+        let now = self.bytes.fetch_add(bytes, Ordering::AcqRel).saturating_add(bytes);
+        (now, now.saturating_sub(trickled))
+    }
+
+    /// How many are left, and how many of those taken had trickled.
+    fn take(&self, bytes: i64) -> (i64, i64) {
+        let less = |count: i64| Some(i64::max(count.saturating_sub(bytes), 0));
+        let before = self.trickled.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        let left = self.bytes.fetch_sub(bytes, Ordering::AcqRel).saturating_sub(bytes);
+        (left, before.unwrap_or_default().min(bytes))
+    }
+
+    /// Counts so many fewer.
+    fn forget(&self, bytes: i64, trickled: i64) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.trickled.fetch_sub(trickled, Ordering::AcqRel);
+    }
 }
 
 impl Flow {
@@ -79,9 +119,9 @@ impl Flow {
         let trickles = bytes <= TRICKLE as usize && self.is_clogged();
         if let Some(waiting) = self.channels().get(&id) {
             let more = i64::try_from(bytes).unwrap_or(i64::MAX);
-            let now = waiting.bytes.fetch_add(more, Ordering::AcqRel).saturating_add(more);
-            let trickled = waiting.trickled.fetch_add(if trickles { more } else { 0 }, Ordering::AcqRel);
-            if now.saturating_sub(trickled) > MOST {
+            let (now, at_once) = waiting.count.add(more, trickles);
+            let (_, all_at_once) = self.all.add(more, trickles);
+            if at_once > MOST || all_at_once > ALL_MOST {
                 return Err(Overrun);
             }
             if now >= CLOGGED && !waiting.is_clogged.swap(true, Ordering::AcqRel) {
@@ -107,11 +147,15 @@ impl Flow {
 
     /// How far windows are opened now, in bytes.
     pub(crate) fn window(&self) -> u32 {
-        if self.is_clogged() { TRICKLE } else { WINDOW }
+        if self.is_clogged() {
+            return TRICKLE;
+        }
+        let channels = i64::try_from(self.channels().len()).unwrap_or(i64::MAX);
+        u32::try_from(ALL_WINDOWS / channels.max(1)).unwrap_or(WINDOW).min(WINDOW)
     }
 
     fn is_clogged(&self) -> bool {
-        self.clogged.load(Ordering::Acquire) > 0
+        self.clogged.load(Ordering::Acquire) > 0 || self.all.bytes.load(Ordering::Acquire) >= ALL_CLOGGED
     }
 }
 
@@ -130,10 +174,9 @@ pub(crate) struct Reader {
 impl Reader {
     /// Notes that so much of what arrived needs no room here any more.
     pub(crate) fn took(&self, bytes: usize) {
-        let less = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let trickled = |count| Some(i64::max(count - less, 0));
-        let _ = self.waiting.trickled.fetch_update(Ordering::AcqRel, Ordering::Acquire, trickled);
-        let left = self.waiting.bytes.fetch_sub(less, Ordering::AcqRel).saturating_sub(less);
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let (left, trickled) = self.waiting.count.take(bytes);
+        self.flow.all.forget(bytes, trickled);
         if left < CLEAR {
             self.clear();
         }
@@ -149,6 +192,9 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.flow.channels().remove(&self.id);
+        let Count { bytes, trickled } = &self.waiting.count;
+        let (bytes, trickled) = (bytes.swap(0, Ordering::AcqRel), trickled.swap(0, Ordering::AcqRel));
+        self.flow.all.forget(bytes, trickled);
         self.clear();
     }
 }
@@ -181,6 +227,29 @@ mod tests {
         flow.arrived(id(7), WINDOW as usize).await.unwrap();
         assert_eq!(flow.window(), WINDOW, "nobody reads that");
     }
+
+    #[tokio::test]
+    async fn many_channels_share_what_one_may_send_ahead() {
+        let flow = Arc::<Flow>::default();
+        let readers: Vec<Reader> = (0..256).map(|number| flow.open(id(number))).collect();
+        assert_eq!(i64::from(flow.window()), ALL_WINDOWS / 256);
+        for number in 0..64 {
+            flow.arrived(id(number), ALL_CLOGGED as usize / 64).await.unwrap();
+        }
+        assert_eq!(flow.window(), TRICKLE, "none has too much, all together do");
+        readers[7].took(ALL_CLOGGED as usize / 64);
+        assert_ne!(flow.window(), TRICKLE);
+        drop(readers);
+        assert_eq!((flow.window(), flow.all.bytes.load(Ordering::Acquire)), (WINDOW, 0));
+        let _readers: Vec<Reader> = (0..256).map(|number| flow.open(id(number))).collect();
+        let mut each = (0..256).cycle().map(id);
+        let mut came = 0;
+        while flow.arrived(each.next().unwrap(), 32 << 10).await.is_ok() {
+            came += 32 << 10;
+        }
+        assert_eq!(came, ALL_MOST);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_minds_its_window_is_never_accused_and_another_is() {
         let flow = Arc::<Flow>::default();

@@ -17,7 +17,7 @@ use russh::{MethodKind, Preferred, SshId, cipher, kex, mac, server};
 use crate::authority::Authority;
 use crate::connect::host_key::Pins;
 use crate::connect::{Credential, Way};
-use crate::flow::{CLIENT_QUEUE, WINDOW};
+use crate::flow::{CLIENT_QUEUE, FIRST_WINDOW, WINDOW};
 use crate::keys::{self, KeyError};
 
 /// How often a silent client is asked whether it is there, and how many answers may be missing.
@@ -88,14 +88,14 @@ impl Settings {
             let old = before.and_then(|before| before.ways.get(&name)).filter(|old| old.is_as(&way));
             ways.insert(name, old.cloned().unwrap_or_else(|| Arc::new(way)));
         }
-        let (window_size, maximum_packet_size) = packets();
+        let (_, maximum_packet_size) = packets();
         let server = server::Config {
             server_id: SshId::Standard(Cow::Borrowed(IDENTIFICATION)),
             methods: [MethodKind::PublicKey, MethodKind::KeyboardInteractive].as_slice().into(),
             auth_rejection_time: REJECTION,
             auth_rejection_time_initial: Some(Duration::ZERO),
             keys: vec![host_key],
-            window_size,
+            window_size: FIRST_WINDOW,
             maximum_packet_size,
             channel_buffer_size: CLIENT_QUEUE,
             preferred: algorithms(),

@@ -107,3 +107,29 @@ async fn sizes_and_signals_without_end_do_not_stop_who_reads_late() {
     let said = in_time("it never goes on", peer.hear(line, |said| said.stdout.len() >= 8_000_000)).await;
     assert!(said.stdout.len() >= 8_000_000, "{}", said.stdout.len());
 }
+
+/// What this process takes now, in MiB.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024
+}
+
+#[tokio::test]
+async fn many_channels_that_nobody_reads_take_no_more_than_few() {
+    let house = House::policed(POLICY).await;
+    let mut peer = peer(&house).await;
+    let before = resident();
+    let mut lines = Vec::new();
+    for _ in 0..250 {
+        lines.push(peer.session().await);
+    }
+    for _ in 0..64 {
+        for line in &lines {
+            peer.data(*line, &[b'x'; 32_000]).await;
+        }
+    }
+    let more = resident() - before;
+    assert!(more < 150, "{more} MiB");
+    peer.hung_up().await;
+}
