@@ -15,6 +15,9 @@ use crate::house::{House, Plan};
 /// How long the gateway may take to ask or to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The address at which the target has a connection as soon as it listens.
+pub const AWAITED: &str = "127.0.0.2";
+
 /// The target.
 pub struct Bold {
     address: SocketAddr,
@@ -156,7 +159,19 @@ impl Handler for Target {
         Ok(true)
     }
 
-    async fn tcpip_forward(&mut self, _: &str, _: &mut u32, _: &mut Session) -> Result<bool, Self::Error> {
+    /// Somebody has waited for the port, and is there at once.
+    async fn tcpip_forward(
+        &mut self,
+        address: &str,
+        port: &mut u32,
+        session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        if address == AWAITED {
+            let (handle, port) = (session.handle(), *port);
+            tokio::spawn(async move {
+                let _ = handle.channel_open_forwarded_tcpip(AWAITED, port, "192.0.2.1", 1).await;
+            });
+        }
         Ok(true)
     }
 

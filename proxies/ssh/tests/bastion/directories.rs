@@ -98,3 +98,32 @@ async fn a_directory_is_copied_whole_where_all_below_it_is_permitted() {
     let _ = client.scp(&["-O", "box:notes/today", &to("today")]).await.success();
     assert_eq!(fs::read_to_string(at("today")).unwrap(), "today");
 }
+
+#[tokio::test]
+async fn what_holds_or_masks_something_below_holds_or_refuses_the_whole() {
+    let allow = r#"
+        policy "keys"
+        default deny
+        allow "work" { by group "eng"  on ssh  do read, write, remove on "/**"  do exec }
+    "#;
+    let hold = r#"hold "keys" { on ssh  do read, remove on "/**/keys/*"  until 1 of group "sre" approve within 10m }"#;
+    let house = site(&format!("{allow}\n{hold}")).await;
+    let client = house.client("ana");
+    let to = client.directory().join("copy").display().to_string();
+    let copy = client.start("scp", &["-O", "-r", "box:site", &to]);
+    copy.until("held for approval").await;
+    assert!(!client.directory().join("copy/keys/tls").exists());
+    house.vote(&house.waiting().await, true).await;
+    assert_eq!(copy.wait().await.code, Some(0));
+    assert_eq!(fs::read_to_string(client.directory().join("copy/keys/tls")).unwrap(), "k3y");
+    let other = client.start("scp", &["-O", "-r", "box:site/keys", &to]);
+    other.until("held for approval").await;
+    drop(other);
+
+    let mask = r#"mask "keys" { on ssh  do read on "/**/keys/*"  values credit_card  with redact }"#;
+    house.police(&format!("{allow}\n{mask}"));
+    let to = client.directory().join("masked").display().to_string();
+    let output = client.scp(&["-O", "-r", "box:site", &to]).await;
+    assert!(output.errors().contains("a file transfer can't"), "{}", output.errors());
+    assert!(!client.directory().join("masked").exists());
+}

@@ -1,6 +1,6 @@
 //! What a target begins by itself: only what its client was granted is taken.
 
-use crate::bold::{Asked, Bold, Leg, Opens};
+use crate::bold::{AWAITED, Asked, Bold, Leg, Opens};
 use crate::house::House;
 use crate::raw::{Message, Peer};
 
@@ -129,4 +129,15 @@ async fn where_the_target_listens_no_more_no_connection_is_taken_from() {
     is_refused(&leg, Opens::Path("/run/one")).await;
     // What was ended, or never begun, has no second end.
     assert!(peer.ask("cancel-tcpip-forward", port).await.is_none());
+}
+
+#[tokio::test]
+async fn a_connection_that_comes_as_soon_as_the_target_listens_is_taken() {
+    let mut target = Bold::start().await;
+    let house = target.house(POLICY).await;
+    let (mut peer, _leg) = connected(&mut target, &house).await;
+    for port in 4000..4020 {
+        assert!(peer.ask("tcpip-forward", |message| message.string(AWAITED).number(port)).await.is_some());
+        peer.take("forwarded-tcpip").await;
+    }
 }
