@@ -257,9 +257,11 @@ mod tests {
         // As much as there may be before it is clogged, then all of the window that it had, then what trickles.
         flow.arrived(id(1), CLOGGED as usize - 1).await.unwrap();
         flow.arrived(id(1), 2 * WINDOW as usize).await.unwrap();
+        let began = tokio::time::Instant::now();
         for _ in 0..20_000 {
             flow.arrived(id(1), TRICKLE as usize).await.unwrap();
         }
+        assert!(began.elapsed() >= 20_000 * DWELL, "a trickle is slow");
         flow.arrived(id(1), 32 << 10).await.unwrap();
         assert_eq!(flow.arrived(id(1), 64 << 10).await, Err(Overrun));
     }

@@ -90,3 +90,27 @@ async fn what_another_policy_records_is_recorded_from_then_on() {
         |event: &Event<'_>| matches!(event, Event::Output { text, .. } if text.contains("afterwards"));
     assert!(recorded.iter().any(is_output), "{recorded:?}");
 }
+
+#[tokio::test]
+async fn what_another_policy_masks_is_masked_in_recorded_input_from_then_on() {
+    let recorded = format!("{POLICY}\nrecord all {{ on ssh  do exec }}\n");
+    let house = House::policed(&recorded).await;
+    let mut peer = peer(&house).await;
+    let line = peer.session().await;
+    peer.exec(line, "cat").await;
+    peer.data(line, b"before\n").await;
+    peer.hear(line, |said| said.out().contains("before")).await;
+    house.police(&format!(
+        "{recorded}\nmask \"cards\" {{ on ssh  do exec  values credit_card  with redact }}\n"
+    ));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    peer.data(line, b"4111 1111 1111 1111 and more\n").await;
+    peer.eof(line).await;
+    let said = peer.end(line).await;
+    assert!(said.out().contains("[redacted] and more"), "{said:?}");
+    drop(peer);
+    house.until_evidence_says("\"complete\":true").await;
+    let all: Vec<String> = house.recorded().iter().map(|event| format!("{event:?}")).collect();
+    assert!(all.iter().any(|event| event.starts_with("Input") && event.contains("and more")), "{all:?}");
+    assert!(!all.iter().any(|event| event.contains("4111")), "{all:?}");
+}

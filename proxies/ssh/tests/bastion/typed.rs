@@ -111,3 +111,16 @@ async fn a_password_is_no_line() {
     assert_eq!(running.wait().await.code, Some(6));
     assert!(!house.judged().iter().any(|line| line.contains("hunter2")));
 }
+
+#[tokio::test]
+async fn a_rule_about_lines_that_comes_later_is_followed_from_then_on() {
+    let house = House::policed(&policy("")).await;
+    let running = house.client("ana").start("ssh", &["-tt", "box"]);
+    running.send(b"rm -f /tmp/portcullis-no-such-file; echo rea''dy\r");
+    running.until("ready").await;
+    house.police(&policy(ENDS));
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    running.send(b"rm -f /tmp/portcullis-no-such-file\r");
+    let output = running.wait().await;
+    assert!((output.text() + &output.errors()).contains("by the rule `no rm`"));
+}

@@ -141,3 +141,22 @@ async fn a_connection_that_comes_as_soon_as_the_target_listens_is_taken() {
         peer.take("forwarded-tcpip").await;
     }
 }
+
+#[tokio::test]
+async fn a_target_opens_no_more_channels_than_there_is_room_for() {
+    let mut target = Bold::start().await;
+    let house = target.house(POLICY).await;
+    let (mut peer, leg) = connected(&mut target, &house).await;
+    assert!(peer.ask("tcpip-forward", |message| message.string("127.0.0.1").number(4000)).await.is_some());
+    for _ in 0..300 {
+        let handle = leg.handle.clone();
+        tokio::spawn(
+            async move { handle.channel_open_forwarded_tcpip("127.0.0.1", 4000, "192.0.2.1", 1).await },
+        );
+    }
+    // The client answers none of them.
+    for _ in 0..300 {
+        peer.until(crate::raw::number::CHANNEL_OPEN).await;
+    }
+    is_refused(&leg, Opens::Port("127.0.0.1", 4000)).await;
+}
