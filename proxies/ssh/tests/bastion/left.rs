@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bold::{Bold, Opens};
-use crate::house::House;
+use crate::house::{House, Plan};
 use crate::raw::{Line, Message, Peer, number};
 
 const POLICY: &str = r#"
@@ -132,4 +132,26 @@ async fn many_channels_that_nobody_reads_take_no_more_than_few() {
     let more = resident() - before;
     assert!(more < 150, "{more} MiB");
     peer.hung_up().await;
+}
+
+#[tokio::test]
+async fn what_many_programs_print_for_nobody_takes_no_more_than_few() {
+    let house = House::with(Plan {
+        sshd: vec!["MaxSessions 300".to_owned()],
+        policy: Some(POLICY.to_owned()),
+        ..Plan::default()
+    })
+    .await;
+    let mut peer = peer(&house).await;
+    let before = resident();
+    for ours in 700..780 {
+        let open = Message::new(number::CHANNEL_OPEN).string("session").number(ours);
+        peer.send(&open.number(0).number(32_768)).await;
+        let answer = peer.until(number::CHANNEL_CONFIRMATION).await;
+        let line = Line { ours, theirs: u32::from_be_bytes(answer[5..9].try_into().unwrap()) };
+        peer.exec(line, "head -c 1900000 /dev/zero; sleep 60").await;
+    }
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let more = resident() - before;
+    assert!(more < 80, "{more} MiB");
 }
