@@ -36,10 +36,14 @@ const ALL_CLOGGED: i64 = 2 * WINDOW as i64;
 /// The most that may wait in all channels of a connection, in more than a trickle. Windows that were opened while there were ever
 /// more channels come to a multiple of [`ALL_WINDOWS`] that grows as the logarithm of their number.
 const ALL_MOST: i64 = 6 * ALL_WINDOWS;
+/// The window of a channel on the target's leg, in bytes: what a program prints for a client that does not read waits here, for
+/// each of a connection's channels. The library never asks for it anew, so it is small; a target that is farther away than most
+/// (50 ms) still sends 10 MB a second through it.
+pub(crate) const TARGET_WINDOW: u32 = 512 << 10;
 /// The most messages of a client's that wait in a channel's queue: far more than a window of full packets is.
 pub(crate) const CLIENT_QUEUE: usize = 4096;
-/// The same of a target's: a window of full packets.
-pub(crate) const TARGET_QUEUE: usize = 64;
+/// The same of a target's: a window of full packets. All of a connection's channels may have so much waiting.
+pub(crate) const TARGET_QUEUE: usize = 8;
 /// What is left of windows while something is clogged, in bytes: the least that the library opens again.
 const TRICKLE: u32 = 2;
 /// How long such a message is dwelt on, so that the rest of a window lasts for hours.

@@ -17,7 +17,7 @@ use russh::{MethodKind, Preferred, SshId, cipher, kex, mac, server};
 use crate::authority::Authority;
 use crate::connect::host_key::Pins;
 use crate::connect::{Credential, Way};
-use crate::flow::{CLIENT_QUEUE, FIRST_WINDOW, WINDOW};
+use crate::flow::{CLIENT_QUEUE, FIRST_WINDOW};
 use crate::keys::{self, KeyError};
 
 /// How often a silent client is asked whether it is there, and how many answers may be missing.
@@ -88,7 +88,6 @@ impl Settings {
             let old = before.and_then(|before| before.ways.get(&name)).filter(|old| old.is_as(&way));
             ways.insert(name, old.cloned().unwrap_or_else(|| Arc::new(way)));
         }
-        let (_, maximum_packet_size) = packets();
         let server = server::Config {
             server_id: SshId::Standard(Cow::Borrowed(IDENTIFICATION)),
             methods: [MethodKind::PublicKey, MethodKind::KeyboardInteractive].as_slice().into(),
@@ -96,7 +95,7 @@ impl Settings {
             auth_rejection_time_initial: Some(Duration::ZERO),
             keys: vec![host_key],
             window_size: FIRST_WINDOW,
-            maximum_packet_size,
+            maximum_packet_size: PACKET,
             channel_buffer_size: CLIENT_QUEUE,
             preferred: algorithms(),
             max_auth_attempts: ATTEMPTS,
@@ -193,10 +192,8 @@ impl Way {
     }
 }
 
-/// Window and packet size, in bytes. The library's defaults are a fifth as fast on a fast network.
-pub(crate) const fn packets() -> (u32, u32) {
-    (WINDOW, 65_535)
-}
+/// The largest packet, in bytes. With the library's default a fast network is a fifth as fast.
+pub(crate) const PACKET: u32 = 65_535;
 
 /// Algorithms without known weaknesses, those of OpenSSH 9's defaults; the fastest ciphers first.
 pub(crate) fn algorithms() -> Preferred {

@@ -17,9 +17,9 @@ use tokio::net::TcpStream;
 use self::host_key::{Pins, Stranger};
 pub(crate) use self::target_side::{Granting, Grants, TargetSide};
 use crate::authority::Authority;
-use crate::flow::TARGET_QUEUE;
+use crate::flow::{TARGET_QUEUE, TARGET_WINDOW};
 use crate::login::seconds;
-use crate::settings::{algorithms, packets};
+use crate::settings::{PACKET, algorithms};
 
 /// How long a target may take until it lets the gateway in.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -89,10 +89,9 @@ fn client_config(way: &Way) -> client::Config {
     if way.pins.has_authorities() {
         preferred.host_key_certificates = preferred.key.clone();
     }
-    let (window_size, maximum_packet_size) = packets();
     client::Config {
-        window_size,
-        maximum_packet_size,
+        window_size: TARGET_WINDOW,
+        maximum_packet_size: PACKET,
         channel_buffer_size: TARGET_QUEUE,
         preferred,
         keepalive_interval: Some(KEEPALIVE),
