@@ -214,4 +214,6 @@ fn a_terminal_is_exported_as_the_published_formats_say() {
 
     let other = replay(&folder, &["--export", "asciicast-v3", "--command", "3"]);
     assert!(other.out.contains("of another channel") && !other.out.contains("root"), "{}", other.out);
+    let none = replay(&folder, &["--export", "asciicast-v3", "--command", "99"]);
+    assert!(none.code == 5 && none.err.contains("this session has no command 99"), "{none:?}");
 }

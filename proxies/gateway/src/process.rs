@@ -129,6 +129,11 @@ pub fn run(config: Config, dry_run: bool, proxies: &[Start]) -> Result<(), RunEr
                 Wish::Reload => gateway.on_hangup(log.as_ref()).await,
                 Wish::Drain => {
                     serving.abort_all();
+                    tracing::info!(
+                        sessions = gateway.sessions().len(),
+                        "stopping: sessions may finish within {} s; a second signal ends them",
+                        PATIENCE.as_secs()
+                    );
                     tokio::select! {
                         () = gateway.drain(PATIENCE) => break "SIGTERM",
                         () = second(&mut signals) => break "stopped twice",

@@ -110,6 +110,18 @@ fn in_terminal(output: Output, file: &Path, arguments: &Replay) -> Result<Option
         return Ok(None);
     }
     let events: Vec<Played> = open(file)?.collect();
+    let of = |event: &Event<'_>| match event {
+        Event::Command { command, .. } | Event::Terminal { command, .. } | Event::Output { command, .. } => {
+            Some(*command)
+        }
+        _ => None,
+    };
+    if let Some(number) = arguments.command
+        && !events.iter().any(|played| of(&played.event) == Some(number))
+    {
+        return Err(Failure::io(format_args!("this session has no command {number}"))
+            .help("`portcullis replay SESSION --events` lists its commands"));
+    }
     let terminal = Terminal::of(&events, arguments.command);
     drop(events);
     if let Some(text) = &arguments.search {

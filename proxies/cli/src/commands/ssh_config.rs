@@ -1,8 +1,10 @@
 //! `ssh-config`: `Host` blocks, so that `ssh TARGET` goes through the gateway.
 
 use policy_core::Protocol;
+use portcullis_evidence::inert;
 use serde_json::json;
 
+use super::user;
 use crate::args::SshConfig;
 use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
@@ -28,6 +30,13 @@ pub(super) fn run(context: &Context, arguments: &SshConfig) -> Outcome {
         return Err(Failure::configuration(
             "ssh_config can't carry quotes, white space or control characters in these words",
         ));
+    }
+    // A certificate's user need not be known here; somebody who mistyped wants to hear of it.
+    if config.ssh.user_authorities.is_empty() && matches!(user::exists(context, &arguments.user), Ok(false)) {
+        let name = inert::line(&arguments.user);
+        context
+            .output
+            .note(&format!("there is no local user `{name}`: `portcullis user add {name}` makes one"));
     }
     let key = std::fs::read_to_string(config.state.join("ssh_host_key.pub")).ok();
     let targets: Vec<&str> = config.targets_of(&Protocol::SSH).map(|target| &*target.subject.name).collect();

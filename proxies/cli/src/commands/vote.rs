@@ -56,5 +56,12 @@ fn agreed(way: Way) -> Result<bool, Failure> {
 fn said(seen: &ApprovalView, way: Way) -> String {
     let word = if way == Way::Approve { "approved" } else { "refused" };
     let (who, target) = (inert::line(&seen.principal), inert::line(&seen.target));
-    format!("{word} {} of {who} at {target}: {}", seen.number, inert::line(&seen.command))
+    let watchers = seen.holds.iter().map(|hold| hold.watchers).max().unwrap_or_default();
+    let missing = match watchers {
+        1.. if way == Way::Approve => {
+            format!("\nit runs while {watchers} watch: portcullis watch {}", inert::line(&seen.session))
+        }
+        _ => String::new(),
+    };
+    format!("{word} {} of {who} at {target}: {}{missing}", seen.number, inert::line(&seen.command))
 }

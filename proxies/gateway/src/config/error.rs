@@ -27,7 +27,10 @@ impl ConfigError {
             file: file.to_owned(),
             place: None,
             message: format!("can't read the configuration: {error}"),
-            help: Some("`portcullis init` writes one that works".to_owned()),
+            help: Some(match error.kind() {
+                std::io::ErrorKind::NotFound => "`portcullis init` writes one that works".to_owned(),
+                _ => "it has to be readable by whoever runs this".to_owned(),
+            }),
         }
     }
 

@@ -206,9 +206,10 @@ async fn vote(state: &State, asker: &Asker, number: u64, request: VoteRequest) -
     }
     let standing = standing(state, voter, &approval).await?;
     let problem = match standing {
-        _ if approval.state != ApprovalState::Pending => {
-            Some((StatusCode::CONFLICT, format!("approval {number} is over: {}", approval.state.as_str())))
-        }
+        _ if approval.state != ApprovalState::Pending => Some((
+            StatusCode::CONFLICT,
+            format!("approval {number} is over: it {}", approval.state.in_words()),
+        )),
         Standing::OwnRequest => {
             let message = "nobody votes on their own request, nor on one of their other accounts or agents";
             Some((StatusCode::FORBIDDEN, message.to_owned()))

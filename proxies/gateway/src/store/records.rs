@@ -154,6 +154,17 @@ impl ApprovalState {
         }
     }
 
+    /// What has become of it, for people.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Pending => "still waits",
+            Self::Consumed => "was approved, and the command has been released",
+            Self::Refused => "was refused",
+            Self::Expired => "waited for too long",
+            Self::Withdrawn => "was withdrawn, because whoever asked has left",
+        }
+    }
+
     pub(super) fn parse(text: &str) -> Option<Self> {
         [Self::Pending, Self::Consumed, Self::Refused, Self::Expired, Self::Withdrawn]
             .into_iter()
