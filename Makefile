@@ -6,7 +6,7 @@
 # make test-ssh-clients   paramiko, asyncssh, ansible and ssh-audit at work with SSH (from PyPI)
 # make test-ssh-large   a gigabyte there and back, a line of 100 MB, large files by scp, sftp, rsync and git (minutes)
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
-# make build  portcullis, portcullis-postgres and portcullis-ssh, optimised, in target/release
+# make build  portcullis, portcullis-postgres, portcullis-ssh and portcullis-http, optimised, in target/release
 # make lint   formatting, clippy and documentation, all without warnings
 # make bench  side by side with the programs a user would pick instead (bench-decide, bench-postgres, …)
 # make fuzz   a short bounded run of every fuzz target
@@ -27,7 +27,7 @@ packages-%: FORCE
 	@scripts/packages $*
 
 build: packages-build
-	cargo build --release --locked -p portcullis-cli -p portcullis-postgres -p portcullis-ssh
+	cargo build --release --locked -p portcullis-cli -p portcullis-postgres -p portcullis-ssh -p portcullis-http
 
 demo: packages-test
 	cargo build --release --locked -p portcullis-cli

@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["policy-core", "policy-normalize", "portcullis-evidence", "portcullis-gateway"],
     ),
     ("portcullis-ssh", &["policy-core", "policy-normalize", "portcullis-evidence", "portcullis-gateway"]),
+    ("portcullis-http", &["policy-core", "policy-normalize", "portcullis-gateway"]),
     (
         "portcullis-cli",
         &[
@@ -34,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "portcullis-gateway",
             "portcullis-postgres",
             "portcullis-ssh",
+            "portcullis-http",
         ],
     ),
     ("portcullis-examples", &["policy-core", "policy-lang", "policy-normalize"]),

@@ -25,8 +25,11 @@ pub(super) fn run(context: &Context, arguments: &Serve) -> Outcome {
 
 /// The proxies that have something to guard.
 fn proxies(config: &Config) -> Vec<Start> {
-    let all: [(Protocol, Start); 2] =
-        [(Protocol::POSTGRES, portcullis_postgres::start), (Protocol::SSH, portcullis_ssh::start)];
+    let all: [(Protocol, Start); 3] = [
+        (Protocol::POSTGRES, portcullis_postgres::start),
+        (Protocol::SSH, portcullis_ssh::start),
+        (Protocol::HTTP, portcullis_http::start),
+    ];
     let guards = |protocol: &Protocol| config.targets_of(protocol).next().is_some();
     all.into_iter().filter(|(protocol, _)| guards(protocol)).map(|(_, start)| start).collect()
 }

@@ -12,6 +12,7 @@ impl Config {
         keep("workers", &mut self.workers, &running.workers, &mut left);
         keep("listen.postgres", &mut self.listen.postgres, &running.listen.postgres, &mut left);
         keep("listen.ssh", &mut self.listen.ssh, &running.listen.ssh, &mut left);
+        keep("listen.http", &mut self.listen.http, &running.listen.http, &mut left);
         keep("control.socket", &mut self.control, &running.control, &mut left);
         keep("health.listen", &mut self.health, &running.health, &mut left);
         keep("log.format", &mut self.log.format, &running.log.format, &mut left);

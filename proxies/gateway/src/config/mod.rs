@@ -62,6 +62,8 @@ pub struct Listen {
     pub postgres: Vec<SocketAddr>,
     /// SSH clients; the same.
     pub ssh: Vec<SocketAddr>,
+    /// HTTP clients; the same.
+    pub http: Vec<SocketAddr>,
 }
 
 /// The certificate shown to clients.
@@ -153,7 +155,7 @@ pub struct TargetConfig {
     pub host: String,
     /// TCP port, or the number in the Unix socket's name.
     pub port: u16,
-    /// The account on the target.
+    /// The account on the target; empty for an HTTP target that takes a token.
     pub user: String,
     /// Where its credential is; `None` for accounts that need none, and for SSH targets that trust the gateway's own
     /// authority.
@@ -180,6 +182,11 @@ pub enum Leg {
         host_authorities: Vec<String>,
         /// A file of OpenSSH's `known_hosts` format that names the target.
         known_hosts: Option<PathBuf>,
+    },
+    /// HTTP.
+    Http {
+        /// The hosts that clients ask for it by, in lower case; the target's name unless given.
+        hosts: Vec<String>,
     },
 }
 

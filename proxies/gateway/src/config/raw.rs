@@ -37,6 +37,7 @@ pub(super) struct Raw {
 pub(super) struct Listen {
     pub(super) postgres: Option<Spanned<OneOrMore>>,
     pub(super) ssh: Option<Spanned<OneOrMore>>,
+    pub(super) http: Option<Spanned<OneOrMore>>,
 }
 
 /// One address, or a list of them.
@@ -124,7 +125,8 @@ pub(super) struct Target {
     pub(super) protocol: TargetProtocol,
     pub(super) address: Spanned<String>,
     pub(super) database: Option<Spanned<String>>,
-    pub(super) user: Spanned<String>,
+    pub(super) user: Option<Spanned<String>>,
+    pub(super) hosts: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) credential: Option<Spanned<Credential>>,
     pub(super) tls: Option<Spanned<TargetTls>>,
     pub(super) host_keys: Option<Spanned<Vec<Spanned<String>>>>,
@@ -139,6 +141,7 @@ pub(super) struct Target {
 pub(super) enum TargetProtocol {
     Postgres,
     Ssh,
+    Http,
 }
 
 #[derive(Deserialize)]

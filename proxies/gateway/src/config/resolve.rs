@@ -117,7 +117,24 @@ impl Resolver<'_> {
                 None if has(Protocol::SSH) => default(2222),
                 None => Vec::new(),
             },
+            http: match listen.http {
+                Some(http) => self.loopback(http, "listen.http")?,
+                None if has(Protocol::HTTP) => default(8080),
+                None => Vec::new(),
+            },
         })
+    }
+
+    /// For what is not encrypted yet.
+    fn loopback(&self, addresses: Spanned<OneOrMore>, key: &str) -> Result<Vec<SocketAddr>, ConfigError> {
+        let span = addresses.span();
+        let sockets = self.sockets(addresses, key)?;
+        if sockets.iter().all(|socket| socket.ip().is_loopback()) {
+            return Ok(sockets);
+        }
+        let message =
+            format!("`{key}` is a loopback address: what clients prove themselves by is not encrypted");
+        Err(self.fault(span, message).help("such as \"127.0.0.1:8080\", behind a server that speaks TLS"))
     }
 
     fn sockets(&self, addresses: Spanned<OneOrMore>, key: &str) -> Result<Vec<SocketAddr>, ConfigError> {

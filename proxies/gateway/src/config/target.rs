@@ -21,14 +21,24 @@ impl Resolver<'_> {
         let (protocol, default_port) = match raw.protocol {
             TargetProtocol::Postgres => (Protocol::POSTGRES, 5432),
             TargetProtocol::Ssh => (Protocol::SSH, 22),
+            TargetProtocol::Http => (Protocol::HTTP, 80),
         };
         let (host, port) = self.host_and_port(&raw.address, default_port)?;
-        if raw.user.get_ref().is_empty() {
-            return Err(self.fault(raw.user.span(), "`user` is empty: name the account on the target"));
-        }
+        let user = match &raw.user {
+            Some(user) if user.get_ref().is_empty() => {
+                return Err(self.fault(user.span(), "`user` is empty: name the account on the target"));
+            }
+            Some(user) => user.get_ref().clone(),
+            None if raw.protocol == TargetProtocol::Http => String::new(),
+            None => {
+                let message = format!("`user` is missing: which account does the gateway have on `{name}`?");
+                return Err(self.fault(raw.name.span(), message));
+            }
+        };
         let leg = match raw.protocol {
             TargetProtocol::Postgres => self.postgres_leg(&raw, &host)?,
             TargetProtocol::Ssh => self.ssh_leg(&raw, &host)?,
+            TargetProtocol::Http => self.http_leg(&raw, &host)?,
         };
         let credential = raw.credential.map(|credential| self.credential(credential)).transpose()?;
         Ok(TargetConfig {
@@ -37,7 +47,7 @@ impl Resolver<'_> {
                 protocol,
                 labels: raw.labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
             }),
-            user: raw.user.into_inner(),
+            user,
             host,
             port,
             credential,
@@ -52,6 +62,7 @@ impl Resolver<'_> {
             ("host_authorities", raw.host_authorities.as_ref().map(Spanned::span)),
         ];
         self.only_for("ssh", of_ssh)?;
+        self.only_for("http", [("hosts", raw.hosts.as_ref().map(Spanned::span))])?;
         let database = raw.database.as_ref().unwrap_or(&raw.name).get_ref().clone();
         let tls = raw.tls.as_ref().map(Spanned::get_ref);
         Ok(Leg::Postgres { database, tls: self.target_tls(tls, host)? })
@@ -63,6 +74,7 @@ impl Resolver<'_> {
             ("tls", raw.tls.as_ref().map(Spanned::span)),
         ];
         self.only_for("postgres", of_postgres)?;
+        self.only_for("http", [("hosts", raw.hosts.as_ref().map(Spanned::span))])?;
         if host.starts_with('/') {
             return Err(self.fault(raw.address.span(), "an SSH target is a host, not a Unix socket"));
         }
@@ -79,6 +91,30 @@ impl Resolver<'_> {
             )));
         }
         Ok(Leg::Ssh { host_keys, host_authorities, known_hosts })
+    }
+
+    fn http_leg(&self, raw: &raw::Target, host: &str) -> Result<Leg, ConfigError> {
+        let of_others = [
+            ("host_keys", raw.host_keys.as_ref().map(Spanned::span)),
+            ("known_hosts", raw.known_hosts.as_ref().map(Spanned::span)),
+            ("host_authorities", raw.host_authorities.as_ref().map(Spanned::span)),
+        ];
+        self.only_for("ssh", of_others)?;
+        self.only_for("postgres", [("database", raw.database.as_ref().map(Spanned::span))])?;
+        if let Some(tls) = &raw.tls {
+            return Err(self.fault(tls.span(), "TLS to HTTP targets is not there yet"));
+        }
+        if !stays_on_this_machine(host) || host.starts_with('/') {
+            let message = format!("the credential would be sent to `{host}` in the clear");
+            return Err(self
+                .fault(raw.address.span(), message)
+                .help("an HTTP target is on this machine for now"));
+        }
+        let hosts = match &raw.hosts {
+            None => vec![raw.name.get_ref().to_ascii_lowercase()],
+            Some(hosts) => hosts.get_ref().iter().map(|host| host.get_ref().to_ascii_lowercase()).collect(),
+        };
+        Ok(Leg::Http { hosts })
     }
 
     /// A key of another protocol's targets would be without effect, so it is a mistake.

@@ -13,6 +13,7 @@ pub(super) fn examine(config: &Config, running: Option<&Status>, findings: &mut 
     let listeners = [
         ("listen.postgres", Protocol::POSTGRES, &config.listen.postgres),
         ("listen.ssh", Protocol::SSH, &config.listen.ssh),
+        ("listen.http", Protocol::HTTP, &config.listen.http),
     ];
     for (key, protocol, addresses) in listeners {
         let is_served = config.targets_of(&protocol).next().is_some();

@@ -1,0 +1,93 @@
+//! What a request asks for, as far as it can mean one thing only.
+
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use hyper::{Method, Request, StatusCode, Version};
+use policy_normalize::http::Target;
+
+/// A request whose parts agree with each other.
+pub(crate) struct Asked {
+    /// The authority asked for, in lower case, with its port where it has one.
+    pub(crate) authority: String,
+    pub(crate) target: Target,
+    /// The body's media type, in lower case and without parameters; empty where there is no body.
+    pub(crate) media_type: String,
+    /// The body's length in bytes, where it is announced.
+    pub(crate) size: Option<u64>,
+}
+
+/// Why a request is answered without asking a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unfit {
+    pub(crate) status: StatusCode,
+    pub(crate) why: &'static str,
+}
+
+const fn unfit(status: StatusCode, why: &'static str) -> Unfit {
+    Unfit { status, why }
+}
+
+impl Asked {
+    pub(crate) fn read(request: &Request<Incoming>) -> Result<Self, Unfit> {
+        let bad = |why| unfit(StatusCode::BAD_REQUEST, why);
+        // What they open or return is no message that could be judged.
+        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+            return Err(unfit(StatusCode::METHOD_NOT_ALLOWED, "this method is not offered"));
+        }
+        let fields = request.headers();
+        // A body that two fields measure is one to a recipient and another to the next (RFC 9112, section 6.1).
+        if fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH) {
+            return Err(bad("both `transfer-encoding` and `content-length` say how long the body is"));
+        }
+        let authority = authority(request)?;
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+        let target = Target::parse(path).map_err(|_| bad("the request's target can't be read"))?;
+        let size = request.body().size_hint().exact();
+        let media_type = match (size, fields.get_all(CONTENT_TYPE).iter().collect::<Vec<_>>().as_slice()) {
+            (Some(0), _) | (_, []) => String::new(),
+            (_, [only]) => media_type(only.to_str().map_err(|_| bad("`content-type` is not text"))?),
+            _ => return Err(bad("there is more than one `content-type`")),
+        };
+        Ok(Self { authority, target, media_type, size })
+    }
+
+    /// The host asked for, without its port.
+    pub(crate) fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+}
+
+/// The one authority that a request names, wherever it names one.
+fn authority(request: &Request<Incoming>) -> Result<String, Unfit> {
+    let bad = |why| unfit(StatusCode::BAD_REQUEST, why);
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            Some(host.to_str().map_err(|_| bad("`host` is not text"))?.to_ascii_lowercase())
+        }
+        (None, _) => None,
+        (Some(_), Some(_)) => return Err(bad("there is more than one `host`")),
+    };
+    let named = request.uri().authority().map(|authority| authority.as_str().to_ascii_lowercase());
+    let authority = match (host, named) {
+        (Some(host), Some(named)) if host != named => {
+            return Err(bad("`host` and the request's target name different hosts"));
+        }
+        (Some(host), _) => host,
+        (None, Some(named)) if request.version() == Version::HTTP_2 => named,
+        (None, _) => return Err(bad("there is no `host`")),
+    };
+    let is_odd = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._:[]".contains(&byte);
+    if authority.is_empty() || authority.bytes().any(is_odd) {
+        return Err(bad("`host` is no name of a host"));
+    }
+    Ok(authority)
+}
+
+fn media_type(text: &str) -> String {
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}

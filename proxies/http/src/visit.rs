@@ -1,0 +1,122 @@
+//! One client's connection: who it has proven to be, and its sessions, one a principal and target.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex as Sync, PoisonError};
+
+use policy_core::Principal;
+use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, Session};
+use portcullis_gateway::session::Stop;
+use portcullis_gateway::throttle::Place;
+use ring::digest;
+use tokio::sync::Mutex;
+
+use crate::connect::Way;
+use crate::login::{self, Refused};
+use crate::settings::Settings;
+
+/// The most accounts, and the most sessions, of one connection.
+const MOST: usize = 64;
+
+/// A principal and a target, by name.
+type Pair = (Box<str>, Box<str>);
+
+/// A connection.
+pub(crate) struct Visit {
+    pub(crate) gateway: Gateway,
+    pub(crate) settings: Arc<Settings>,
+    source: SocketAddr,
+    is_encrypted: bool,
+    place: Place,
+    /// By the digest of what was shown: the same is not proven twice.
+    proven: Sync<HashMap<[u8; 32], Principal>>,
+    sessions: Mutex<HashMap<Pair, Arc<Open>>>,
+}
+
+/// One principal's session with one target.
+pub(crate) struct Open {
+    /// Judges; one request at a time.
+    pub(crate) session: Mutex<Session>,
+    pub(crate) stop: Arc<Stop>,
+}
+
+impl Visit {
+    pub(crate) fn new(
+        gateway: Gateway,
+        settings: Arc<Settings>,
+        source: SocketAddr,
+        is_encrypted: bool,
+        place: Place,
+    ) -> Self {
+        let (proven, sessions) = Default::default();
+        Self { gateway, settings, source, is_encrypted, place, proven, sessions }
+    }
+
+    /// Who sends a request that shows this.
+    pub(crate) async fn who(&self, shown: &[u8]) -> Result<Principal, Refused> {
+        let digest = key(shown);
+        if let Some(principal) = self.known().get(&digest) {
+            return Ok(principal.clone());
+        }
+        if !self.place.may_try(&self.settings.bounds) {
+            return Err(Refused::Unproven);
+        }
+        let proven = login::prove(&**self.gateway.identity(), shown).await;
+        if matches!(proven, Err(Refused::Unproven)) {
+            self.place.failed();
+            let source = self.source.to_string();
+            self.gateway.refused("authentication", None, None, &source, "the credentials prove nobody");
+        }
+        let principal = proven?;
+        let mut known = self.known();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(digest, principal.clone());
+        Ok(principal)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Principal>> {
+        // Every change is one call, so a panic elsewhere leaves it whole.
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session of this principal with this target; opened, which may be held, where there is none yet.
+    pub(crate) async fn session(&self, principal: &Principal, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
+        let name = (principal.id.clone(), way.config.subject.name.clone());
+        let mut sessions = self.sessions.lock().await;
+        if let Some(open) = sessions.get(&name)
+            && open.stop.reached().is_none()
+        {
+            return Ok(Arc::clone(open));
+        }
+        if sessions.len() >= MOST {
+            sessions.clear();
+        }
+        let opening = Opening {
+            principal: principal.clone(),
+            target: &way.config,
+            source: Some(self.source),
+            client: "",
+            proven_by: "basic",
+            tls: self.is_encrypted,
+        };
+        let session = self.gateway.open_session(opening, &mut |_| {}).await?;
+        let open = Arc::new(Open { stop: Arc::clone(session.stop()), session: Mutex::new(session) });
+        sessions.insert(name, Arc::clone(&open));
+        Ok(open)
+    }
+
+    /// Notes that the connection is over.
+    pub(crate) async fn end(&self, reason: &str) {
+        for (_, open) in self.sessions.lock().await.drain() {
+            open.session.lock().await.ended(Closing { reason, bytes_in: 0, bytes_out: 0 });
+        }
+    }
+}
+
+fn key(shown: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    key.iter_mut().zip(digest::digest(&digest::SHA256, shown).as_ref()).for_each(|(to, from)| *to = *from);
+    key
+}

@@ -1,0 +1,56 @@
+//! Answers: masked across their pieces, counted, ended when somebody is out.
+
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+use crate::house::{House, TOKEN, authorization};
+
+const MASKED: &str = r#"
+policy "masks"
+default deny
+allow "reads" { by group "eng"  on http  do get on "/**" }
+mask  "cards" { on http  values credit_card  with redact }
+"#;
+
+#[tokio::test]
+async fn what_the_target_says_is_masked_in_its_fields_and_across_its_pieces() {
+    let house = House::policed(MASKED).await;
+    let answer = house.ask("GET", "/card", "accept-encoding: gzip\r\nrange: bytes=5-\r\n", "");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("a card [redacted] and more"), "{answer}");
+    assert!(!answer.contains("1111"), "{answer}");
+    let seen = house.origin.seen()[0].to_string().to_lowercase();
+    assert!(seen.contains("identity") && !seen.contains("gzip") && !seen.contains("bytes=5-"), "{seen}");
+}
+
+#[tokio::test]
+async fn the_credential_of_the_target_is_shown_to_nobody() {
+    let house = House::policed(MASKED).await;
+    let answer = house.ask("GET", "/key", "", "");
+    assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains(TOKEN), "{answer}");
+}
+
+#[tokio::test]
+async fn limits_count_what_goes_to_the_client() {
+    let limit = "limit \"few\" { on http  bytes 20_000 per principal per hour }\n";
+    let house = House::policed(&format!("{MASKED}{limit}")).await;
+    let long = format!("/x?{}", "a".repeat(15_000));
+    assert!(house.ask("GET", &long, "", "").contains("aaaaaa"));
+    let cut = house.ask("GET", &long, "", "");
+    assert!(cut.len() < 6_000, "{} bytes", cut.len());
+}
+
+#[tokio::test]
+async fn a_revoked_user_gets_nothing_more_within_a_second() {
+    let house = House::policed(MASKED).await;
+    let mut stream = house.raw();
+    let request = format!("GET /endless HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut piece = [0; 1024];
+    while !String::from_utf8_lossy(&piece).contains("tick") {
+        assert!(stream.read(&mut piece).unwrap() > 0);
+    }
+    house.revoke("ana").await;
+    let began = Instant::now();
+    while stream.read(&mut piece).is_ok_and(|read| read > 0) {}
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}

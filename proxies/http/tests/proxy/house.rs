@@ -1,0 +1,203 @@
+//! A whole gateway in front of a real origin server: its policy, its users, its evidence.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use policy_core::PrincipalKind;
+use portcullis_gateway::config::Config;
+use portcullis_gateway::control::{ApprovalView, Client as Control, ControlServer, Credentials, Revoke};
+use portcullis_gateway::credential::Secret;
+use portcullis_gateway::enforce::Gateway;
+use portcullis_gateway::identity::Verifier;
+use portcullis_gateway::store::User;
+
+pub const PASSWORD: &str = "correct horse";
+/// What the target is shown.
+pub const TOKEN: &str = "a-token-of-the-target-42";
+
+/// An origin server, until this is dropped.
+pub struct Origin {
+    child: Child,
+    pub port: u16,
+}
+
+impl Origin {
+    fn start() -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proxy/origin.py");
+        let mut command = Command::new("python3");
+        command.arg(script).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().expect("python3");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, port: line.trim().parse().unwrap() }
+    }
+
+    /// The requests that it has seen.
+    pub fn seen(&self) -> Vec<serde_json::Value> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(b"GET /__seen HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A gateway that serves until this is dropped.
+pub struct House {
+    pub origin: Origin,
+    pub address: SocketAddr,
+    gateway: Gateway,
+    _directory: tempfile::TempDir,
+    _control: ControlServer,
+    _serving: tokio::sync::oneshot::Sender<()>,
+}
+
+impl House {
+    pub async fn policed(policy: &str) -> Self {
+        let origin = Origin::start();
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("test.policy"), policy).unwrap();
+        std::fs::create_dir(path("state")).unwrap();
+        std::fs::set_permissions(path("state"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(path("token"), TOKEN).unwrap();
+        std::fs::set_permissions(path("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!(
+            "policies = [\"test.policy\"]\n[listen]\nhttp = \"127.0.0.1:0\"\n[limits]\nstatement_bytes = 65536\n\
+             [[target]]\nname = \"api\"\nprotocol = \"http\"\naddress = \"127.0.0.1:{}\"\nhosts = [\"api.test\"]\n\
+             credential = {{ file = \"token\" }}\nlabels = {{ env = \"prod\" }}\n",
+            origin.port
+        );
+        std::fs::write(path("portcullis.toml"), &text).unwrap();
+        let config = Config::load(path("portcullis.toml")).unwrap_or_else(|error| panic!("{error}"));
+        let gateway = Gateway::start(config).unwrap_or_else(|error| panic!("{error}"));
+        let (address, serving) = serve(&gateway);
+        let control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
+        let house =
+            Self { origin, address, gateway, _directory: directory, _control: control, _serving: serving };
+        house.add_user("ana", "eng").await;
+        house.add_user("ben", "sre").await;
+        house
+    }
+
+    async fn add_user(&self, name: &str, group: &str) {
+        let user = User {
+            name: name.into(),
+            verifier: Verifier::new(name, PASSWORD).unwrap().to_string(),
+            kind: PrincipalKind::Human,
+            groups: vec![group.into()],
+            person: None,
+            owner: None,
+            disabled: false,
+            keys: Vec::new(),
+        };
+        self.gateway.store().ask(move |store| store.put_user(&user)).await.unwrap();
+    }
+
+    fn control(&self) -> Control {
+        Control::new(self.gateway.config().control.clone())
+    }
+
+    /// The request that waits, once one does.
+    pub async fn waiting(&self) -> ApprovalView {
+        loop {
+            if let Some(waiting) = self.control().approvals(false).await.unwrap().into_iter().next() {
+                return waiting;
+            }
+            // The store tells nobody outside when it changes.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
+    /// ben votes.
+    pub async fn vote(&self, seen: &ApprovalView, approve: bool) {
+        let password = Secret::new(PASSWORD.as_bytes().to_vec());
+        let control = self.control().as_user(Credentials { user: "ben".into(), password });
+        control.vote(seen, approve, "a reason").await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub async fn revoke(&self, user: &str) {
+        let revoke = Revoke { session: None, user: Some(user.into()), reason: "left the company".into() };
+        self.control().revoke(&revoke).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// The records of the audit log, as JSON.
+    pub fn evidence(&self) -> String {
+        let entries = portcullis_evidence::entries(&self.gateway.config().evidence).unwrap();
+        let lines: Vec<String> =
+            entries.map(|entry| serde_json::to_string(&entry.unwrap().record).unwrap()).collect();
+        lines.join("\n")
+    }
+
+    /// A connection that sends bytes as they are.
+    pub fn raw(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// What a request comes to, bytes as they are, until the other side closes or says nothing for a second.
+    pub fn send(&self, request: &str) -> String {
+        let mut stream = self.raw();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// What a request comes to that has the connection closed behind it.
+    fn wait(&self, request: &str) -> String {
+        let mut stream = self.raw();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// ana asks; fields are lines with their ends.
+    pub fn ask(&self, method: &str, target: &str, fields: &str, body: &str) -> String {
+        let length =
+            if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        self.wait(&format!(
+            "{method} {target} HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{}{fields}{length}\r\n{body}",
+            authorization("ana")
+        ))
+    }
+}
+
+/// The field that proves a user.
+pub fn authorization(user: &str) -> String {
+    format!("authorization: Basic {}\r\n", BASE64.encode(format!("{user}:{PASSWORD}")))
+}
+
+fn serve(gateway: &Gateway) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
+    let (tell, told) = mpsc::channel();
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let gateway = gateway.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let serving = portcullis_http::serve(&gateway).unwrap_or_else(|error| panic!("{error}"));
+            tell.send(serving.addresses[0]).unwrap();
+            tokio::select! {
+                served = serving.run => served.unwrap(),
+                _ = ended => {}
+            }
+        });
+    });
+    (told.recv().expect("a proxy that serves"), end)
+}

@@ -1,0 +1,15 @@
+//! The proxy between raw peers, `curl` and a real origin server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test states what it expects by failing"
+)]
+#![allow(unreachable_pub, reason = "the modules are parts of one program")]
+
+mod answers;
+mod framing;
+mod house;
+mod requests;

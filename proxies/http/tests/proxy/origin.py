@@ -1,0 +1,64 @@
+"""An origin server that answers with what it was asked, as JSON."""
+import json, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+# What it was asked, which tests ask it for.
+SEEN = []
+
+
+class Origin(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def body(self):
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            parts = []
+            while True:
+                size = int(self.rfile.readline().split(b";")[0], 16)
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+                if size == 0:
+                    return b"".join(parts).decode("latin-1")
+        return self.rfile.read(int(self.headers.get("content-length", 0))).decode("latin-1")
+
+    def answer(self):
+        body = self.body()
+        seen = {"method": self.command, "path": self.path, "headers": self.headers.items(), "body": body}
+        if self.path == "/__seen":
+            data = json.dumps(SEEN).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            return
+        SEEN.append(seen)
+        pieces = [json.dumps(seen)]
+        if self.path.startswith("/card"):
+            pieces = ["a card 4111 11", "11 1111 1111 and more\n"]
+        if self.path.startswith("/key"):
+            pieces = [self.headers.get("authorization", "") + "\n"]
+        self.send_response(200)
+        self.send_header("content-type", "text/plain")
+        self.send_header("x-echo", "4111 1111 1111 1111" if self.path.startswith("/card") else "-")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for piece in pieces:
+            data = piece.encode("latin-1")
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            self.wfile.flush()
+        if self.path.startswith("/endless"):
+            while True:
+                self.wfile.write(b"5\r\ntick\n\r\n")
+                self.wfile.flush()
+                time.sleep(0.02)
+        self.wfile.write(b"0\r\n\r\n")
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_PURGE = answer
+
+    def log_message(self, *_):
+        pass
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+print(server.server_address[1], flush=True)
+server.serve_forever()
