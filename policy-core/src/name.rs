@@ -14,7 +14,7 @@ impl Name {
     pub const SEPARATOR: char = '\u{1f}';
 
     /// Builds a name from its segments, or `None` if there are none or one contains the separator:
-    /// such a resource is [`Resource::Undetermined`].
+    /// such a resource is [`Resource::Undetermined`](crate::Resource::Undetermined).
     pub fn new<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Option<Self> {
         let mut joined = String::new();
         for (index, segment) in segments.into_iter().enumerate() {
