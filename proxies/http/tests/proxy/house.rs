@@ -122,6 +122,20 @@ impl House {
         }
     }
 
+    /// Waits until an approval has come to this.
+    pub async fn until_state(&self, number: u64, state: &str) {
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        loop {
+            let now = self.control().approval(number).await.unwrap().state;
+            if now == state {
+                return;
+            }
+            assert!(std::time::Instant::now() < limit, "it is {now}");
+            // The store tells nobody outside when it changes.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     /// ben votes.
     pub async fn vote(&self, seen: &ApprovalView, approve: bool) {
         let password = Secret::new(PASSWORD.as_bytes().to_vec());

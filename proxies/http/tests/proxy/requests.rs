@@ -172,3 +172,22 @@ async fn an_address_that_guesses_too_often_is_not_let_in() {
     }
     assert!(!house.send(&get(&authorization("ana"))).starts_with("HTTP/1.1 200"));
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_withdraws_what_is_held() {
+    use std::io::Write as _;
+
+    let house = House::policed(POLICY).await;
+    let mut stream = house.raw();
+    let body = r#"{"amount": 5000}"#;
+    let request = format!(
+        "POST /orders HTTP/1.1\r\nhost: api.test\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        authorization("ana"),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let seen = house.waiting().await;
+    drop(stream);
+    house.until_state(seen.number, "withdrawn").await;
+    assert!(house.origin.seen().is_empty());
+}
