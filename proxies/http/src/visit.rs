@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as Sync, PoisonError};
+use std::time::{Duration, Instant};
 
 use policy_core::Principal;
-use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, Session};
+use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session};
 use portcullis_gateway::session::Stop;
 use portcullis_gateway::throttle::Place;
 use ring::digest;
@@ -18,6 +19,9 @@ use crate::settings::Settings;
 /// The most accounts, and the most sessions, of one connection.
 const MOST: usize = 64;
 
+/// How long an account is taken for what it was.
+const FRESH: Duration = Duration::from_secs(2);
+
 /// A principal and a target, by name.
 type Pair = (Box<str>, Box<str>);
 
@@ -29,12 +33,20 @@ pub(crate) struct Visit {
     is_encrypted: bool,
     place: Place,
     /// By the digest of what was shown: the same is not proven twice.
-    proven: Sync<HashMap<[u8; 32], Principal>>,
+    proven: Sync<HashMap<[u8; 32], Known>>,
     sessions: Mutex<HashMap<Pair, Arc<Open>>>,
+}
+
+/// Somebody who was proven, as the account was at a time.
+#[derive(Clone)]
+struct Known {
+    principal: Principal,
+    at: Instant,
 }
 
 /// One principal's session with one target.
 pub(crate) struct Open {
+    principal: Principal,
     /// Judges; one request at a time.
     pub(crate) session: Mutex<Session>,
     pub(crate) stop: Arc<Stop>,
@@ -55,8 +67,19 @@ impl Visit {
     /// Who sends a request that shows this.
     pub(crate) async fn who(&self, shown: &[u8]) -> Result<Principal, Refused> {
         let digest = key(shown);
-        if let Some(principal) = self.known().get(&digest) {
-            return Ok(principal.clone());
+        let known = self.known().get(&digest).cloned();
+        if let Some(Known { principal, at }) = known {
+            if at.elapsed() < FRESH {
+                return Ok(principal);
+            }
+            let now = self.gateway.identity().current(&principal.id).await?;
+            return match now {
+                Some(principal) => Ok(self.know(digest, principal)),
+                None => {
+                    self.known().remove(&digest);
+                    Err(Refused::Unproven)
+                }
+            };
         }
         if !self.place.may_try(&self.settings.bounds) {
             return Err(Refused::Unproven);
@@ -67,16 +90,19 @@ impl Visit {
             let source = self.source.to_string();
             self.gateway.refused("authentication", None, None, &source, "the credentials prove nobody");
         }
-        let principal = proven?;
+        Ok(self.know(digest, proven?))
+    }
+
+    fn know(&self, digest: [u8; 32], principal: Principal) -> Principal {
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(digest, principal.clone());
-        Ok(principal)
+        known.insert(digest, Known { principal: principal.clone(), at: Instant::now() });
+        principal
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Principal>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Known>> {
         // Every change is one call, so a panic elsewhere leaves it whole.
         self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,10 +111,13 @@ impl Visit {
     pub(crate) async fn session(&self, principal: &Principal, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
         let name = (principal.id.clone(), way.config.subject.name.clone());
         let mut sessions = self.sessions.lock().await;
-        if let Some(open) = sessions.get(&name)
-            && open.stop.reached().is_none()
-        {
-            return Ok(Arc::clone(open));
+        if let Some(open) = sessions.get(&name) {
+            if open.stop.reached().is_none() && open.principal == *principal {
+                return Ok(Arc::clone(open));
+            }
+            // It was stopped, or the account is not what it was: whoever was sent away does not come back by what is remembered.
+            sessions.remove(&name);
+            self.still_there(principal).await?;
         }
         if sessions.len() >= MOST {
             sessions.clear();
@@ -102,9 +131,28 @@ impl Visit {
             tls: self.is_encrypted,
         };
         let session = self.gateway.open_session(opening, &mut |_| {}).await?;
-        let open = Arc::new(Open { stop: Arc::clone(session.stop()), session: Mutex::new(session) });
+        let open = Arc::new(Open {
+            principal: principal.clone(),
+            stop: Arc::clone(session.stop()),
+            session: Mutex::new(session),
+        });
         sessions.insert(name, Arc::clone(&open));
         Ok(open)
+    }
+
+    /// Whether the account is as it is remembered.
+    async fn still_there(&self, principal: &Principal) -> Result<(), Refusal> {
+        let now = self.gateway.identity().current(&principal.id).await;
+        if matches!(&now, Ok(Some(now)) if now == principal) {
+            return Ok(());
+        }
+        self.known().clear();
+        Err(Refusal {
+            kind: RefusalKind::Stopped,
+            rule: None,
+            message: "the account is not what it was when it was proven".into(),
+            hint: "connect again, if you may".into(),
+        })
     }
 
     /// Notes that the connection is over.

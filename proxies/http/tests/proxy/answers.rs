@@ -54,3 +54,33 @@ async fn a_revoked_user_gets_nothing_more_within_a_second() {
     while stream.read(&mut piece).is_ok_and(|read| read > 0) {}
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn who_was_sent_away_does_not_come_back_on_the_same_connection() {
+    let house = House::policed(MASKED).await;
+    let mut stream = house.raw();
+    let request = format!("GET /x HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
+    let ask = |stream: &mut std::net::TcpStream| {
+        if stream.write_all(request.as_bytes()).is_err() {
+            return String::new();
+        }
+        let mut answer = String::new();
+        let mut piece = [0; 4096];
+        // The end of what the origin says, and of a problem.
+        while !answer.ends_with("0\r\n\r\n") && !answer.ends_with("}\n") {
+            match stream.read(&mut piece) {
+                Ok(read @ 1..) => answer.push_str(&String::from_utf8_lossy(&piece[..read])),
+                Ok(0) | Err(_) => break,
+            }
+        }
+        answer
+    };
+    assert!(ask(&mut stream).starts_with("HTTP/1.1 200"));
+    house.disable("ana").await;
+    house.revoke("ana").await;
+    house.until_stopped().await;
+    for _ in 0..5 {
+        let answer = ask(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 40"), "{answer}");
+    }
+}

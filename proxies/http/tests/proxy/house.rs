@@ -143,6 +143,27 @@ impl House {
         control.vote(seen, approve, "a reason").await.unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// The account may not log in any more.
+    pub async fn disable(&self, user: &str) {
+        let user = user.to_owned();
+        let change = move |store: &mut dyn portcullis_gateway::store::Store| {
+            let mut found = store.user(&user)?.expect("a user");
+            found.disabled = true;
+            store.put_user(&found)
+        };
+        self.gateway.store().ask(change).await.unwrap();
+    }
+
+    /// Waits until every session has been told to stop.
+    pub async fn until_stopped(&self) {
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(2);
+        while !self.gateway.sessions().list().iter().all(|entry| entry.stop.reached().is_some()) {
+            assert!(std::time::Instant::now() < limit, "a session goes on");
+            // The registry tells nobody when it changes.
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
     pub async fn revoke(&self, user: &str) {
         let revoke = Revoke { session: None, user: Some(user.into()), reason: "left the company".into() };
         self.control().revoke(&revoke).await.unwrap_or_else(|error| panic!("{error}"));
