@@ -7,12 +7,12 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, EXPECT, HOST, HeaderMap, HeaderName,
-    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, UPGRADE,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, UPGRADE,
 };
 use hyper::http::request::Parts as Head;
 use hyper::{Request, Response, StatusCode};
-use policy_core::mask::{Detectors, StreamMasker};
+use policy_core::mask::{Detectors, MaskKey, StreamMasker};
 use policy_core::rule::LimitUnit;
 use policy_core::{ActionSet, Protocol};
 use policy_normalize::http::{self, Fields, Parts};
@@ -293,17 +293,15 @@ fn answered(
     {
         return Err(odd(receipt, "it speaks of another protocol, or of fields that are none"));
     }
-    let masker =
-        Masker { detectors, stream: StreamMasker::default(), visit_key: visit.gateway.mask_key().clone() };
+    let masker = Masker { detectors, stream: StreamMasker::default(), key: visit.gateway.mask_key().clone() };
     if masker.detectors.is_some() {
         if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(odd(receipt, "it is encoded, and can't be looked through"));
         }
         OF_BYTES.iter().for_each(|name| drop(head.headers.remove(*name)));
-        head.headers.remove(ETAG);
-        masker.fields(&mut head.headers).map_err(|receipt_why| {
-            Box::new(problem(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", receipt_why))
-        })?;
+        if let Err(why) = masker.fields(&mut head.headers) {
+            return Err(odd(receipt, why));
+        }
     }
     let down = Down { incoming, open, receipt: Some(receipt), masker, bytes: 0, masked: 0 };
     let stream = futures_util::stream::unfold(Some(down), |down| async move {
@@ -317,7 +315,7 @@ fn answered(
 struct Masker {
     detectors: Option<Arc<Detectors>>,
     stream: StreamMasker,
-    visit_key: policy_core::mask::MaskKey,
+    key: MaskKey,
 }
 
 impl Masker {
@@ -326,8 +324,8 @@ impl Masker {
         let Some(detectors) = &self.detectors else { return Ok(()) };
         for value in headers.values_mut() {
             let (mut stream, mut shown) = (StreamMasker::default(), Vec::with_capacity(value.len()));
-            let mut masked = stream.push(detectors, &self.visit_key, value.as_bytes(), &mut shown);
-            masked += stream.flush(detectors, &self.visit_key, &mut shown);
+            let mut masked = stream.push(detectors, &self.key, value.as_bytes(), &mut shown);
+            masked += stream.flush(detectors, &self.key, &mut shown);
             if masked > 0 {
                 *value = HeaderValue::from_bytes(&shown).map_err(|_| "a field of it can't be masked")?;
             }
@@ -338,14 +336,14 @@ impl Masker {
     fn push(&mut self, data: Bytes) -> (Bytes, usize) {
         let Some(detectors) = &self.detectors else { return (data, 0) };
         let mut shown = Vec::with_capacity(data.len());
-        let masked = self.stream.push(detectors, &self.visit_key, &data, &mut shown);
+        let masked = self.stream.push(detectors, &self.key, &data, &mut shown);
         (shown.into(), masked)
     }
 
     fn finish(&mut self) -> (Bytes, usize) {
         let Some(detectors) = &self.detectors else { return (Bytes::new(), 0) };
         let mut shown = Vec::new();
-        let masked = self.stream.flush(detectors, &self.visit_key, &mut shown);
+        let masked = self.stream.flush(detectors, &self.key, &mut shown);
         (shown.into(), masked)
     }
 }
@@ -387,7 +385,7 @@ impl Down {
                         self.masked += masked as u64;
                         (shown, false)
                     }
-                    // Trailers are looked through like other fields, and end what came before them.
+                    // Trailers are not looked through, and so not shown.
                     Err(_) => continue,
                 },
             };
