@@ -11,10 +11,10 @@
 //! 4. [`session`]: live sessions and how they are stopped; `audience`: who listens to one. [`store`]: what outlives them and is shared; `watch` looks there
 //!    for what other instances and people have changed.
 //! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead. [`tls`]: what clients are;
-//!    [`finders`]: what is looked for in what a target says.
+//!    [`finders`]: what is looked for in what a target says; [`stream`]: what programs say and are told.
 //! 6. [`control`]: what people and their tools do about it. [`telemetry`], [`lifecycle`] and [`clock`]: the process itself.
-//! 7. [`listen`], [`throttle`] and [`workers`]: how clients are let in and who carries them; [`process`]: the whole life of
-//!    a process that runs some proxies.
+//! 7. [`listen`], [`throttle`] and [`workers`]: how clients are let in and who carries them; [`renew`]: how a proxy gets
+//!    ready and takes another configuration up; [`process`]: the whole life of a process that runs some proxies.
 
 mod audience;
 pub mod clock;
@@ -30,9 +30,11 @@ pub mod listen;
 pub mod policies;
 pub mod process;
 pub mod reload;
+pub mod renew;
 pub mod session;
 pub mod start;
 pub mod store;
+pub mod stream;
 pub mod telemetry;
 pub mod throttle;
 pub mod tls;

@@ -1,4 +1,8 @@
-//! The certificate that clients are shown: the operator's, or one made at first start.
+//! TLS on both legs: the certificate that clients are shown, the operator's or one made at first start; and, in `client`, how
+//! targets are spoken to.
+
+mod client;
+mod unverified;
 
 use std::fs;
 use std::io;
@@ -14,6 +18,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::Config;
 use crate::credential::{CredentialError, read_private};
+
+pub use client::{ClientIdentity, ClientTls};
 
 /// A chain and its key, ready for rustls.
 #[derive(Debug)]
@@ -122,6 +128,12 @@ pub enum TlsError {
     /// The key can't be read, or could have been by others.
     #[error(transparent)]
     Key(#[from] CredentialError),
+    /// The system trusts nobody.
+    #[error("the system has no certificate authorities: name those of the target with `ca`")]
+    NoRoots,
+    /// A target is asked for by what is no name of a server.
+    #[error("`{0}` is no name that a certificate could have")]
+    NoName(Box<str>),
     /// A certificate can't be made.
     #[error("a certificate can't be generated: {0}")]
     Generate(#[source] rcgen::Error),

@@ -1,9 +1,12 @@
 //! Which header fields go on, in either direction: what is between two parties stays between them.
 
 use hyper::header::{
-    AUTHORIZATION, CONNECTION, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap,
+    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
+
+use crate::connect::Credential;
 
 /// Fields of one connection (RFC 9110, section 7.6.1), which no proxy sends on.
 const OF_A_CONNECTION: &[HeaderName] =
@@ -61,9 +64,66 @@ pub(crate) fn strip_client(fields: &mut HeaderMap) {
     believed.iter().for_each(|name| drop(fields.remove(name)));
 }
 
-/// Puts the target's credential in.
-pub(crate) fn inject(fields: &mut HeaderMap, credential: &HeaderValue) {
-    fields.insert(AUTHORIZATION, credential.clone());
+/// Headers of a request that ask for less than the whole: what is masked can't be compared or cut.
+const IN_PART: [HeaderName; 6] =
+    [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+
+/// How a request's fields go on.
+pub(crate) struct Forwarded<'a> {
+    /// Whom the target is called.
+    pub(crate) authority: &'a str,
+    pub(crate) credential: Option<&'a Credential>,
+    /// Whether the answer will be: then it is asked for plainly, and whole.
+    pub(crate) looked_through: bool,
+}
+
+impl Forwarded<'_> {
+    /// Makes the fields that a target gets of those that a client sent.
+    pub(crate) fn rewrite(&self, fields: &mut HeaderMap, media_type: &str) -> Result<(), &'static str> {
+        let trailers = takes_trailers(fields);
+        strip_connection(fields).map_err(|_| "`connection` names no fields")?;
+        strip_client(fields);
+        fields.remove(EXPECT);
+        fields.remove(CONTENT_LENGTH);
+        let host = HeaderValue::from_str(self.authority).map_err(|_| "`host` is no name of a host")?;
+        fields.insert(HOST, host);
+        // gRPC servers answer only who says so; the field means the next hop, and this one does.
+        if trailers && media_type.starts_with("application/grpc") {
+            fields.insert(TE, HeaderValue::from_static("trailers"));
+        }
+        if let Some(Credential { field, value }) = self.credential {
+            fields.insert(field, value.clone());
+        }
+        if self.looked_through {
+            fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            IN_PART.iter().for_each(|name| drop(fields.remove(name)));
+        }
+        Ok(())
+    }
+}
+
+fn takes_trailers(fields: &HeaderMap) -> bool {
+    fields.get_all(TE).iter().any(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Puts what was taken off a request's path before the path that an answer names.
+pub(crate) fn below(fields: &mut HeaderMap, name: HeaderName, prefix: &str) {
+    let Some(path) = fields.get(&name).filter(|_| !prefix.is_empty()) else { return };
+    let is_path = path.as_bytes().starts_with(b"/") && !path.as_bytes().starts_with(b"//");
+    if is_path && let Ok(whole) = HeaderValue::from_bytes(&[prefix.as_bytes(), path.as_bytes()].concat()) {
+        fields.insert(name, whole);
+    }
+}
+
+/// An error and what it comes from, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words = format!("{words}: {error}");
+        source = error.source();
+    }
+    words
 }
 
 #[cfg(test)]
@@ -122,7 +182,5 @@ mod tests {
         ]);
         strip_client(&mut all);
         assert_eq!(names(&all), ["x-request-id"]);
-        inject(&mut all, &HeaderValue::from_static("Bearer hidden"));
-        assert_eq!(all.get(AUTHORIZATION).unwrap(), "Bearer hidden");
     }
 }

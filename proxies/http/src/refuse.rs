@@ -1,13 +1,11 @@
 //! A refusal in the protocol's own words: a status and `application/problem+json` (RFC 9457).
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use portcullis_gateway::enforce::{Refusal, RefusalKind};
 use serde_json::json;
 
-use crate::exchange::Body;
+use crate::body::{Body, whole};
 
 /// A problem for whoever sent the request.
 pub(crate) fn problem(status: StatusCode, title: &str, detail: &str) -> Response<Body> {
@@ -46,8 +44,7 @@ pub(crate) fn unproven(detail: &str) -> Response<Body> {
 
 fn answer(status: StatusCode, problem: &serde_json::Value) -> Response<Body> {
     let text = format!("{problem:#}\n");
-    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
+    let mut response = Response::new(whole(text));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(CONTENT_TYPE, kind);

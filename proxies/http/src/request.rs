@@ -2,7 +2,7 @@
 
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Version};
 use policy_normalize::http::Target;
 
@@ -10,6 +10,9 @@ use policy_normalize::http::Target;
 pub(crate) struct Asked {
     /// The authority asked for, in lower case, with its port where it has one.
     pub(crate) authority: String,
+    /// The target as it was sent: what is routed by.
+    pub(crate) sent: String,
+    /// The target as it is judged, and sent on.
     pub(crate) target: Target,
     /// The body's media type, in lower case and without parameters; empty where there is no body.
     pub(crate) media_type: String,
@@ -24,7 +27,7 @@ pub(crate) struct Unfit {
     pub(crate) why: &'static str,
 }
 
-const fn unfit(status: StatusCode, why: &'static str) -> Unfit {
+pub(crate) const fn unfit(status: StatusCode, why: &'static str) -> Unfit {
     Unfit { status, why }
 }
 
@@ -46,10 +49,21 @@ impl Asked {
         let size = request.body().size_hint().exact();
         let media_type = match (size, fields.get_all(CONTENT_TYPE).iter().collect::<Vec<_>>().as_slice()) {
             (Some(0), _) | (_, []) => String::new(),
-            (_, [only]) => media_type(only.to_str().map_err(|_| bad("`content-type` is not text"))?),
+            (_, [only]) if only.to_str().is_err() => return Err(bad("`content-type` is not text")),
+            (_, [only]) => media_type(Some(only)),
             _ => return Err(bad("there is more than one `content-type`")),
         };
-        Ok(Self { authority, target, media_type, size })
+        Ok(Self { authority, sent: path.to_owned(), target, media_type, size })
+    }
+
+    /// The same request with the beginning of its path taken off, which was the gateway's.
+    pub(crate) fn below(mut self, prefix: &str) -> Result<Self, Unfit> {
+        if let Some(rest) = self.sent.strip_prefix(prefix).filter(|_| !prefix.is_empty()) {
+            let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+            let bad = |_| unfit(StatusCode::BAD_REQUEST, "the request's target can't be read");
+            self.target = Target::parse(&rest).map_err(bad)?;
+        }
+        Ok(self)
     }
 
     /// The host asked for, without its port.
@@ -88,6 +102,8 @@ fn authority(request: &Request<Incoming>) -> Result<String, Unfit> {
     Ok(authority)
 }
 
-fn media_type(text: &str) -> String {
+/// A media type in lower case and without parameters; empty where there is none, or it is no text.
+pub(crate) fn media_type(field: Option<&HeaderValue>) -> String {
+    let text = field.and_then(|field| field.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

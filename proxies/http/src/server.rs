@@ -1,6 +1,7 @@
-//! Listening, and what a connection goes through.
+//! Listening, and what a connection goes through: TLS where the client speaks it, then HTTP/1.1 or HTTP/2.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,11 +12,14 @@ use hyper_util::server::conn::auto;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::throttle::Throttle;
 use portcullis_gateway::workers::Connections;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use crate::exchange;
+use crate::meaning::LookedAt;
 use crate::settings::Settings;
-use crate::visit::Visit;
+use crate::visit::{Arrival, Visit};
 
 /// The most header fields of a request.
 const FIELDS: usize = 100;
@@ -23,26 +27,61 @@ const FIELDS: usize = 100;
 const HEAD: usize = 64 << 10;
 /// The most requests at a time on a connection of HTTP/2.
 const STREAMS: u32 = 128;
+/// The first byte of a TLS handshake (RFC 8446, section 5.1), which no HTTP message begins with.
+const HANDSHAKE: u8 = 0x16;
+
+/// What a client is told that speaks in the clear where it may not.
+const ENCRYPTED_ONLY: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
+    content-length: 40\r\n\r\nThis address speaks TLS: use https://...";
 
 /// What all connections share.
 pub(crate) struct Server {
     pub(crate) gateway: Gateway,
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) throttle: Arc<Throttle>,
+    pub(crate) looked_at: Arc<LookedAt>,
 }
 
 impl Connections for Server {
     async fn carry(&self, stream: TcpStream, source: SocketAddr) {
         let settings = self.settings.load_full();
-        let place = match self.throttle.enter(source.ip(), &settings.bounds) {
-            Ok(place) => place,
-            Err(full) => {
-                tracing::warn!(%source, reason = %full, "a client was turned away");
-                self.gateway.refused(full.stage(), None, None, &source.to_string(), &full.to_string());
-                return;
+        let Some(place) = self.gateway.place(&self.throttle, source, &settings.bounds) else { return };
+        let Ok(came_to) = stream.local_addr() else { return };
+        let arrival = Arrival { source, came_to, is_encrypted: false, place };
+        let is_local = source.ip().is_loopback() && came_to.ip().is_loopback();
+        match tokio::time::timeout(settings.head, first_byte(&stream)).await {
+            Ok(Ok(HANDSHAKE)) => {
+                let accepting = TlsAcceptor::from(Arc::clone(&settings.tls)).accept(stream);
+                match tokio::time::timeout(settings.head, accepting).await {
+                    Ok(Ok(stream)) => {
+                        self.serve(stream, settings, Arrival { is_encrypted: true, ..arrival }).await;
+                    }
+                    Ok(Err(error)) => tracing::debug!(%source, %error, "a handshake failed"),
+                    Err(_) => tracing::debug!(%source, "a handshake took too long"),
+                }
             }
-        };
-        let visit = Arc::new(Visit::new(self.gateway.clone(), Arc::clone(&settings), source, false, place));
+            Ok(Ok(_)) if settings.clear || is_local => self.serve(stream, settings, arrival).await,
+            Ok(Ok(_)) => {
+                self.gateway.refused("tls", None, None, &source.to_string(), "TLS is required");
+                let _ = stream.try_write(ENCRYPTED_ONLY);
+            }
+            Ok(Err(_)) | Err(_) => tracing::debug!(%source, "a client said nothing"),
+        }
+    }
+}
+
+impl Server {
+    async fn serve<S>(&self, stream: S, settings: Arc<Settings>, arrival: Arrival)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let visit = Arc::new(Visit::new(
+            self.gateway.clone(),
+            Arc::clone(&settings),
+            Arc::clone(&self.looked_at),
+            arrival,
+        ));
         let served = Arc::clone(&visit);
         let service = service_fn(move |request| {
             let visit = Arc::clone(&served);
@@ -60,11 +99,23 @@ impl Connections for Server {
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(HEAD as u32);
-        let ended = builder.serve_connection(TokioIo::new(stream), service).await;
+        let ended = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
         let reason = match &ended {
             Ok(()) => "client".to_owned(),
             Err(error) => error.to_string(),
         };
+        if let Some(tunnel) = visit.take_tunnel() {
+            tunnel.carry().await;
+        }
         visit.end(&reason).await;
+    }
+}
+
+/// What a connection begins with; it is left there to be read.
+async fn first_byte(stream: &TcpStream) -> io::Result<u8> {
+    let mut first = [0];
+    match stream.peek(&mut first).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(first[0]),
     }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex as Sync, PoisonError};
 use std::time::{Duration, Instant};
 
 use policy_core::Principal;
-use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session};
+use policy_normalize::http::Fields;
+use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::session::Stop;
 use portcullis_gateway::throttle::Place;
 use ring::digest;
@@ -14,7 +15,9 @@ use tokio::sync::Mutex;
 
 use crate::connect::Way;
 use crate::login::{self, Refused};
+use crate::meaning::LookedAt;
 use crate::settings::Settings;
+use crate::upgrade::Tunnel;
 
 /// The most accounts, and the most sessions, of one connection.
 const MOST: usize = 64;
@@ -29,13 +32,25 @@ type Pair = (Box<str>, Box<str>);
 pub(crate) struct Visit {
     pub(crate) gateway: Gateway,
     pub(crate) settings: Arc<Settings>,
-    source: SocketAddr,
-    is_encrypted: bool,
-    place: Place,
+    pub(crate) arrival: Arrival,
     /// By the digest of what was shown: the same is not proven twice.
     proven: Sync<HashMap<[u8; 32], Known>>,
-    sessions: Mutex<HashMap<Pair, Arc<Open>>>,
+    sessions: Sync<HashMap<Pair, Slot>>,
+    /// What the connection has turned into.
+    tunnel: Sync<Option<Tunnel>>,
+    looked_at: Arc<LookedAt>,
 }
+
+/// How a client came.
+pub(crate) struct Arrival {
+    pub(crate) source: SocketAddr,
+    pub(crate) came_to: SocketAddr,
+    pub(crate) is_encrypted: bool,
+    pub(crate) place: Place,
+}
+
+/// A session, or the place where one is being opened: who else asks for it waits.
+type Slot = Arc<Mutex<Option<Arc<Open>>>>;
 
 /// Somebody who was proven, as the account was at a time.
 #[derive(Clone)]
@@ -50,18 +65,23 @@ pub(crate) struct Open {
     /// Judges; one request at a time.
     pub(crate) session: Mutex<Session>,
     pub(crate) stop: Arc<Stop>,
+    pub(crate) tape: Tape,
 }
 
 impl Visit {
     pub(crate) fn new(
         gateway: Gateway,
         settings: Arc<Settings>,
-        source: SocketAddr,
-        is_encrypted: bool,
-        place: Place,
+        looked_at: Arc<LookedAt>,
+        arrival: Arrival,
     ) -> Self {
-        let (proven, sessions) = Default::default();
-        Self { gateway, settings, source, is_encrypted, place, proven, sessions }
+        let (proven, sessions, tunnel) = Default::default();
+        Self { gateway, settings, arrival, proven, sessions, tunnel, looked_at }
+    }
+
+    /// What the policy in force looks at.
+    pub(crate) fn looked_at(&self) -> Arc<(u64, Fields)> {
+        self.looked_at.by(&self.gateway.policies().current())
     }
 
     /// Who sends a request that shows this.
@@ -81,13 +101,13 @@ impl Visit {
                 }
             };
         }
-        if !self.place.may_try(&self.settings.bounds) {
+        if !self.arrival.place.may_try(&self.settings.bounds) {
             return Err(Refused::Unproven);
         }
         let proven = login::prove(&**self.gateway.identity(), shown).await;
         if matches!(proven, Err(Refused::Unproven)) {
-            self.place.failed();
-            let source = self.source.to_string();
+            self.arrival.place.failed();
+            let source = self.arrival.source.to_string();
             self.gateway.refused("authentication", None, None, &source, "the credentials prove nobody");
         }
         Ok(self.know(digest, proven?))
@@ -110,34 +130,52 @@ impl Visit {
     /// The session of this principal with this target; opened, which may be held, where there is none yet.
     pub(crate) async fn session(&self, principal: &Principal, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
         let name = (principal.id.clone(), way.config.subject.name.clone());
-        let mut sessions = self.sessions.lock().await;
-        if let Some(open) = sessions.get(&name) {
+        let slot = self.slot(name);
+        let mut slot = slot.lock().await;
+        if let Some(open) = &*slot {
             if open.stop.reached().is_none() && open.principal == *principal {
                 return Ok(Arc::clone(open));
             }
             // It was stopped, or the account is not what it was: whoever was sent away does not come back by what is remembered.
-            sessions.remove(&name);
+            *slot = None;
             self.still_there(principal).await?;
-        }
-        if sessions.len() >= MOST {
-            sessions.clear();
         }
         let opening = Opening {
             principal: principal.clone(),
             target: &way.config,
-            source: Some(self.source),
+            source: Some(self.arrival.source),
             client: "",
             proven_by: "basic",
-            tls: self.is_encrypted,
+            tls: self.arrival.is_encrypted,
         };
         let session = self.gateway.open_session(opening, &mut |_| {}).await?;
         let open = Arc::new(Open {
             principal: principal.clone(),
             stop: Arc::clone(session.stop()),
+            tape: session.tape(),
             session: Mutex::new(session),
         });
-        sessions.insert(name, Arc::clone(&open));
+        *slot = Some(Arc::clone(&open));
         Ok(open)
+    }
+
+    fn slot(&self, name: Pair) -> Slot {
+        // Every change is one call, so a panic elsewhere leaves it whole.
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if sessions.len() >= MOST && !sessions.contains_key(&name) {
+            sessions.clear();
+        }
+        Arc::clone(sessions.entry(name).or_default())
+    }
+
+    /// Has the connection turn into something else, once the answer that says so is sent.
+    pub(crate) fn turn_into(&self, tunnel: Tunnel) {
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+    }
+
+    /// What the connection has turned into.
+    pub(crate) fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether the account is as it is remembered.
@@ -157,8 +195,11 @@ impl Visit {
 
     /// Notes that the connection is over.
     pub(crate) async fn end(&self, reason: &str) {
-        for (_, open) in self.sessions.lock().await.drain() {
-            open.session.lock().await.ended(Closing { reason, bytes_in: 0, bytes_out: 0 });
+        let sessions = std::mem::take(&mut *self.sessions.lock().unwrap_or_else(PoisonError::into_inner));
+        for slot in sessions.into_values() {
+            if let Some(open) = slot.lock().await.take() {
+                open.session.lock().await.ended(Closing { reason, bytes_in: 0, bytes_out: 0 });
+            }
         }
     }
 }

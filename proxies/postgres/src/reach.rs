@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use portcullis_gateway::config::{Leg, Secrets, TargetConfig, TargetTls};
 use portcullis_gateway::credential;
-use portcullis_gateway::tls::provider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor};
+use portcullis_gateway::tls::ClientTls;
+use rustls::pki_types::TrustAnchor;
 
-use crate::connect::{Address, AnyCertificate, Credential, Target, Tls};
+use crate::connect::{Address, Credential, Target, Tls};
 use crate::serve::ServeError;
 
 /// How a target is reached, and what that was read from.
@@ -69,53 +68,10 @@ fn address(config: &TargetConfig) -> Address {
     }
 }
 
-fn unverified(host: &str) -> Result<Tls, ServeError> {
-    let failed = |error: String| ServeError::Authority(host.into(), "none".into(), error.into());
-    let config = rustls::ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
-    Ok(Tls::VerifyFull { config: Arc::new(config), name })
-}
-
 fn tls(config: &TargetConfig, wanted: &TargetTls) -> Result<(Tls, Vec<TrustAnchor<'static>>), ServeError> {
-    let TargetTls::VerifyFull { ca, server_name } = wanted else {
-        let tls = if *wanted == TargetTls::Require { unverified(&config.host)? } else { Tls::Off };
-        return Ok((tls, Vec::new()));
-    };
-    let name = config.subject.name.clone();
-    let place: Box<str> = match ca {
-        Some(file) => file.display().to_string().into(),
-        None => "the system's roots".into(),
-    };
-    let failed = |error: String| ServeError::Authority(name.clone(), place.clone(), error.into());
-    let mut roots = rustls::RootCertStore::empty();
-    match ca {
-        Some(file) => {
-            for certificate in
-                CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?
-            {
-                let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-                roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-            }
-        }
-        None => {
-            let native = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(native.certs);
-        }
-    }
-    if roots.is_empty() {
-        return Err(failed("there is no certificate in it".to_owned()));
-    }
-    let anchors = roots.roots.clone();
-    let client = rustls::ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let server = ServerName::try_from(server_name.clone()).map_err(|error| failed(error.to_string()))?;
-    Ok((Tls::VerifyFull { config: Arc::new(client), name: server }, anchors))
+    let failed = |error| ServeError::Authority(config.subject.name.clone(), error);
+    Ok(match ClientTls::of(wanted, &config.host, None).map_err(failed)? {
+        None => (Tls::Off, Vec::new()),
+        Some(ClientTls { config, name, roots }) => (Tls::VerifyFull { config, name }, roots),
+    })
 }

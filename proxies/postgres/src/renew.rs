@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use portcullis_gateway::config::Config;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::reload::{Change, Commit, Fault, Preparing, Reload};
+use portcullis_gateway::renew::targets_changed;
 use tokio::sync::mpsc;
 
 use crate::guard::{Doors, Guarded};
-use crate::serve::{Served, Ways, named_columns, only_doors};
+use crate::serve::{Served, Way, Ways, named_columns, only_doors};
 use crate::server::Switch;
 
 /// What is in force, to see what has changed.
@@ -82,21 +83,10 @@ impl Reload for Renewing {
 }
 
 fn changes(before: &Now, now: &Now) -> Vec<Change> {
-    let change = |name: &str, to: &str| Change { what: format!("target {name}"), to: to.to_owned() };
-    let mut changes = Vec::new();
+    let same = |old: &Way, way: &Way| Arc::ptr_eq(&old.door.reached, &way.door.reached);
+    let mut changes = targets_changed(&before.ways, &now.ways, same);
     if before.fingerprint != now.fingerprint {
         changes.push(Change { what: "certificate".to_owned(), to: now.fingerprint.clone() });
     }
-    let (before, now) = (&before.ways, &now.ways);
-    for (name, way) in now {
-        match before.get(name) {
-            None => changes.push(change(name, "added")),
-            Some(old) if !Arc::ptr_eq(&old.door.reached, &way.door.reached) => {
-                changes.push(change(name, "changed"))
-            }
-            Some(_) => {}
-        }
-    }
-    changes.extend(before.keys().filter(|name| !now.contains_key(*name)).map(|name| change(name, "removed")));
     changes
 }

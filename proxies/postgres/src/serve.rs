@@ -39,8 +39,8 @@ pub enum ServeError {
     #[error("the credential of target `{0}`: {1}")]
     Credential(Box<str>, #[source] CredentialError),
     /// A target's certificate authority can't be used.
-    #[error("the certificates that target `{0}` is checked against (`{1}`) can't be used: {2}")]
-    Authority(Box<str>, Box<str>, Box<str>),
+    #[error("the certificates that target `{0}` is checked against can't be used: {1}")]
+    Authority(Box<str>, #[source] TlsError),
     /// A target's password is no text.
     #[error("the credential of target `{0}` is not UTF-8 text")]
     NotText(Box<str>),

@@ -30,14 +30,9 @@ pub(crate) struct Server {
 impl Connections for Server {
     async fn carry(&self, stream: TcpStream, source: SocketAddr) {
         let settings = self.settings.load_full();
-        let place = match self.throttle.enter(source.ip(), &settings.bounds) {
-            Ok(place) => place,
-            Err(full) => {
-                tracing::warn!(%source, reason = %full, "a client was turned away");
-                self.gateway.refused(full.stage(), None, None, &source.to_string(), &full.to_string());
-                let _ = stream.try_write(b"Too many connections or failed logins; try again later.\r\n");
-                return;
-            }
+        let Some(place) = self.gateway.place(&self.throttle, source, &settings.bounds) else {
+            let _ = stream.try_write(b"Too many connections or failed logins; try again later.\r\n");
+            return;
         };
         let Ok((stream, sever)) = severable(stream) else { return };
         let (arrived, arrival) = oneshot::channel();

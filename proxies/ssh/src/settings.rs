@@ -10,6 +10,8 @@ use portcullis_gateway::config::{Config, TargetConfig};
 use portcullis_gateway::credential::{self, CredentialError, Secret};
 use portcullis_gateway::finders::Finders;
 use portcullis_gateway::listen::Unavailable;
+use portcullis_gateway::reload::Change;
+use portcullis_gateway::renew::{self, targets_changed};
 use portcullis_gateway::throttle::Bounds;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 use russh::{MethodKind, Preferred, SshId, cipher, kex, mac, server};
@@ -71,9 +73,10 @@ pub(crate) struct Settings {
     pub(crate) idle: Option<Duration>,
 }
 
-impl Settings {
-    /// Reads all that a configuration names. Targets that are as they were `before` stay the same value.
-    pub(crate) fn of(config: &Config, before: Option<&Self>) -> Result<Self, ServeError> {
+impl renew::Settings for Settings {
+    type Error = ServeError;
+
+    fn of(config: &Config, before: Option<&Self>) -> Result<Self, ServeError> {
         let host_key = keys::host_key(config)?;
         let fingerprint = keys::fingerprint(host_key.public_key());
         let authority = Authority::of(config)?;
@@ -114,6 +117,18 @@ impl Settings {
             login: config.limits.authentication_time,
             idle: config.limits.idle_time,
         })
+    }
+
+    fn changes(&self, before: &Self) -> Vec<Change> {
+        let mut changes = targets_changed(&before.ways, &self.ways, Arc::ptr_eq);
+        if before.fingerprint != self.fingerprint {
+            changes.push(Change { what: "SSH host key".to_owned(), to: self.fingerprint.clone() });
+        }
+        changes
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 }
 

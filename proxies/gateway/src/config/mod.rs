@@ -5,6 +5,7 @@
 
 mod error;
 mod fixed;
+mod over_http;
 mod raw;
 mod resolve;
 mod target;
@@ -183,11 +184,37 @@ pub enum Leg {
         /// A file of OpenSSH's `known_hosts` format that names the target.
         known_hosts: Option<PathBuf>,
     },
-    /// HTTP.
-    Http {
-        /// The hosts that clients ask for it by, in lower case; the target's name unless given.
-        hosts: Vec<String>,
-    },
+    /// HTTP, and what is spoken over it: Kubernetes, MCP.
+    Http(HttpLeg),
+}
+
+/// A target that is reached over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpLeg {
+    /// How clients ask for it.
+    pub asked_by: AskedBy,
+    /// How the leg is protected.
+    pub tls: TargetTls,
+    /// A PEM chain and its key that the target is shown.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The field that the credential goes into as it is; `None` is `authorization`, as a token or, with a user, basic.
+    pub header: Option<String>,
+    /// Whether HTTP/2 is spoken without asking; over TLS both sides agree on it by themselves.
+    pub http2: bool,
+    /// The paths at which GraphQL is spoken.
+    pub graphql: Vec<String>,
+}
+
+/// How clients ask for a target that is reached over HTTP. Any of them leads there.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct AskedBy {
+    /// By these hosts, in lower case; an HTTP target's own name, where nothing else is given.
+    pub hosts: Vec<String>,
+    /// By paths below this one, which begins with a slash and does not end with one. It is taken off before anything is judged or
+    /// sent. That of a Kubernetes or MCP target is its name, where nothing else is given.
+    pub prefix: Option<String>,
+    /// At these addresses.
+    pub listen: Vec<SocketAddr>,
 }
 
 /// Where a target's credential comes from. Never the credential itself.
@@ -240,6 +267,14 @@ impl Config {
     /// A commented configuration to start from.
     pub const fn example() -> &'static str {
         include_str!("example.toml")
+    }
+
+    /// The targets that are reached over HTTP, whatever is spoken over it.
+    pub fn http_targets(&self) -> impl Iterator<Item = (&Arc<TargetConfig>, &HttpLeg)> {
+        self.targets.iter().filter_map(|target| match &target.leg {
+            Leg::Http(leg) => Some((target, leg)),
+            Leg::Postgres { .. } | Leg::Ssh { .. } => None,
+        })
     }
 
     /// The targets of a protocol.

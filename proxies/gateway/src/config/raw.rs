@@ -127,6 +127,11 @@ pub(super) struct Target {
     pub(super) database: Option<Spanned<String>>,
     pub(super) user: Option<Spanned<String>>,
     pub(super) hosts: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) prefix: Option<Spanned<String>>,
+    pub(super) listen: Option<Spanned<OneOrMore>>,
+    pub(super) header: Option<Spanned<String>>,
+    pub(super) http2: Option<Spanned<bool>>,
+    pub(super) graphql: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) credential: Option<Spanned<Credential>>,
     pub(super) tls: Option<Spanned<TargetTls>>,
     pub(super) host_keys: Option<Spanned<Vec<Spanned<String>>>>,
@@ -142,6 +147,8 @@ pub(super) enum TargetProtocol {
     Postgres,
     Ssh,
     Http,
+    Kubernetes,
+    Mcp,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +165,8 @@ pub(super) struct TargetTls {
     pub(super) mode: Option<Spanned<TlsMode>>,
     pub(super) ca: Option<Spanned<PathBuf>>,
     pub(super) server_name: Option<Spanned<String>>,
+    pub(super) certificate: Option<Spanned<PathBuf>>,
+    pub(super) key: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]

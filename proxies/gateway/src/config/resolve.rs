@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::raw::{self, OneOrMore, Raw};
 use super::{
-    Config, ConfigError, CredentialSource, Limits, Listen, Log, Secrets, SecretsKey, ServerTls, Ssh,
+    Config, ConfigError, CredentialSource, Leg, Limits, Listen, Log, Secrets, SecretsKey, ServerTls, Ssh,
     TargetConfig,
 };
 
@@ -108,39 +108,61 @@ impl Resolver<'_> {
         let default = |port| vec![SocketAddr::from(([127, 0, 0, 1], port))];
         Ok(Listen {
             postgres: match listen.postgres {
-                Some(postgres) => self.sockets(postgres, "listen.postgres")?,
+                Some(postgres) => self.sockets(&postgres, "listen.postgres")?,
                 None if has(Protocol::POSTGRES) => default(6432),
                 None => Vec::new(),
             },
             ssh: match listen.ssh {
-                Some(ssh) => self.sockets(ssh, "listen.ssh")?,
+                Some(ssh) => self.sockets(&ssh, "listen.ssh")?,
                 None if has(Protocol::SSH) => default(2222),
                 None => Vec::new(),
             },
-            http: match listen.http {
-                Some(http) => self.loopback(http, "listen.http")?,
-                None if has(Protocol::HTTP) => default(8080),
-                None => Vec::new(),
-            },
+            http: self.listen_http(listen.http.as_ref(), targets)?,
         })
     }
 
-    /// For what is not encrypted yet.
-    fn loopback(&self, addresses: Spanned<OneOrMore>, key: &str) -> Result<Vec<SocketAddr>, ConfigError> {
-        let span = addresses.span();
-        let sockets = self.sockets(addresses, key)?;
-        if sockets.iter().all(|socket| socket.ip().is_loopback()) {
-            return Ok(sockets);
+    /// Where HTTP is spoken: what all such targets share, and the addresses that lead to one alone.
+    fn listen_http(
+        &self,
+        shared: Option<&Spanned<OneOrMore>>,
+        targets: &[Arc<TargetConfig>],
+    ) -> Result<Vec<SocketAddr>, ConfigError> {
+        let asked_by = || {
+            targets.iter().filter_map(|target| match &target.leg {
+                Leg::Http(leg) => Some((target, &leg.asked_by)),
+                Leg::Postgres { .. } | Leg::Ssh { .. } => None,
+            })
+        };
+        let mut all = match shared {
+            Some(shared) => self.sockets(shared, "listen.http")?,
+            None if asked_by().any(|(_, by)| !by.hosts.is_empty() || by.prefix.is_some()) => {
+                vec![SocketAddr::from(([127, 0, 0, 1], 8080))]
+            }
+            None => Vec::new(),
+        };
+        for (target, by) in asked_by() {
+            for address in &by.listen {
+                if address.port() != 0 && all.contains(address) {
+                    let message = format!(
+                        "`{address}` leads to `{}` alone, and is listened on for others, too",
+                        target.subject.name
+                    );
+                    return Err(ConfigError::whole(self.file, message));
+                }
+                all.push(*address);
+            }
         }
-        let message =
-            format!("`{key}` is a loopback address: what clients prove themselves by is not encrypted");
-        Err(self.fault(span, message).help("such as \"127.0.0.1:8080\", behind a server that speaks TLS"))
+        Ok(all)
     }
 
-    fn sockets(&self, addresses: Spanned<OneOrMore>, key: &str) -> Result<Vec<SocketAddr>, ConfigError> {
+    pub(super) fn sockets(
+        &self,
+        addresses: &Spanned<OneOrMore>,
+        key: &str,
+    ) -> Result<Vec<SocketAddr>, ConfigError> {
         let span = addresses.span();
-        let addresses = match addresses.into_inner() {
-            OneOrMore::One(address) => vec![address],
+        let addresses = match addresses.get_ref() {
+            OneOrMore::One(address) => std::slice::from_ref(address),
             OneOrMore::More(addresses) => addresses,
         };
         addresses.iter().map(|address| self.socket(address, span.clone(), key)).collect()

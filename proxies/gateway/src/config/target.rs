@@ -7,6 +7,7 @@ use std::sync::Arc;
 use policy_core::{Protocol, Target};
 use toml::Spanned;
 
+use super::over_http::{Scheme, Spoken};
 use super::raw::{self, TargetProtocol, TlsMode};
 use super::resolve::Resolver;
 use super::{ConfigError, Leg, TargetConfig, TargetTls};
@@ -21,15 +22,20 @@ impl Resolver<'_> {
         let (protocol, default_port) = match raw.protocol {
             TargetProtocol::Postgres => (Protocol::POSTGRES, 5432),
             TargetProtocol::Ssh => (Protocol::SSH, 22),
-            TargetProtocol::Http => (Protocol::HTTP, 80),
+            TargetProtocol::Http => (Protocol::HTTP, 443),
+            TargetProtocol::Kubernetes => (Protocol::KUBERNETES, 6443),
+            TargetProtocol::Mcp => (Protocol::MCP, 443),
         };
-        let (host, port) = self.host_and_port(&raw.address, default_port)?;
+        let over_http = Spoken::of(raw.protocol);
+        let (scheme, address) = self.scheme(&raw.address, over_http)?;
+        let default_port = if scheme == Some(Scheme::Http) { 80 } else { default_port };
+        let (host, port) = self.host_and_port(address, &raw.address, default_port)?;
         let user = match &raw.user {
             Some(user) if user.get_ref().is_empty() => {
                 return Err(self.fault(user.span(), "`user` is empty: name the account on the target"));
             }
             Some(user) => user.get_ref().clone(),
-            None if raw.protocol == TargetProtocol::Http => String::new(),
+            None if over_http == Spoken::OverHttp => String::new(),
             None => {
                 let message = format!("`user` is missing: which account does the gateway have on `{name}`?");
                 return Err(self.fault(raw.name.span(), message));
@@ -38,7 +44,9 @@ impl Resolver<'_> {
         let leg = match raw.protocol {
             TargetProtocol::Postgres => self.postgres_leg(&raw, &host)?,
             TargetProtocol::Ssh => self.ssh_leg(&raw, &host)?,
-            TargetProtocol::Http => self.http_leg(&raw, &host)?,
+            TargetProtocol::Http | TargetProtocol::Kubernetes | TargetProtocol::Mcp => {
+                self.http_leg(&raw, &host, scheme)?
+            }
         };
         let credential = raw.credential.map(|credential| self.credential(credential)).transpose()?;
         Ok(TargetConfig {
@@ -62,9 +70,12 @@ impl Resolver<'_> {
             ("host_authorities", raw.host_authorities.as_ref().map(Spanned::span)),
         ];
         self.only_for("ssh", of_ssh)?;
-        self.only_for("http", [("hosts", raw.hosts.as_ref().map(Spanned::span))])?;
+        self.only_for_http(raw)?;
         let database = raw.database.as_ref().unwrap_or(&raw.name).get_ref().clone();
         let tls = raw.tls.as_ref().map(Spanned::get_ref);
+        if let Some(identity) = tls.and_then(|tls| tls.certificate.as_ref().or(tls.key.as_ref())) {
+            return Err(self.fault(identity.span(), "a client certificate is for targets over HTTP"));
+        }
         Ok(Leg::Postgres { database, tls: self.target_tls(tls, host)? })
     }
 
@@ -74,7 +85,7 @@ impl Resolver<'_> {
             ("tls", raw.tls.as_ref().map(Spanned::span)),
         ];
         self.only_for("postgres", of_postgres)?;
-        self.only_for("http", [("hosts", raw.hosts.as_ref().map(Spanned::span))])?;
+        self.only_for_http(raw)?;
         if host.starts_with('/') {
             return Err(self.fault(raw.address.span(), "an SSH target is a host, not a Unix socket"));
         }
@@ -93,32 +104,8 @@ impl Resolver<'_> {
         Ok(Leg::Ssh { host_keys, host_authorities, known_hosts })
     }
 
-    fn http_leg(&self, raw: &raw::Target, host: &str) -> Result<Leg, ConfigError> {
-        let of_others = [
-            ("host_keys", raw.host_keys.as_ref().map(Spanned::span)),
-            ("known_hosts", raw.known_hosts.as_ref().map(Spanned::span)),
-            ("host_authorities", raw.host_authorities.as_ref().map(Spanned::span)),
-        ];
-        self.only_for("ssh", of_others)?;
-        self.only_for("postgres", [("database", raw.database.as_ref().map(Spanned::span))])?;
-        if let Some(tls) = &raw.tls {
-            return Err(self.fault(tls.span(), "TLS to HTTP targets is not there yet"));
-        }
-        if !stays_on_this_machine(host) || host.starts_with('/') {
-            let message = format!("the credential would be sent to `{host}` in the clear");
-            return Err(self
-                .fault(raw.address.span(), message)
-                .help("an HTTP target is on this machine for now"));
-        }
-        let hosts = match &raw.hosts {
-            None => vec![raw.name.get_ref().to_ascii_lowercase()],
-            Some(hosts) => hosts.get_ref().iter().map(|host| host.get_ref().to_ascii_lowercase()).collect(),
-        };
-        Ok(Leg::Http { hosts })
-    }
-
     /// A key of another protocol's targets would be without effect, so it is a mistake.
-    fn only_for<const N: usize>(
+    pub(super) fn only_for<const N: usize>(
         &self,
         protocol: &str,
         keys: [(&str, Option<Range<usize>>); N],
@@ -158,8 +145,12 @@ impl Resolver<'_> {
     }
 
     /// `host`, `host:port`, `[v6]:port` or `/directory[:port]` of a Unix socket.
-    fn host_and_port(&self, address: &Spanned<String>, default: u16) -> Result<(String, u16), ConfigError> {
-        let text = address.get_ref().as_str();
+    fn host_and_port(
+        &self,
+        text: &str,
+        address: &Spanned<String>,
+        default: u16,
+    ) -> Result<(String, u16), ConfigError> {
         let bad = || {
             self.fault(address.span(), format!("`{text}` is no address of a target"))
                 .help("such as \"db.example.org:5432\", \"[::1]:5432\" or \"/run/postgresql\"")
@@ -185,7 +176,11 @@ impl Resolver<'_> {
         Ok((host.to_owned(), port))
     }
 
-    fn target_tls(&self, raw: Option<&raw::TargetTls>, host: &str) -> Result<TargetTls, ConfigError> {
+    pub(super) fn target_tls(
+        &self,
+        raw: Option<&raw::TargetTls>,
+        host: &str,
+    ) -> Result<TargetTls, ConfigError> {
         let nothing = raw::TargetTls::default();
         let raw = raw.unwrap_or(&nothing);
         let mode = raw.mode.as_ref().map_or(TlsMode::VerifyFull, |mode| *mode.get_ref());

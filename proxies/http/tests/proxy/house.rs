@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
@@ -28,10 +29,20 @@ pub struct Origin {
 
 impl Origin {
     fn start() -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proxy/origin.py");
-        let mut command = Command::new("python3");
-        command.arg(script).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = command.spawn().expect("python3");
+        Self::run("python3", "origin.py", &[])
+    }
+
+    /// A script of this directory, which says its port in its first line.
+    pub fn run(program: &str, script: &str, arguments: &[&Path]) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/proxy").join(script);
+        let mut command = Command::new(program);
+        command
+            .arg(script)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { child, port: line.trim().parse().unwrap() }
@@ -60,7 +71,7 @@ pub struct House {
     pub origin: Origin,
     pub address: SocketAddr,
     gateway: Gateway,
-    _directory: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     _control: ControlServer,
     _serving: tokio::sync::oneshot::Sender<()>,
 }
@@ -68,6 +79,12 @@ pub struct House {
 impl House {
     pub async fn policed(policy: &str) -> Self {
         let origin = Origin::start();
+        let target = format!("address = \"127.0.0.1:{}\"\nhosts = [\"api.test\"]\n", origin.port);
+        Self::before(origin, policy, &target).await
+    }
+
+    /// In front of this origin; `target` says how it is reached and asked for.
+    pub async fn before(origin: Origin, policy: &str, target: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("test.policy"), policy).unwrap();
@@ -77,17 +94,15 @@ impl House {
         std::fs::set_permissions(path("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
         let text = format!(
             "policies = [\"test.policy\"]\n[listen]\nhttp = \"127.0.0.1:0\"\n[limits]\nstatement_bytes = 65536\n\
-             [[target]]\nname = \"api\"\nprotocol = \"http\"\naddress = \"127.0.0.1:{}\"\nhosts = [\"api.test\"]\n\
-             credential = {{ file = \"token\" }}\nlabels = {{ env = \"prod\" }}\n",
-            origin.port
+             [[target]]\nname = \"api\"\nprotocol = \"http\"\ncredential = {{ file = \"token\" }}\n\
+             labels = {{ env = \"prod\" }}\n{target}"
         );
         std::fs::write(path("portcullis.toml"), &text).unwrap();
         let config = Config::load(path("portcullis.toml")).unwrap_or_else(|error| panic!("{error}"));
         let gateway = Gateway::start(config).unwrap_or_else(|error| panic!("{error}"));
         let (address, serving) = serve(&gateway);
         let control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
-        let house =
-            Self { origin, address, gateway, _directory: directory, _control: control, _serving: serving };
+        let house = Self { origin, address, gateway, directory, _control: control, _serving: serving };
         house.add_user("ana", "eng").await;
         house.add_user("ben", "sre").await;
         house
@@ -132,6 +147,16 @@ impl House {
             }
             assert!(std::time::Instant::now() < limit, "it is {now}");
             // The store tells nobody outside when it changes.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until evidence holds this text.
+    pub async fn until_said(&self, text: &str) {
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !self.evidence().contains(text) {
+            assert!(std::time::Instant::now() < limit, "evidence never said {text}");
+            // A log tells nobody when it grows.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     }

@@ -10,6 +10,9 @@
 #![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
 mod answers;
+mod codings;
 mod framing;
 mod house;
+mod legs;
 mod requests;
+mod websockets;

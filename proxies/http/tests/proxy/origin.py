@@ -32,6 +32,16 @@ class Origin(BaseHTTPRequestHandler):
             self.wfile.write(data)
             return
         SEEN.append(seen)
+        if coding := self.headers.get("x-coding"):
+            # What it was sent is what it answers, said to be encoded so.
+            data = body.encode("latin-1")
+            self.send_response(200)
+            self.send_header("content-type", self.headers.get("x-type", "text/plain"))
+            self.send_header("content-encoding", coding)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            return
         pieces = [json.dumps(seen)]
         if self.path.startswith("/card"):
             pieces = ["a card 4111 11", "11 1111 1111 and more\n"]

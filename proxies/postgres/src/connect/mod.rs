@@ -3,12 +3,10 @@
 mod authenticate;
 mod dial;
 mod target;
-mod unverified;
 
 use std::time::Duration;
 
 pub use target::{Address, Credential, Target, Tls};
-pub(crate) use unverified::AnyCertificate;
 
 use crate::cancel::Key;
 use crate::exchange::{self, Broken};

@@ -13,10 +13,8 @@
 //! A channel has a task of its own, so whatever it waits for, the connection's other channels go on.
 
 mod echo_credit;
-mod input;
 mod launch;
 mod line;
-mod output;
 mod pump;
 mod sftp;
 mod typed;

@@ -1,13 +1,13 @@
 //! From the target to the client: what a program writes is masked, counted and recorded, then shown.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use policy_core::mask::Detectors;
 use policy_core::rule::LimitUnit;
 use portcullis_evidence::recording::{Event, Stream};
 use portcullis_gateway::enforce::{Judgement, Outcome, Receipt};
+use portcullis_gateway::stream::{Output, Silence};
 use russh::{ChannelMsg, ChannelReadHalf, Sig};
 use tokio::time::Instant;
 
@@ -15,16 +15,10 @@ use super::recording::Recording;
 use super::{Ended, ToClient, Watched};
 use crate::bastion::Open;
 use crate::channel::line::{Line, STDERR};
-use crate::channel::output::Output;
 use crate::channel::wishes::Wishes;
 use crate::channel::{End, UNMASKABLE, has_value_masks};
 use crate::command::Command;
 use crate::judge::words;
-
-/// After how much silence what is held back is shown, but for the beginnings of finds.
-const SETTLED: Duration = Duration::from_millis(20);
-/// After how much silence all of it is.
-const RELEASED: Duration = Duration::from_secs(1);
 
 /// From the target to the client.
 pub(super) struct Down {
@@ -41,13 +35,6 @@ pub(super) struct Down {
     /// When the target was last heard of, and how far the silence since was answered.
     heard: Instant,
     silence: Silence,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Silence {
-    Fresh,
-    Settled,
-    Released,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -140,25 +127,17 @@ impl Down {
         if !waits && self.end != Told::Due {
             return None;
         }
-        match self.silence {
-            Silence::Fresh => Some(self.heard + SETTLED),
-            Silence::Settled => Some(self.heard + RELEASED),
-            Silence::Released => None,
-        }
+        Some(self.heard + self.silence.after()?)
     }
 
     async fn hushed(&mut self, client: &ToClient) -> Option<Ended> {
-        let show: fn(&mut Output) -> Bytes = match self.silence {
-            Silence::Fresh => Output::settle,
-            Silence::Settled | Silence::Released => Output::release,
-        };
         if self.silence == Silence::Settled && self.end == Told::Due {
             // It has closed its output and goes on.
             self.end = Told::Yes;
             let _ = client.eof().await;
         }
         self.recording.input.settle(&self.recording.tape);
-        self.silence = if self.silence == Silence::Fresh { Silence::Settled } else { Silence::Released };
+        let show = self.silence.answer();
         let (out, err) = (show(&mut self.stdout), show(&mut self.stderr));
         self.tell(client, Stream::Stdout, out).await.or(self.tell(client, Stream::Stderr, err).await)
     }

@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use policy_core::mask::Detectors;
 use portcullis_evidence::recording::Event;
 use portcullis_gateway::enforce::{Judged, Receipt, Tape};
+use portcullis_gateway::stream::Input;
 
 use crate::ahead::Size;
 use crate::bastion::Open;
 use crate::channel::echo_credit::EchoCredit;
-use crate::channel::input::Input;
-
 use crate::channel::wishes::Wishes;
 
 /// What is recorded of one command.

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use policy_core::mask::{Detectors, Echo, MaskKey, TerminalMasker};
 use portcullis_evidence::recording::{Event, Utf8Stream};
-use portcullis_gateway::enforce::Tape;
+
+use crate::enforce::Tape;
 
 /// The recorded side of a client's input. Cheap to clone: both directions know it, since what is shown tells what was
 /// echoed.
 #[derive(Clone)]
-pub(super) struct Input(Arc<Mutex<Inner>>);
+pub struct Input(Arc<Mutex<Inner>>);
 
 struct Inner {
     command: u64,
@@ -23,7 +24,8 @@ struct Inner {
 }
 
 impl Input {
-    pub(super) fn new(command: u64, detectors: Option<Arc<Detectors>>, key: MaskKey, has_pty: bool) -> Self {
+    /// The input of a command.
+    pub fn new(command: u64, detectors: Option<Arc<Detectors>>, key: MaskKey, has_pty: bool) -> Self {
         let echo = has_pty.then(Echo::default);
         let (masker, text) = Default::default();
         Self(Arc::new(Mutex::new(Inner { command, key, detectors, masker, echo, text })))
@@ -35,12 +37,12 @@ impl Input {
     }
 
     /// Records what was sent.
-    pub(super) fn sent(&self, tape: &Tape, bytes: &[u8]) {
+    pub fn sent(&self, tape: &Tape, bytes: &[u8]) {
         self.inner().with_echo(tape, bytes, Echo::input);
     }
 
     /// Records what of the input this output, as the target sent it, has echoed.
-    pub(super) fn answered(&self, tape: &Tape, bytes: &[u8]) {
+    pub fn answered(&self, tape: &Tape, bytes: &[u8]) {
         let mut inner = self.inner();
         if inner.echo.is_some() {
             inner.with_echo(tape, bytes, Echo::output);
@@ -48,12 +50,12 @@ impl Input {
     }
 
     /// Whether something of it waits to be told from the beginning of a find.
-    pub(super) fn holds(&self) -> bool {
+    pub fn holds(&self) -> bool {
         self.inner().masker.held() > 0
     }
 
     /// Records what waits once nothing has come for a moment, but for the beginnings of finds.
-    pub(super) fn settle(&self, tape: &Tape) {
+    pub fn settle(&self, tape: &Tape) {
         let mut inner = self.inner();
         let inner = &mut *inner;
         let Some(detectors) = &inner.detectors else { return };
@@ -63,12 +65,12 @@ impl Input {
     }
 
     /// Another policy's masks from here on.
-    pub(super) fn renew(&self, detectors: Option<Arc<Detectors>>) {
+    pub fn renew(&self, detectors: Option<Arc<Detectors>>) {
         self.inner().detectors = detectors;
     }
 
     /// Records what is left.
-    pub(super) fn finish(&self, tape: &Tape) {
+    pub fn finish(&self, tape: &Tape) {
         let mut inner = self.inner();
         let mut decided = Vec::new();
         if let Some(echo) = &mut inner.echo {

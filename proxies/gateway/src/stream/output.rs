@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use policy_core::mask::{Detectors, MaskKey, TerminalMasker};
 use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
-use portcullis_gateway::enforce::Tape;
+
+use crate::enforce::Tape;
 
 /// The stream, on its way from the target to the client.
-pub(super) struct Output {
+pub struct Output {
     stream: Stream,
     key: MaskKey,
     detectors: Option<Arc<Detectors>>,
@@ -18,13 +19,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(stream: Stream, detectors: Option<Arc<Detectors>>, key: MaskKey) -> Self {
+    /// A stream that nothing has come of yet.
+    pub fn new(stream: Stream, detectors: Option<Arc<Detectors>>, key: MaskKey) -> Self {
         let (masker, text) = Default::default();
         Self { stream, key, detectors, masker, masked: 0, text }
     }
 
     /// What may be shown of it now.
-    pub(super) fn push(&mut self, data: Bytes) -> Bytes {
+    pub fn push(&mut self, data: Bytes) -> Bytes {
         let Some(detectors) = &self.detectors else { return data };
         let mut shown = Vec::with_capacity(data.len());
         self.masked += self.masker.push(detectors, &self.key, &data, &mut shown) as u64;
@@ -32,17 +34,17 @@ impl Output {
     }
 
     /// What may be shown once nothing has come for a moment.
-    pub(super) fn settle(&mut self) -> Bytes {
+    pub fn settle(&mut self) -> Bytes {
         self.more(TerminalMasker::settle)
     }
 
     /// What must be shown once nothing has come for long: the program may wait for an answer to it.
-    pub(super) fn release(&mut self) -> Bytes {
+    pub fn release(&mut self) -> Bytes {
         self.more(TerminalMasker::release)
     }
 
     /// What is left at the end.
-    pub(super) fn finish(&mut self) -> Bytes {
+    pub fn finish(&mut self) -> Bytes {
         self.more(TerminalMasker::finish)
     }
 
@@ -54,24 +56,24 @@ impl Output {
     }
 
     /// Another policy is in force: from here on its masks are applied, with what the old ones held back.
-    pub(super) fn renew(&mut self, detectors: Option<Arc<Detectors>>) -> Bytes {
+    pub fn renew(&mut self, detectors: Option<Arc<Detectors>>) -> Bytes {
         let rest = self.finish();
         self.detectors = detectors;
         rest
     }
 
     /// Whether something is held back.
-    pub(super) fn holds(&self) -> bool {
+    pub fn holds(&self) -> bool {
         self.masker.held() > 0
     }
 
     /// Values that were masked so far.
-    pub(super) fn masked(&self) -> u64 {
+    pub fn masked(&self) -> u64 {
         self.masked
     }
 
     /// Records what is about to be shown.
-    pub(super) fn record(&mut self, tape: &Tape, command: u64, shown: &[u8]) {
+    pub fn record(&mut self, tape: &Tape, command: u64, shown: &[u8]) {
         let mut text = String::with_capacity(shown.len());
         self.text.push(shown, &mut text);
         if !text.is_empty() {

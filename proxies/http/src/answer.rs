@@ -1,0 +1,235 @@
+//! A target's answer on its way to the client: looked through, counted, recorded, ended when somebody is out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use hyper::{Method, Response, StatusCode};
+use policy_core::rule::LimitUnit;
+use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
+use portcullis_gateway::enforce::{Outcome, Receipt};
+
+use crate::body::{Body, Fault};
+use crate::decode::Source;
+use crate::fields;
+use crate::mask::{Masker, Sought, Unseen};
+use crate::request::media_type;
+use crate::visit::Open;
+
+/// Fields of an answer that describe its bytes.
+const OF_BYTES: [&str; 6] =
+    ["content-length", "etag", "content-md5", "digest", "content-digest", "accept-ranges"];
+
+/// What an answer is to, and what becomes of it.
+pub(crate) struct Due {
+    pub(crate) open: Arc<Open>,
+    pub(crate) receipt: Receipt,
+    pub(crate) sought: Sought,
+    pub(crate) method: Method,
+    /// What was taken off the path that was asked for.
+    pub(crate) prefix: String,
+}
+
+/// Why an answer can't be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Odd {
+    #[error("it speaks of another protocol")]
+    Protocol,
+    #[error(transparent)]
+    Fields(#[from] fields::Odd),
+    #[error(transparent)]
+    Unseen(#[from] Unseen),
+}
+
+impl Due {
+    /// The answer as the client gets it.
+    ///
+    /// # Errors
+    /// Where it can't be shown; what became of the request is told then.
+    pub(crate) fn answer(self, response: Response<Incoming>) -> Result<Response<Body>, Odd> {
+        let (mut head, body) = response.into_parts();
+        let has_no_body = self.method == Method::HEAD
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        match self.looked_through(head.status, &mut head.headers, body, has_no_body) {
+            Ok((source, masker)) => {
+                let body = Down::new(self, source, masker).body();
+                Ok(Response::from_parts(head, body))
+            }
+            Err(odd) => {
+                let words = odd.to_string();
+                self.receipt.outcome(Outcome { error: Some(&words), ..Outcome::default() });
+                Err(odd)
+            }
+        }
+    }
+
+    fn looked_through(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        body: Incoming,
+        has_no_body: bool,
+    ) -> Result<(Source, Masker), Odd> {
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Odd::Protocol);
+        }
+        fields::strip_connection(headers)?;
+        fields::below(headers, LOCATION, &self.prefix);
+        if self.sought.is_nothing() {
+            return Ok((Source::Plain(body), Masker::Nothing));
+        }
+        self.sought.fields(headers)?;
+        if has_no_body {
+            return Ok((Source::Plain(body), Masker::Nothing));
+        }
+        let masker = self.sought.masker(&media_type(headers.get(CONTENT_TYPE)))?;
+        let source = Source::decoded(body, headers)?;
+        OF_BYTES.iter().for_each(|name| drop(headers.remove(*name)));
+        Ok((source, masker))
+    }
+}
+
+/// An answer's body on its way.
+struct Down {
+    source: Source,
+    masker: Masker,
+    open: Arc<Open>,
+    sought: Sought,
+    receipt: Option<Receipt>,
+    /// Where results are recorded, how far their text has come.
+    recorded: Option<Utf8Stream>,
+    bytes: u64,
+    masked: u64,
+}
+
+type Next = Option<Result<Frame<Bytes>, Fault>>;
+
+impl Down {
+    fn new(due: Due, source: Source, masker: Masker) -> Self {
+        let records = due.receipt.judged().records_results();
+        Self {
+            source,
+            masker,
+            open: due.open,
+            sought: due.sought,
+            receipt: Some(due.receipt),
+            recorded: records.then(Utf8Stream::default),
+            bytes: 0,
+            masked: 0,
+        }
+    }
+
+    fn body(self) -> Body {
+        let stream = futures_util::stream::unfold(Some(self), |down| async move {
+            let (frame, down) = down?.next().await;
+            Some((frame?, down))
+        });
+        StreamBody::new(stream).boxed_unsync()
+    }
+
+    /// The next piece of it, and itself while more may come.
+    async fn next(mut self) -> (Next, Option<Self>) {
+        loop {
+            let frame = tokio::select! {
+                biased;
+                reason = self.open.stop.wait() => {
+                    let why = reason.to_string();
+                    return self.broken("stopped", why.into());
+                }
+                frame = self.source.next() => frame,
+            };
+            let (looked, is_last) = match frame {
+                None => (self.masker.finish(), true),
+                Some(Err(error)) => return self.broken("the target broke off", error),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => (self.masker.push(data), false),
+                    Err(frame) => match frame.into_trailers() {
+                        Ok(trailers) => return self.trailers(trailers).await,
+                        Err(_) => continue,
+                    },
+                },
+            };
+            let shown = match looked {
+                Ok((shown, masked)) => {
+                    self.masked += masked as u64;
+                    shown
+                }
+                Err(unseen) => return self.broken("it can't be shown", unseen.into()),
+            };
+            if let Err((word, why)) = self.count(&shown).await {
+                return self.broken(word, why);
+            }
+            if is_last {
+                self.told(None);
+                let shown = Some(shown).filter(|shown| !shown.is_empty());
+                return (shown.map(|shown| Ok(Frame::data(shown))), None);
+            }
+            if !shown.is_empty() {
+                return (Some(Ok(Frame::data(shown))), Some(self));
+            }
+        }
+    }
+
+    /// Trailers are fields like others, and the last there is: what was held back of the body goes before them.
+    async fn trailers(mut self, mut trailers: HeaderMap) -> (Next, Option<Self>) {
+        let rest = match self.masker.finish() {
+            Ok((rest, masked)) => {
+                self.masked += masked as u64;
+                rest
+            }
+            Err(unseen) => return self.broken("it can't be shown", unseen.into()),
+        };
+        if let Err(unseen) = self.sought.fields(&mut trailers) {
+            return self.broken("it can't be shown", unseen.into());
+        }
+        if let Err((word, why)) = self.count(&rest).await {
+            return self.broken(word, why);
+        }
+        if rest.is_empty() {
+            self.told(None);
+            return (Some(Ok(Frame::trailers(trailers))), None);
+        }
+        self.masker = Masker::Nothing;
+        self.source = Source::Trailers(Some(trailers));
+        (Some(Ok(Frame::data(rest))), Some(self))
+    }
+
+    /// Takes what is about to be shown off the limits, and records it.
+    async fn count(&mut self, shown: &Bytes) -> Result<(), (&'static str, Fault)> {
+        if shown.is_empty() {
+            return Ok(());
+        }
+        if let Some(receipt) = &mut self.receipt {
+            receipt
+                .count(LimitUnit::Bytes, shown.len() as u64)
+                .await
+                .map_err(|refusal| ("a limit was reached", refusal.message.to_string().into()))?;
+            if let Some(recorded) = &mut self.recorded
+                && self.open.tape.is_on()
+            {
+                std::future::poll_fn(|cx| self.open.tape.poll_room(cx)).await;
+                let mut text = String::with_capacity(shown.len());
+                recorded.push(shown, &mut text);
+                if !text.is_empty() {
+                    let (command, stream) = (receipt.command(), Stream::default());
+                    self.open.tape.push(&Event::Output { command, stream, text: text.into() });
+                }
+            }
+        }
+        self.bytes += shown.len() as u64;
+        Ok(())
+    }
+
+    fn told(&mut self, error: Option<&str>) {
+        if let Some(receipt) = self.receipt.take() {
+            receipt.outcome(Outcome { rows: None, bytes: self.bytes, masked: self.masked, error });
+        }
+    }
+
+    fn broken(mut self, word: &str, why: Fault) -> (Next, Option<Self>) {
+        self.told(Some(word));
+        (Some(Err(why)), None)
+    }
+}

@@ -1,0 +1,88 @@
+//! A request's body: read where a rule looks into it or people are asked about it, and sent on as it comes otherwise.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+
+use crate::visit::Open;
+
+/// Whatever went wrong while a body was carried.
+pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
+/// A body, in either direction.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Fault>;
+
+/// A body of these bytes.
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// What of a request's body is here.
+pub(crate) enum Taken {
+    /// None of it was read.
+    Nothing(Incoming),
+    /// All of it.
+    All(Bytes),
+    /// More than is read: what was, and the rest.
+    Much(Bytes, Incoming),
+}
+
+impl Taken {
+    /// Reads what was not read yet, up to a bound in bytes.
+    pub(crate) async fn read(self, most: usize) -> Result<Self, hyper::Error> {
+        let Self::Nothing(mut body) = self else { return Ok(self) };
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            // Trailers say nothing that is judged, and are not sent on.
+            let Ok(data) = frame?.into_data() else { continue };
+            bytes.extend_from_slice(&data);
+            if bytes.len() > most {
+                return Ok(Self::Much(bytes.freeze(), body));
+            }
+        }
+        Ok(Self::All(bytes.freeze()))
+    }
+
+    /// The body as the target gets it, for as long as the session may go on.
+    pub(crate) fn send(self, open: &Arc<Open>) -> Body {
+        let (first, rest) = match self {
+            Self::All(bytes) => return whole(bytes),
+            Self::Nothing(body) if http_body::Body::is_end_stream(&body) => return whole(Bytes::new()),
+            Self::Nothing(body) => (None, body),
+            Self::Much(bytes, rest) => (Some(bytes), rest),
+        };
+        let up = Up { first, rest, open: Arc::clone(open) };
+        let stream = futures_util::stream::unfold(up, |mut up| async move { Some((up.next().await?, up)) });
+        StreamBody::new(stream).boxed_unsync()
+    }
+}
+
+/// A body on its way to the target.
+struct Up {
+    first: Option<Bytes>,
+    rest: Incoming,
+    open: Arc<Open>,
+}
+
+impl Up {
+    async fn next(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
+        if let Some(first) = self.first.take() {
+            return Some(Ok(Frame::data(first)));
+        }
+        loop {
+            let frame = tokio::select! {
+                biased;
+                reason = self.open.stop.wait() => return Some(Err(reason.to_string().into())),
+                frame = self.rest.frame() => frame?,
+            };
+            match frame.map(Frame::into_data) {
+                Ok(Ok(data)) => return Some(Ok(Frame::data(data))),
+                // Nothing has judged what trailers say.
+                Ok(Err(_trailers)) => {}
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+    }
+}

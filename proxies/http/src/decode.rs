@@ -1,0 +1,98 @@
+//! Content codings (RFC 9110, section 8.4), taken off where an answer is looked through.
+
+use std::pin::Pin;
+
+use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt as _;
+use http_body_util::{BodyExt, BodyStream};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONTENT_ENCODING, HeaderMap};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader};
+use tokio_util::io::StreamReader;
+
+use crate::body::Fault;
+use crate::mask::Unseen;
+
+/// The most codings, one upon the other.
+const MOST: usize = 3;
+/// The most that one piece of an answer decodes to: what expands further comes in many pieces, each waited for.
+const PIECE: usize = 32 << 10;
+
+/// An answer's body, read piece by piece.
+pub(crate) enum Source {
+    /// As it comes.
+    Plain(Incoming),
+    /// With its codings taken off. Trailers are not reached.
+    Decoded(Pin<Box<dyn AsyncRead + Send>>),
+    /// Nothing but trailers is left of it.
+    Trailers(Option<HeaderMap>),
+}
+
+impl Source {
+    /// A body, with the codings taken off that its header names; they are not named any more then.
+    ///
+    /// # Errors
+    /// Where a coding is none of those known.
+    pub(crate) fn decoded(body: Incoming, headers: &mut HeaderMap) -> Result<Self, Unseen> {
+        let mut codings = Vec::new();
+        for value in headers.get_all(CONTENT_ENCODING) {
+            let text = value.to_str().map_err(|_| Unseen::Encoding)?.to_ascii_lowercase();
+            codings.extend(text.split(',').map(|coding| coding.trim().to_owned()));
+        }
+        codings.retain(|coding| !matches!(coding.as_str(), "" | "identity"));
+        if codings.is_empty() {
+            return Ok(Self::Plain(body));
+        }
+        if codings.len() > MOST {
+            return Err(Unseen::Encoding);
+        }
+        let data = BodyStream::new(body)
+            .try_filter_map(|frame| std::future::ready(Ok(frame.into_data().ok())))
+            .map_err(std::io::Error::other);
+        let mut reader: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(StreamReader::new(data));
+        // They are named in the order in which they were put on.
+        while let Some(coding) = codings.pop() {
+            reader = Box::pin(BufReader::with_capacity(PIECE, off(&coding, reader)?));
+        }
+        headers.remove(CONTENT_ENCODING);
+        Ok(Self::Decoded(Box::pin(reader)))
+    }
+
+    /// The next piece.
+    pub(crate) async fn next(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
+        match self {
+            Self::Plain(body) => Some(body.frame().await?.map_err(Into::into)),
+            Self::Trailers(trailers) => trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+            Self::Decoded(reader) => {
+                let mut piece = BytesMut::with_capacity(PIECE);
+                match reader.read_buf(&mut piece).await {
+                    Ok(0) => None,
+                    Ok(_) => Some(Ok(Frame::data(piece.freeze()))),
+                    Err(error) => Some(Err(error.into())),
+                }
+            }
+        }
+    }
+}
+
+fn off(
+    coding: &str,
+    reader: Pin<Box<dyn AsyncBufRead + Send>>,
+) -> Result<Pin<Box<dyn AsyncRead + Send>>, Unseen> {
+    Ok(match coding {
+        "gzip" | "x-gzip" => {
+            let mut gzip = GzipDecoder::new(reader);
+            gzip.multiple_members(true);
+            Box::pin(gzip)
+        }
+        "deflate" => Box::pin(ZlibDecoder::new(reader)),
+        "br" => Box::pin(BrotliDecoder::new(reader)),
+        "zstd" => {
+            let mut zstd = ZstdDecoder::new(reader);
+            zstd.multiple_members(true);
+            Box::pin(zstd)
+        }
+        _ => return Err(Unseen::Encoding),
+    })
+}

@@ -1,0 +1,118 @@
+//! Both legs: TLS, HTTP/2, and the ways that lead to a target.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use portcullis_testkit::Authority;
+
+use crate::house::{House, Origin, PASSWORD, TOKEN};
+
+const OPEN: &str = "policy \"open\"\ndefault deny\nallow \"all\" { on http  do get, post on \"/**\" }\n";
+const MASKED: &str = "policy \"masked\"\ndefault deny\nallow \"all\" { on http  do get, post on \"/**\" }\n\
+    mask \"cards\" { on http  values credit_card  with redact }\n";
+
+/// What curl says to a URL of the gateway.
+fn curl(house: &House, arguments: &[&str], url: &str) -> String {
+    let ca = house.directory.path().join("state/server.crt");
+    let output = Command::new("curl")
+        .args(["-sS", "--noproxy", "*", "-w", "\n%{http_code} %{http_version}"])
+        .args(["--resolve", &format!("api.test:{}:127.0.0.1", house.address.port())])
+        .args(["-u", &format!("ana:{PASSWORD}"), "--cacert"])
+        .arg(ca)
+        .args(arguments)
+        .arg(url)
+        .output()
+        .expect("curl");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[tokio::test]
+async fn clients_speak_tls_and_both_versions_over_it() {
+    let origin = Origin::run("python3", "origin.py", &[]);
+    let target = format!("address = \"http://127.0.0.1:{}\"\nprefix = \"/api\"\n", origin.port);
+    let house = House::before(origin, OPEN, &target).await;
+    let url = format!("https://localhost:{}/api/x?y=1", house.address.port());
+    for (version, ends) in [("--http1.1", "200 1.1"), ("--http2", "200 2")] {
+        let answer = curl(&house, &[version], &url);
+        // What led here is not the target's.
+        assert!(answer.contains("\"path\": \"/x?y=1\"") && answer.trim_end().ends_with(ends), "{answer}");
+    }
+    let stranger = curl(&house, &["--cacert", "/etc/hostname"], &url);
+    assert!(!stranger.contains("200 "), "{stranger}");
+    let elsewhere = curl(&house, &[], &format!("https://localhost:{}/apix", house.address.port()));
+    assert!(elsewhere.contains("404 "), "{elsewhere}");
+}
+
+/// Files of a certificate for this name, its key, and the authority.
+fn issued(directory: &Path, authority: &Authority, name: &str) -> [PathBuf; 3] {
+    let issued = authority.issue(&[name]);
+    let write = |file: &str, content: &str| {
+        let path = directory.join(format!("{name}.{file}"));
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    };
+    [write("crt", &issued.certificate), write("key", &issued.key), write("ca", &authority.certificate())]
+}
+
+#[tokio::test]
+async fn targets_are_known_by_their_certificate_and_shown_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let [certificate, key, ca] = issued(directory.path(), &authority, "localhost");
+    let [own, own_key, _] = issued(directory.path(), &authority, "gateway.test");
+    for (trusted, name, expected) in
+        [(&ca, "localhost", "200 "), (&ca, "other.test", "502 "), (&certificate, "localhost", "502 ")]
+    {
+        let origin = Origin::run("node", "origin.js", &[&certificate, &key, &ca]);
+        let target = format!(
+            "address = \"https://localhost:{}\"\nhosts = [\"api.test\"]\n\
+             tls = {{ ca = \"{}\", server_name = \"{name}\", certificate = \"{}\", key = \"{}\" }}\n",
+            origin.port,
+            trusted.display(),
+            own.display(),
+            own_key.display()
+        );
+        let house = House::before(origin, OPEN, &target).await;
+        let url = format!("http://api.test:{}/x", house.address.port());
+        let answer = curl(&house, &[], &url);
+        assert!(answer.contains(expected), "{name}: {answer}");
+        if expected == "200 " {
+            // HTTP/2 by agreement, and the client's own credentials are not what the target gets.
+            assert!(
+                answer.contains(&format!("Bearer {TOKEN}")) && answer.contains("\":authority\""),
+                "{answer}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn trailers_come_through_and_say_no_secret() {
+    let origin = Origin::run("node", "origin.js", &[]);
+    let target =
+        format!("address = \"http://127.0.0.1:{}\"\nhosts = [\"api.test\"]\nhttp2 = true\n", origin.port);
+    let house = House::before(origin, OPEN, &target).await;
+    let call = |path: &str| {
+        let url = format!("http://api.test:{}{path}", house.address.port());
+        let fields = ["-H", "content-type: application/grpc", "-H", "te: trailers"];
+        let more = ["--http2-prior-knowledge", "-v", "--data-binary", "\u{1}message"];
+        curl(&house, &[&fields[..], &more[..]].concat(), &url)
+    };
+    let answer = call("/grpc/fine");
+    assert!(answer.contains("grpc-status: 0") && answer.contains("grpc-message: fine"), "{answer}");
+    assert!(answer.contains("\u{1}message"), "{answer}");
+    let answer = call("/grpc/secret");
+    assert!(answer.contains("grpc-status: 0") && !answer.contains(TOKEN), "{answer}");
+}
+
+#[tokio::test]
+async fn what_a_mask_cannot_look_into_is_not_shown() {
+    let origin = Origin::run("node", "origin.js", &[]);
+    let target =
+        format!("address = \"http://127.0.0.1:{}\"\nhosts = [\"api.test\"]\nhttp2 = true\n", origin.port);
+    let house = House::before(origin, MASKED, &target).await;
+    let url = format!("http://api.test:{}/grpc/fine", house.address.port());
+    let answer = curl(&house, &["-H", "content-type: application/grpc", "--data-binary", "x"], &url);
+    assert!(answer.contains("502 ") && answer.contains("masks can't look into"), "{answer}");
+}

@@ -1,0 +1,151 @@
+//! WebSockets: judged at their opening, looked through as they go on, ended when somebody is out.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::house::{House, Origin, TOKEN, authorization};
+
+const OPEN: &str = r#"
+policy "sockets"
+default deny
+allow "sockets" { by group "eng"  on http  do upgrade on "/ws/**" }
+record all { on http }
+"#;
+
+const MASKED: &str = r#"
+policy "sockets"
+default deny
+allow "sockets" { by group "eng"  on http  do upgrade on "/ws/**" }
+mask  "cards" { on http  values credit_card  with redact }
+"#;
+
+async fn house(policy: &str) -> House {
+    let origin = Origin::run("python3", "websocket.py", &[]);
+    let target = format!("address = \"127.0.0.1:{}\"\nhosts = [\"api.test\"]\n", origin.port);
+    House::before(origin, policy, &target).await
+}
+
+/// A client's end of a WebSocket.
+struct Client(TcpStream);
+
+impl Client {
+    fn open(house: &House, path: &str, more: &str) -> Result<Self, String> {
+        let mut stream = house.raw();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: api.test\r\n{}connection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n",
+            authorization("ana")
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        // The key's answer, as RFC 6455 has it in section 1.3.
+        let opened = head.starts_with("HTTP/1.1 101") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        if opened { Ok(Self(stream)) } else { Err(head) }
+    }
+
+    fn say(&mut self, text: &str) {
+        let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 1, 2, 3, 4];
+        frame.extend(text.bytes().zip([1, 2, 3, 4].into_iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        self.0.write_all(&frame).unwrap();
+    }
+
+    /// The next message, put together, and the control frames before its end; `None` at the end.
+    fn hear(&mut self) -> Option<(String, Vec<u8>)> {
+        let (mut message, mut controls) = (Vec::new(), Vec::new());
+        loop {
+            let mut head = [0; 2];
+            self.0.read_exact(&mut head).ok()?;
+            let mut length = usize::from(head[1]);
+            if length == 126 {
+                let mut long = [0; 2];
+                self.0.read_exact(&mut long).ok()?;
+                length = usize::from(u16::from_be_bytes(long));
+            }
+            let mut payload = vec![0; length];
+            self.0.read_exact(&mut payload).ok()?;
+            if head[0] & 8 != 0 {
+                controls.push(head[0] & 15);
+                if head[0] & 15 == 8 {
+                    return Some((String::from_utf8_lossy(&payload).into_owned(), controls));
+                }
+                continue;
+            }
+            message.extend(payload);
+            if head[0] & 0x80 != 0 {
+                return Some((String::from_utf8_lossy(&message).into_owned(), controls));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_is_judged_and_carried() {
+    let house = house(OPEN).await;
+    let mut client =
+        Client::open(&house, "/ws/chat", "sec-websocket-extensions: permessage-deflate\r\n").unwrap();
+    client.say("hello");
+    assert_eq!(client.hear().unwrap().0, "you said hello");
+    let seen = house.origin.seen();
+    let asked = &seen[0]["headers"];
+    assert_eq!(asked["authorization"], format!("Bearer {TOKEN}"));
+    assert_eq!(asked["connection"], "upgrade");
+    assert!(asked.get("sec-websocket-extensions").is_none(), "{asked}");
+    drop(client);
+    house.until_said("\"outcome\"").await;
+    let denied = Client::open(&house, "/other", "").err().unwrap();
+    assert!(denied.starts_with("HTTP/1.1 403"), "{denied}");
+}
+
+#[tokio::test]
+async fn what_a_target_says_over_a_websocket_is_masked() {
+    let house = house(MASKED).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say("split");
+    let (message, controls) = client.hear().unwrap();
+    assert_eq!((message.as_str(), controls.as_slice()), ("a card [redacted] and more", &[9][..]));
+    client.say("bye");
+    let (reason, _) = client.hear().unwrap();
+    assert!(!reason.contains("1111"), "{reason}");
+    for secret in ["binary", "compressed"] {
+        let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+        client.say(secret);
+        assert_eq!(client.hear(), None, "{secret} can't be looked into");
+    }
+    let deflate = Client::open(&house, "/ws/deflate", "").err().unwrap();
+    assert!(deflate.starts_with("HTTP/1.1 502"), "{deflate}");
+}
+
+#[tokio::test]
+async fn the_credential_never_comes_back_over_a_websocket() {
+    let house = house(OPEN).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say("binary");
+    assert_eq!(client.hear().unwrap().0, "\0\u{1}");
+    client.say("key");
+    assert_eq!(client.hear(), None);
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_its_users_access() {
+    let house = house(OPEN).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say("hello");
+    client.hear().unwrap();
+    let began = std::time::Instant::now();
+    house.revoke("ana").await;
+    assert_eq!(client.hear(), None);
+    assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn frames_that_are_none_reach_nobody() {
+    let house = house(OPEN).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.0.write_all(b"\x81\x05hello").unwrap();
+    assert_eq!(client.hear(), None, "a client masks its frames");
+}
