@@ -119,6 +119,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  portcullis ssh-config --as ana --gateway bastion.example.org >> ~/.ssh/config"
     )]
     SshConfig(SshConfig),
+    /// Print a kubeconfig, so that plain `kubectl` reaches a cluster through the gateway
+    #[command(
+        after_help = "Example:\n  portcullis kubeconfig prod --token-file ~/.kube/portcullis-token > ~/.kube/prod\n  kubectl --kubeconfig ~/.kube/prod get pods"
+    )]
+    Kubeconfig(Kubeconfig),
     /// Manage the encrypted secrets file that holds targets' credentials
     Secret {
         #[command(subcommand)]
@@ -268,6 +273,22 @@ pub(crate) struct Revoke {
     /// Why; recorded, and shown to the one whose sessions end
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Kubeconfig {
+    /// The cluster: a target with `protocol = "kubernetes"`
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    /// The file that holds your token, as `kubectl` finds it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<String>,
+    /// Who you are, for the words that say how to get a token
+    #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
+    pub(crate) user: Option<String>,
+    /// The gateway's host name or address, as clients reach it [default: the address it listens on]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) gateway: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -45,6 +45,14 @@ impl Taken {
         Ok(Self::All(bytes.freeze()))
     }
 
+    /// What of it was read.
+    pub(crate) fn read_so_far(&self) -> &[u8] {
+        match self {
+            Self::Nothing(_) => &[],
+            Self::All(bytes) | Self::Much(bytes, _) => bytes,
+        }
+    }
+
     /// The body as the target gets it, for as long as the session may go on.
     pub(crate) fn send(self, open: &Arc<Open>) -> Body {
         let (first, rest) = match self {

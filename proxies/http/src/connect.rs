@@ -19,6 +19,7 @@ use thread_local::ThreadLocal;
 use tower_service::Service;
 
 use crate::body::Body;
+use crate::dialect::Dialect;
 
 /// How long a connection to a target is kept for another request, and how many of them.
 const IDLE: Duration = Duration::from_secs(30);
@@ -30,6 +31,7 @@ const DIAL: Duration = Duration::from_secs(10);
 pub(crate) struct Way {
     pub(crate) config: Arc<TargetConfig>,
     pub(crate) leg: HttpLeg,
+    pub(crate) dialect: Dialect,
     pub(crate) credential: Option<Credential>,
     pub(crate) finders: Finders,
     /// Of no effect where the leg is in the clear.
@@ -67,7 +69,8 @@ impl Way {
         finders: Finders,
         tls: ClientTls,
     ) -> Self {
-        Self { config, leg, credential, finders, tls, clients: ThreadLocal::new() }
+        let dialect = Dialect::of(&config.subject.protocol, &leg);
+        Self { config, leg, dialect, credential, finders, tls, clients: ThreadLocal::new() }
     }
 
     /// Whether it is reached just as the other is, and shown the same.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
 use hyper::{Request, Response, StatusCode};
-use policy_core::Protocol;
 use portcullis_gateway::enforce::{
     Asked as Question, Judgement, Outcome, Permit, Receipt, Stage, StatementParts,
 };
@@ -13,11 +12,11 @@ use portcullis_gateway::enforce::{
 use crate::answer::Due;
 use crate::body::{Body, Taken};
 use crate::connect::{Leads, Way};
+use crate::dialect::{Meaning, Seen};
 use crate::fields::{self, Forwarded};
 use crate::login::{self, Refused};
 use crate::mask::Sought;
-use crate::meaning;
-use crate::refuse::{problem, refused, unproven};
+use crate::refuse::{Words, unproven};
 use crate::request::Asked;
 use crate::upgrade::{self, Upgrading};
 use crate::visit::{Open, Visit};
@@ -31,7 +30,7 @@ pub(crate) async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Res
 pub(crate) type Turned = Box<Response<Body>>;
 
 fn turn(status: StatusCode, title: &str, detail: &str) -> Turned {
-    Box::new(problem(status, title, detail))
+    Box::new(Words::Problem.problem(status, title, detail))
 }
 
 async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Response<Body>, Turned> {
@@ -59,7 +58,9 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
         })?;
     let asked = asked.below(route.prefix).map_err(unfit)?;
     let upgrading = upgrade::wanted(&mut request).map_err(unfit)?;
-    let open = visit.session(&principal, route.way).await.map_err(|refusal| Box::new(refused(&refusal)))?;
+    let words = route.way.dialect.words();
+    let open =
+        visit.session(&principal, route.way).await.map_err(|refusal| Box::new(words.refused(&refusal)))?;
     let (head, body) = request.into_parts();
     let one = One {
         visit,
@@ -96,7 +97,7 @@ impl One<'_> {
             Ok(sought) => sought,
             Err(error) => {
                 permit.unused("what is looked for in the answer can't be compiled");
-                return Err(turn(
+                return Err(self.turn(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "the gateway can't do its part",
                     &error.to_string(),
@@ -107,7 +108,7 @@ impl One<'_> {
             Ok(request) => request,
             Err(why) => {
                 permit.unused(why);
-                return Err(turn(StatusCode::BAD_REQUEST, "the request can't be sent on", why));
+                return Err(self.turn(StatusCode::BAD_REQUEST, "the request can't be sent on", why));
             }
         };
         let leads = if upgrading.is_some() { Leads::ToAnotherProtocol } else { Leads::ToAnAnswer };
@@ -115,45 +116,49 @@ impl One<'_> {
         if let Some(upgrading) = upgrading
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            return match upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought) {
+            let carried = self.way.dialect.carried(&self.asked.target);
+            return match upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought, carried) {
                 Ok((response, tunnel)) => {
                     self.visit.turn_into(tunnel);
                     Ok(response)
                 }
-                Err(why) => Err(turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", why)),
+                Err(why) => {
+                    Err(self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", why))
+                }
             };
         }
         let due =
             Due { open: Arc::clone(&self.open), receipt, sought, method, prefix: self.prefix.to_owned() };
         due.answer(response).map_err(|odd| {
-            turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", &odd.to_string())
+            self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", &odd.to_string())
         })
     }
 
     /// Judges the request to the end: what comes back may be sent.
     async fn admitted(&self, head: &Head, body: Taken, upgrade: bool) -> Result<(Permit, Body), Turned> {
+        let dialect = &self.way.dialect;
         let unread =
-            |_| turn(StatusCode::BAD_REQUEST, "the request can't be judged", "its body ended too early");
+            |_| self.turn(StatusCode::BAD_REQUEST, "the request can't be judged", "its body ended too early");
         let most = self.visit.settings.body_bytes;
         let looked_at = self.visit.looked_at();
-        let fields = &looked_at.1;
+        let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &looked_at };
         let has_body = self.asked.size != Some(0);
         let mut body =
-            if has_body && fields.need_body() { body.read(most).await.map_err(unread)? } else { body };
+            if has_body && dialect.needs_body(&seen) { body.read(most).await.map_err(unread)? } else { body };
         loop {
-            let refuse = |refusal| Box::new(refused(&refusal));
-            let meaning = meaning::of(&self.asked, head, upgrade, fields, &body);
-            let text = format!("{} {}{}", head.method, self.asked.authority, self.asked.target.sent);
+            let Meaning { actions, words } = dialect.meaning(&seen, &body);
+            let refuse = |refusal| Box::new(words.refused(&refusal));
+            let text = format!("{} {}{}", head.method, self.authority, self.asked.target.sent);
             let statement = self
                 .visit
                 .gateway
                 .statement(StatementParts {
-                    protocol: &Protocol::HTTP,
+                    protocol: dialect.protocol(),
                     raw: &text,
                     shown: &text,
-                    actions: &Arc::new(meaning.actions),
+                    actions: &Arc::new(actions),
                     // An approval is for this body only.
-                    definitions: meaning.read,
+                    definitions: body.read_so_far(),
                 })
                 .map_err(refuse)?;
             let question = Question {
@@ -180,12 +185,16 @@ impl One<'_> {
             }
             if matches!(body, Taken::Much(..)) {
                 let detail = "a body of this length can't be held for approval";
-                return Err(turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be held", detail));
+                return Err(self.turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be held", detail));
             }
             held.open().await.map_err(refuse)?;
             let released = held.wait().await.map_err(refuse)?;
             return Ok((released.permit, body.send(&self.open)));
         }
+    }
+
+    fn turn(&self, status: StatusCode, title: &str, detail: &str) -> Turned {
+        Box::new(self.way.dialect.words().problem(status, title, detail))
     }
 
     /// What is looked for in the answer.
@@ -212,7 +221,7 @@ impl One<'_> {
             Forwarded { authority: &self.authority, credential, looked_through: !sought.is_nothing() };
         forwarded.rewrite(&mut headers, &self.asked.media_type)?;
         if let Some(upgrading) = upgrading {
-            upgrading.ask(&mut headers);
+            upgrading.ask(&mut headers, self.way.dialect.carried(&self.asked.target))?;
         }
         let mut request = Request::builder()
             .method(head.method)
@@ -232,7 +241,7 @@ impl One<'_> {
         let (receipt, sent) = tokio::select! {
             biased;
             reason = self.open.stop.wait() => {
-                return Err(turn(StatusCode::FORBIDDEN, "the session was ended", &reason.to_string()));
+                return Err(self.turn(StatusCode::FORBIDDEN, "the session was ended", &reason.to_string()));
             }
             sent = self.way.send(permit, request, leads) => sent,
         };
@@ -243,7 +252,7 @@ impl One<'_> {
                 tracing::warn!(target, error = fields::chain(&error), "a target could not be asked");
                 receipt.outcome(Outcome { error: Some("the target did not answer"), ..Outcome::default() });
                 let detail = "try again, or ask its operator";
-                Err(turn(StatusCode::BAD_GATEWAY, "the target did not answer", detail))
+                Err(self.turn(StatusCode::BAD_GATEWAY, "the target did not answer", detail))
             }
         }
     }

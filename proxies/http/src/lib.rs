@@ -5,27 +5,31 @@
 //! - `server`: a connection is accepted, in the clear or over TLS, HTTP/1.1 or HTTP/2;
 //! - `request`: what is asked for, as far as it can mean one thing only; `route`: which target that leads to;
 //! - `login`: who asks; `visit`: what the requests of one connection share: the gateway's sessions;
-//! - `exchange`: one request: judged by its `meaning`, held, sent on with its permit, answered; `body`: what it carries;
+//! - `exchange`: one request: judged by its meaning in the `dialect` of its target, held, sent on with its permit, answered;
+//!   `body`: what it carries;
 //! - `fields`: which header fields go on; `connect`: the target's leg, with the hidden credential;
 //! - `answer`: what comes back, `decode`d and `mask`ed; `refuse`: an answer of the gateway's own;
-//! - `upgrade` and `websocket`: a connection that turns into something else;
+//! - `upgrade`: a connection that turns into something else; `tunnel`: how that is carried; `websocket`: what is spoken in it;
+//!   `streams`: the program behind it;
 //! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
 
 mod answer;
 mod body;
 mod connect;
 mod decode;
+mod dialect;
 mod exchange;
 mod fields;
 mod login;
 mod mask;
-mod meaning;
 mod refuse;
 mod request;
 mod route;
 mod serve;
 mod server;
 mod settings;
+mod streams;
+mod tunnel;
 mod upgrade;
 mod visit;
 mod websocket;

@@ -36,16 +36,25 @@ impl Sought {
 
     /// Masks the values of header fields, each a text of its own.
     pub(crate) fn fields(&self, headers: &mut HeaderMap) -> Result<(), Unseen> {
-        let Some(detectors) = &self.detectors else { return Ok(()) };
+        if self.is_nothing() {
+            return Ok(());
+        }
         for value in headers.values_mut() {
-            let (mut stream, mut shown) = (StreamMasker::default(), Vec::with_capacity(value.len()));
-            let mut masked = stream.push(detectors, &self.key, value.as_bytes(), &mut shown);
-            masked += stream.flush(detectors, &self.key, &mut shown);
-            if masked > 0 {
+            let shown = self.text(value.as_bytes());
+            if shown != value.as_bytes() {
                 *value = HeaderValue::from_bytes(&shown).map_err(|_| Unseen::Field)?;
             }
         }
         Ok(())
+    }
+
+    /// A short text that is all there, masked.
+    pub(crate) fn text(&self, text: &[u8]) -> Vec<u8> {
+        let Some(detectors) = &self.detectors else { return text.to_vec() };
+        let (mut stream, mut shown) = (StreamMasker::default(), Vec::with_capacity(text.len()));
+        stream.push(detectors, &self.key, text, &mut shown);
+        stream.flush(detectors, &self.key, &mut shown);
+        shown
     }
 
     /// How a body of this media type (lower case, without parameters) is looked through.

@@ -1,52 +1,134 @@
-//! A refusal in the protocol's own words: a status and `application/problem+json` (RFC 9457).
+//! A refusal in the words of whoever is refused: a problem (RFC 9457), a `Status` of Kubernetes, an error of JSON-RPC.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
+use policy_normalize::mcp;
 use portcullis_gateway::enforce::{Refusal, RefusalKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::body::{Body, whole};
 
-/// A problem for whoever sent the request.
-pub(crate) fn problem(status: StatusCode, title: &str, detail: &str) -> Response<Body> {
-    answer(status, &json!({ "status": status.as_u16(), "title": title, "detail": detail }))
+/// In whose words a request is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// `application/problem+json`.
+    #[default]
+    Problem,
+    /// Kubernetes' own: what `kubectl` shows as an error from the server.
+    Status,
+    /// JSON-RPC's, for each request of a message that has an id (as a JSON text); in a batch, where it came in one.
+    JsonRpc { ids: Vec<String>, batch: bool },
 }
 
-/// What the policy, or the gateway, decided.
-pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
-    let (status, title) = match refusal.kind {
-        RefusalKind::Forbidden | RefusalKind::NotPermitted => (StatusCode::FORBIDDEN, "denied by policy"),
-        RefusalKind::Disapproved => (StatusCode::FORBIDDEN, "refused by a reviewer"),
-        RefusalKind::Expired => (StatusCode::FORBIDDEN, "not approved in time"),
-        RefusalKind::LimitReached => (StatusCode::TOO_MANY_REQUESTS, "a limit is reached"),
-        RefusalKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "the gateway can't do its part"),
-        RefusalKind::Stopped => (StatusCode::FORBIDDEN, "the session was ended"),
-    };
-    let mut problem = json!({
-        "status": status.as_u16(),
-        "title": title,
-        "detail": refusal.message,
-        "way_out": refusal.hint,
-    });
-    if let (Some(rule), Some(fields)) = (&refusal.rule, problem.as_object_mut()) {
-        fields.insert("rule".to_owned(), json!(rule));
+impl Words {
+    /// What the policy, or the gateway, decided.
+    pub(crate) fn refused(&self, refusal: &Refusal) -> Response<Body> {
+        let (status, title) = match refusal.kind {
+            RefusalKind::Forbidden | RefusalKind::NotPermitted => (StatusCode::FORBIDDEN, "denied by policy"),
+            RefusalKind::Disapproved => (StatusCode::FORBIDDEN, "refused by a reviewer"),
+            RefusalKind::Expired => (StatusCode::FORBIDDEN, "not approved in time"),
+            RefusalKind::LimitReached => (StatusCode::TOO_MANY_REQUESTS, "a limit is reached"),
+            RefusalKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "the gateway can't do its part"),
+            RefusalKind::Stopped => (StatusCode::FORBIDDEN, "the session was ended"),
+        };
+        let mut told =
+            Told { status, title, detail: &refusal.message, way_out: Some(&refusal.hint), more: vec![] };
+        if let Some(rule) = &refusal.rule {
+            told.more.push(("rule", json!(rule)));
+        }
+        self.say(&told, mcp::DENIED)
     }
-    answer(status, &problem)
+
+    /// What kept a request from being judged, or its answer from being shown.
+    pub(crate) fn problem(&self, status: StatusCode, title: &str, detail: &str) -> Response<Body> {
+        self.say(&Told { status, title, detail, way_out: None, more: vec![] }, mcp::DENIED)
+    }
+
+    fn say(&self, told: &Told<'_>, code: i64) -> Response<Body> {
+        match self {
+            Self::Problem => answer(told.status, "application/problem+json", &told.problem()),
+            Self::Status => answer(told.status, "application/json", &told.kubernetes()),
+            Self::JsonRpc { ids, .. } if ids.is_empty() => Self::Problem.say(told, code),
+            Self::JsonRpc { ids, batch } => {
+                let rule =
+                    told.more.iter().find(|(name, _)| *name == "rule").and_then(|(_, rule)| rule.as_str());
+                let denial = mcp::Denial { rule, hint: told.way_out };
+                let message = format!("{}: {}", told.title, told.detail);
+                let each: Vec<String> =
+                    ids.iter().map(|id| mcp::error(Some(id), code, &message, &denial)).collect();
+                let text = if *batch { format!("[{}]", each.join(",")) } else { each.concat() };
+                // The answer to a call that was understood: that it is an error is said in it.
+                text_answer(StatusCode::OK, "application/json", text)
+            }
+        }
+    }
+}
+
+/// What there is to say.
+struct Told<'a> {
+    status: StatusCode,
+    title: &'a str,
+    detail: &'a str,
+    way_out: Option<&'a str>,
+    /// Further fields of a problem.
+    more: Vec<(&'static str, Value)>,
+}
+
+impl Told<'_> {
+    fn problem(&self) -> Value {
+        let mut problem =
+            json!({ "status": self.status.as_u16(), "title": self.title, "detail": self.detail });
+        if let Some(fields) = problem.as_object_mut() {
+            fields.extend(self.way_out.map(|way_out| ("way_out".to_owned(), json!(way_out))));
+            fields.extend(self.more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        }
+        problem
+    }
+
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/>
+    fn kubernetes(&self) -> Value {
+        let reason = match self.status {
+            StatusCode::BAD_REQUEST => "BadRequest",
+            StatusCode::UNAUTHORIZED => "Unauthorized",
+            StatusCode::FORBIDDEN => "Forbidden",
+            StatusCode::NOT_FOUND => "NotFound",
+            StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
+            StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
+            _ => "InternalError",
+        };
+        let way_out = self.way_out.map(|way_out| format!(" ({way_out})")).unwrap_or_default();
+        let causes: Vec<Value> = self
+            .more
+            .iter()
+            .map(|(name, value)| {
+                let message = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                json!({ "reason": format!("Portcullis-{name}"), "message": message })
+            })
+            .collect();
+        json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": format!("{}: {}{way_out}", self.title, self.detail),
+            "reason": reason, "code": self.status.as_u16(),
+            "details": { "causes": causes },
+        })
+    }
 }
 
 /// Nobody has been proven yet.
 pub(crate) fn unproven(detail: &str) -> Response<Body> {
-    let mut response = problem(StatusCode::UNAUTHORIZED, "who is there?", detail);
+    let mut response = Words::Problem.problem(StatusCode::UNAUTHORIZED, "who is there?", detail);
     let challenge = HeaderValue::from_static("Basic realm=\"Portcullis\", charset=\"UTF-8\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
 }
 
-fn answer(status: StatusCode, problem: &serde_json::Value) -> Response<Body> {
-    let text = format!("{problem:#}\n");
+fn answer(status: StatusCode, media_type: &'static str, content: &Value) -> Response<Body> {
+    text_answer(status, media_type, format!("{content:#}\n"))
+}
+
+fn text_answer(status: StatusCode, media_type: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(whole(text));
     *response.status_mut() = status;
-    let kind = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }

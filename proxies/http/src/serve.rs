@@ -28,7 +28,7 @@ pub fn serve(gateway: &Gateway) -> Result<Serving, ServeError> {
         gateway: gateway.clone(),
         settings: ready.settings(),
         throttle: Arc::default(),
-        looked_at: Arc::default(),
+        looking: Arc::default(),
     };
     Ok(ready.serve("HTTP", &config.listen.http, config.workers.get(), Arc::new(server))?)
 }

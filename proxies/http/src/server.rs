@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::dialect::Looking;
 use crate::exchange;
-use crate::meaning::LookedAt;
 use crate::settings::Settings;
 use crate::visit::{Arrival, Visit};
 
@@ -40,7 +40,7 @@ pub(crate) struct Server {
     pub(crate) gateway: Gateway,
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) throttle: Arc<Throttle>,
-    pub(crate) looked_at: Arc<LookedAt>,
+    pub(crate) looking: Arc<Looking>,
 }
 
 impl Connections for Server {
@@ -79,7 +79,7 @@ impl Server {
         let visit = Arc::new(Visit::new(
             self.gateway.clone(),
             Arc::clone(&settings),
-            Arc::clone(&self.looked_at),
+            Arc::clone(&self.looking),
             arrival,
         ));
         let served = Arc::clone(&visit);

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex as Sync, PoisonError};
 use std::time::{Duration, Instant};
 
 use policy_core::Principal;
-use policy_normalize::http::Fields;
 use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::session::Stop;
 use portcullis_gateway::throttle::Place;
@@ -14,8 +13,9 @@ use ring::digest;
 use tokio::sync::Mutex;
 
 use crate::connect::Way;
+use crate::dialect::{LookedAt, Looking};
 use crate::login::{self, Refused};
-use crate::meaning::LookedAt;
+
 use crate::settings::Settings;
 use crate::upgrade::Tunnel;
 
@@ -38,7 +38,7 @@ pub(crate) struct Visit {
     sessions: Sync<HashMap<Pair, Slot>>,
     /// What the connection has turned into.
     tunnel: Sync<Option<Tunnel>>,
-    looked_at: Arc<LookedAt>,
+    looking: Arc<Looking>,
 }
 
 /// How a client came.
@@ -72,16 +72,16 @@ impl Visit {
     pub(crate) fn new(
         gateway: Gateway,
         settings: Arc<Settings>,
-        looked_at: Arc<LookedAt>,
+        looking: Arc<Looking>,
         arrival: Arrival,
     ) -> Self {
         let (proven, sessions, tunnel) = Default::default();
-        Self { gateway, settings, arrival, proven, sessions, tunnel, looked_at }
+        Self { gateway, settings, arrival, proven, sessions, tunnel, looking }
     }
 
     /// What the policy in force looks at.
-    pub(crate) fn looked_at(&self) -> Arc<(u64, Fields)> {
-        self.looked_at.by(&self.gateway.policies().current())
+    pub(crate) fn looked_at(&self) -> Arc<LookedAt> {
+        self.looking.at(&self.gateway.policies().current())
     }
 
     /// Who sends a request that shows this.

@@ -8,6 +8,7 @@ mod explain;
 mod fmt;
 mod gateway;
 mod init;
+mod kubeconfig;
 mod reload;
 mod replay;
 mod revoke;
@@ -45,6 +46,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
         Command::Replay(arguments) => replay::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::User { action } => user::run(context, action),
+        Command::Kubeconfig(arguments) => kubeconfig::run(context, arguments),
         Command::SshConfig(arguments) => ssh_config::run(context, arguments),
         Command::Secret { action } => secret::run(context, action),
         Command::Doctor => doctor::run(context),

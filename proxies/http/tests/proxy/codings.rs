@@ -78,7 +78,7 @@ async fn masks_look_through_what_is_encoded() {
 #[tokio::test]
 async fn a_bomb_streams_through() {
     let house = House::policed(MASKED).await;
-    let bomb = encoded(&["gzip"], &vec![b'0'; 8 << 20]).await;
+    let bomb = encoded(&["gzip"], &vec![b'x'; 8 << 20]).await;
     assert!(bomb.len() < 10_000, "{}", bomb.len());
     let before = resident();
     let mut stream = send(&house, "gzip", &bomb);

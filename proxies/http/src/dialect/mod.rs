@@ -1,0 +1,139 @@
+//! What is spoken over HTTP to a target: HTTP's own requests, Kubernetes, MCP. Each has its words for what a request does and
+//! for refusing it.
+
+mod http;
+mod kubernetes;
+mod mcp;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use hyper::http::request::Parts as Head;
+use policy_core::{ActionSet, Protocol};
+use policy_normalize::http::Target;
+use policy_normalize::{http as normal, kubernetes as cluster};
+use portcullis_gateway::config::HttpLeg;
+use portcullis_gateway::policies::Active;
+
+use crate::body::Taken;
+use crate::refuse::Words;
+use crate::request::Asked;
+
+/// What a target speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// HTTP, and GraphQL at these paths.
+    Http { graphql: Vec<String> },
+    /// The API of a Kubernetes cluster.
+    Kubernetes,
+    /// The Model Context Protocol, over streamable HTTP.
+    Mcp,
+}
+
+/// What a connection carries once it has turned into something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// Messages that mean something by themselves.
+    Messages,
+    /// The streams of a program.
+    Program { has_terminal: bool },
+}
+
+/// A request, as far as it is judged.
+pub(crate) struct Seen<'a> {
+    pub(crate) asked: &'a Asked,
+    pub(crate) head: &'a Head,
+    /// Whether it wishes for another protocol.
+    pub(crate) upgrade: bool,
+    pub(crate) looked_at: &'a LookedAt,
+}
+
+/// What a request was understood as.
+pub(crate) struct Meaning {
+    pub(crate) actions: ActionSet,
+    /// How it is refused.
+    pub(crate) words: Words,
+}
+
+/// What a policy looks at in requests.
+#[derive(Debug, Default)]
+pub(crate) struct LookedAt {
+    generation: u64,
+    http: normal::Fields,
+    kubernetes: cluster::Fields,
+}
+
+/// What the policy in force looks at, found once a policy.
+#[derive(Default)]
+pub(crate) struct Looking(ArcSwapOption<LookedAt>);
+
+impl Looking {
+    /// What this policy looks at.
+    pub(crate) fn at(&self, active: &Active) -> Arc<LookedAt> {
+        if let Some(known) = &*self.0.load()
+            && known.generation == active.generation
+        {
+            return Arc::clone(known);
+        }
+        let found = Arc::new(LookedAt {
+            generation: active.generation,
+            http: normal::Fields::of(&active.policy),
+            kubernetes: cluster::Fields::of(&active.policy),
+        });
+        self.0.store(Some(Arc::clone(&found)));
+        found
+    }
+}
+
+impl Dialect {
+    pub(crate) fn of(protocol: &Protocol, leg: &HttpLeg) -> Self {
+        match protocol {
+            _ if *protocol == Protocol::KUBERNETES => Self::Kubernetes,
+            _ if *protocol == Protocol::MCP => Self::Mcp,
+            _ => Self::Http { graphql: leg.graphql.clone() },
+        }
+    }
+
+    /// The protocol whose words its actions use.
+    pub(crate) const fn protocol(&self) -> &'static Protocol {
+        match self {
+            Self::Http { .. } => &Protocol::HTTP,
+            Self::Kubernetes => &Protocol::KUBERNETES,
+            Self::Mcp => &Protocol::MCP,
+        }
+    }
+
+    /// How a request is refused whose meaning is not known yet.
+    pub(crate) const fn words(&self) -> Words {
+        match self {
+            Self::Http { .. } | Self::Mcp => Words::Problem,
+            Self::Kubernetes => Words::Status,
+        }
+    }
+
+    /// Whether a request can't be understood without its body.
+    pub(crate) fn needs_body(&self, seen: &Seen<'_>) -> bool {
+        match self {
+            Self::Http { graphql } => http::needs_body(seen, graphql),
+            Self::Kubernetes => kubernetes::needs_body(seen),
+            Self::Mcp => true,
+        }
+    }
+
+    /// What a connection carries that turns into something else for this request.
+    pub(crate) fn carried(&self, target: &Target) -> Carried {
+        match self {
+            Self::Kubernetes => kubernetes::carried(target),
+            Self::Http { .. } | Self::Mcp => Carried::Messages,
+        }
+    }
+
+    /// What a request does, told from as much of its body as was read.
+    pub(crate) fn meaning(&self, seen: &Seen<'_>, body: &Taken) -> Meaning {
+        match self {
+            Self::Http { graphql } => http::meaning(seen, body, graphql),
+            Self::Kubernetes => kubernetes::meaning(seen, body),
+            Self::Mcp => mcp::meaning(seen, body),
+        }
+    }
+}
