@@ -54,7 +54,8 @@ pub(super) const CLUSTER: &[(&str, &str)] = &[
     ("storage.k8s.io", "volumeattachments"),
 ];
 
-/// Resources that an update creates where there are none (their strategies' `AllowCreateOnUpdate`).
+/// Resources that an update may create where there are none (their strategies' `AllowCreateOnUpdate`, in one version of the
+/// server or another). Custom resources are not among them.
 pub(super) const MADE_BY_UPDATE: &[(&str, &str)] = &[
     ("", "endpoints"),
     ("", "events"),
@@ -62,8 +63,15 @@ pub(super) const MADE_BY_UPDATE: &[(&str, &str)] = &[
     ("", "podtemplates"),
     ("", "resourcequotas"),
     ("", "services"),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    ("coordination.k8s.io", "leasecandidates"),
     ("coordination.k8s.io", "leases"),
     ("events.k8s.io", "events"),
+    ("flowcontrol.apiserver.k8s.io", "flowschemas"),
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"),
+    ("node.k8s.io", "runtimeclasses"),
+    ("policy", "poddisruptionbudgets"),
     ("rbac.authorization.k8s.io", "clusterrolebindings"),
     ("rbac.authorization.k8s.io", "clusterroles"),
     ("rbac.authorization.k8s.io", "rolebindings"),
