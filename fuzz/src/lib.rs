@@ -19,10 +19,11 @@ use policy_core::mask::{
 };
 use policy_core::reference::{self, Plain};
 use policy_core::rule::HoldKey;
-use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target};
+use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target, Value};
 use policy_lang::{Environment, Source, format, load};
-use policy_normalize::shell;
+use policy_normalize::kubernetes::{self, Fields, Object, Parts, content};
 use policy_normalize::sql::{self, Grammar, NoCatalogue, Postgres, Statement, redact_literals};
+use policy_normalize::{http, shell};
 use portcullis_postgres::wire::bind::Bind;
 use portcullis_postgres::wire::describe::Named;
 use portcullis_postgres::wire::execute::Execute;
@@ -343,4 +344,68 @@ fn plain(packet: &[u8], actions: &ActionSet) {
         assert!(actions.iter().any(|action| action.resource == resource), "{path:?}");
     }
     assert_eq!(operation::normalise(sent.clone(), "/h").as_ref(), Ok(&sent));
+}
+
+/// A request does something; spelled otherwise, or as it is sent on, it does the same; and what it may ask for is asked
+/// for once. The input is a method, a target, a media type and a body, each but the last on a line.
+pub fn kubernetes_request(input: &[u8]) {
+    static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
+        let text = "policy \"p\"\ndefault deny\ndeny \"looks\" { on kubernetes do create when object.\"a\" or \
+                    object.\"a.b\" or object.\"spec.containers.image\" or object.\"spec.hostNetwork\" }";
+        let environment = Environment::default();
+        let loaded = load(&[Source::new("fuzzed.policy", text)], &environment).expect("a policy");
+        Fields::of(&Policy::compile([&loaded.rules], &environment.vocabularies).expect("a policy"))
+    });
+    let mut parts = input.splitn(4, |byte| *byte == b'\n');
+    let mut line = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
+    let (Some(method), Some(text), Some(media_type)) = (line(), line(), line()) else { return };
+    let accept = content::negotiated(media_type);
+    assert_eq!(content::negotiated(&accept), accept, "negotiating twice changes something");
+    let is_readable = |range: &str| {
+        ["application/json", "application/yaml", "text/"].iter().any(|kind| range.starts_with(kind))
+    };
+    assert!(accept.split(", ").all(is_readable), "{accept}");
+    let Ok(target) = http::Target::parse(text) else { return };
+    let Ok(body) = Object::read(media_type, parts.next().unwrap_or_default()) else { return };
+    let actions = |target: &http::Target| {
+        kubernetes::action(&Parts { method, target, media_type, body: Some(&body) }, &FIELDS)
+    };
+    let done = actions(&target);
+    assert!(!done.as_slice().is_empty(), "a request that does nothing");
+    assert!(done.as_slice().len() <= 1_100, "{} actions", done.as_slice().len());
+    let fields = content::secret_fields(&done);
+    assert!(!names(&done, "secrets") || !fields.is_empty(), "a Secret in the clear");
+    let sent = http::Target::parse(&target.sent).expect("what is sent is a target");
+    assert_eq!(actions(&sent), done, "what is sent does something else");
+    let spelled = escaped(text);
+    if spelled.len() <= http::MAX_TARGET {
+        let spelled = http::Target::parse(&spelled).expect("an escape more");
+        assert_eq!(actions(&spelled), done, "spelled otherwise it does something else");
+    }
+    for name in ["a", "a.b", "spec.containers.image"] {
+        let values = body.values(name);
+        assert!((1..=16).contains(&values.len()), "{values:?}");
+        let is_unclear = values.contains(&Value::Undetermined);
+        assert!(!is_unclear || values.len() == 1, "{values:?}");
+    }
+}
+
+/// Whether an action is on this resource.
+fn names(actions: &ActionSet, resource: &str) -> bool {
+    actions.iter().any(|action| action.resource == policy_core::Resource::named([resource]))
+}
+
+/// Every letter and digit that is no part of an escape, escaped: unreserved characters mean the same either way.
+fn escaped(target: &str) -> String {
+    let mut text = String::new();
+    let mut in_escape = 0;
+    for character in target.chars() {
+        if in_escape > 0 || !character.is_ascii_alphanumeric() {
+            in_escape = if character == '%' { 2 } else { in_escape.max(1) - 1 };
+            text.push(character);
+        } else {
+            text.push_str(&format!("%{:02x}", u32::from(character)));
+        }
+    }
+    text
 }

@@ -7,9 +7,12 @@
 //!   crate `sqlparser` (feature `sqlparser`), with the lineage of every output column.
 //! - [`shell`]: command lines, as a POSIX shell or bash reads them (feature `shell`).
 //! - [`http`]: requests: the path as it is sent on, the query, fields of headers and bodies (feature `http`).
+//! - [`kubernetes`]: requests to a Kubernetes API server, as that server sees them (feature `kubernetes`).
 
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 #[cfg(feature = "shell")]
 pub mod shell;
 #[cfg(any(feature = "sql", feature = "sqlparser"))]

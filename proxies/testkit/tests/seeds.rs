@@ -63,3 +63,8 @@ fn evaluator() {
 fn sftp() {
     each("sftp", properties::sftp);
 }
+
+#[test]
+fn kubernetes_request() {
+    each("kubernetes_request", properties::kubernetes_request);
+}
