@@ -63,3 +63,13 @@ fn evaluator() {
 fn sftp() {
     each("sftp", properties::sftp);
 }
+
+#[test]
+fn mcp_message() {
+    each("mcp_message", properties::mcp_message);
+}
+
+#[test]
+fn graphql() {
+    each("graphql", properties::graphql);
+}
