@@ -19,11 +19,13 @@ use policy_core::mask::{
 };
 use policy_core::reference::{self, Plain};
 use policy_core::rule::HoldKey;
-use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target, Value};
+use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target, Value, Verb};
 use policy_lang::{Environment, Source, format, load};
-use policy_normalize::kubernetes::{self, Fields, Object, Parts, content};
+use policy_normalize::http::{self, Body, graphql as fields_of};
+use policy_normalize::kubernetes::{self, Object, content};
+use policy_normalize::mcp::{self, Asked, Context, DENIED, Denial, List, Messages, Side};
+use policy_normalize::shell;
 use policy_normalize::sql::{self, Grammar, NoCatalogue, Postgres, Statement, redact_literals};
-use policy_normalize::{http, shell};
 use portcullis_postgres::wire::bind::Bind;
 use portcullis_postgres::wire::describe::Named;
 use portcullis_postgres::wire::execute::Execute;
@@ -155,6 +157,74 @@ pub fn shell(input: &[u8]) {
         let written = shell::read(&shell::quote(&words), &environment);
         if text.len() < environment.limits.bytes / 4 && words.len() < 1_000 {
             assert!(written.argv.is_some_and(|argv| argv == words), "quoting loses words");
+        }
+    }
+}
+
+/// What a message does depends on what it says and not on how it is written; whatever it is, it has an answer; and a list of
+/// which all is kept, or nothing, is otherwise what it was.
+pub fn mcp_message(input: &[u8]) {
+    let fields = http::Fields::default();
+    let pinned = |tool: &str| tool.bytes().next().map(|first| first < b'n');
+    let asked = |_: Asked<'_>| None;
+    for side in [Side::Client, Side::Server] {
+        let context = Context { side, fields: &fields, pinned: &pinned, asked: &asked };
+        let found = Messages::parse(input, &context);
+        assert!(!found.elements.is_empty() && (found.batch || found.elements.len() == 1));
+        for element in &found.elements {
+            assert!(!element.actions.is_empty());
+            let answer = mcp::error(element.id.as_deref(), DENIED, "no", &Denial::default());
+            let answer: serde_json::Value = serde_json::from_str(&answer).expect("an answer is JSON");
+            let id = element.id.as_ref().map_or("null".into(), Clone::clone);
+            assert_eq!(answer["id"], serde_json::from_str::<serde_json::Value>(&id).expect("an id is JSON"));
+        }
+        let actions = found.actions();
+        if !actions.iter().any(|action| action.verb == Verb::UNKNOWN) {
+            let json: serde_json::Value = serde_json::from_slice(input).expect("what is understood is JSON");
+            let again = Messages::parse(json.to_string().as_bytes(), &context).actions();
+            assert_eq!(again, actions, "writing it otherwise changes what it does");
+        }
+    }
+    let json =
+        |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).expect("what is shown is JSON");
+    for list in [List::Tools, List::Prompts, List::Resources, List::Templates] {
+        let Ok(all) = list.filtered(input, |_| true) else { continue };
+        assert_eq!(json(&all), json(input));
+        let none = list.filtered(input, |_| false).expect("it was read before");
+        assert!(none.len() <= all.len());
+        assert_eq!(list.filtered(&none, |_| true).expect("it is a list still"), none);
+    }
+    if let Ok(tools) = mcp::tools(input) {
+        assert!(tools.iter().all(|tool| json(tool.canonical.as_bytes())["name"] == *tool.name));
+    }
+}
+
+/// What a document selects is bounded, and neither a comment nor more space changes it.
+pub fn graphql(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let target = policy_normalize::http::Target::parse("/graphql").expect("a target");
+    let select = |text: &str| {
+        let body = Body::Json(serde_json::json!({ "query": text }));
+        let parts = http::Parts {
+            method: "POST",
+            upgrade: false,
+            host: "api",
+            target: &target,
+            headers: &[],
+            media_type: "application/json",
+            size: None,
+            body: Some(&body),
+        };
+        fields_of::actions(&parts, b"", &http::Fields::default())
+    };
+    let found = select(text);
+    let count = found.as_slice().len();
+    assert!((2..=1 + fields_of::MAX_FIELDS).contains(&count), "{count} actions");
+    if !found.iter().any(|action| action.verb == Verb::UNKNOWN) {
+        assert!(text.contains('{'), "fields without a selection");
+        let more = format!("# }}\r,{text}\n#");
+        if more.len() <= fields_of::MAX_TEXT {
+            assert_eq!(select(&more), found, "a comment changes what is selected");
         }
     }
 }
@@ -349,12 +419,12 @@ fn plain(packet: &[u8], actions: &ActionSet) {
 /// A request does something; spelled otherwise, or as it is sent on, it does the same; and what it may ask for is asked
 /// for once. The input is a method, a target, a media type and a body, each but the last on a line.
 pub fn kubernetes_request(input: &[u8]) {
-    static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
+    static FIELDS: LazyLock<kubernetes::Fields> = LazyLock::new(|| {
         let text = "policy \"p\"\ndefault deny\ndeny \"looks\" { on kubernetes do create when object.\"a\" or \
                     object.\"a.b\" or object.\"spec.containers.image\" or object.\"spec.hostNetwork\" }";
         let environment = Environment::default();
         let loaded = load(&[Source::new("fuzzed.policy", text)], &environment).expect("a policy");
-        Fields::of(&Policy::compile([&loaded.rules], &environment.vocabularies).expect("a policy"))
+        kubernetes::Fields::of(&Policy::compile([&loaded.rules], &environment.vocabularies).expect("a policy"))
     });
     let mut parts = input.splitn(4, |byte| *byte == b'\n');
     let mut line = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
@@ -368,7 +438,7 @@ pub fn kubernetes_request(input: &[u8]) {
     let Ok(target) = http::Target::parse(text) else { return };
     let Ok(body) = Object::read(media_type, parts.next().unwrap_or_default()) else { return };
     let actions = |target: &http::Target| {
-        kubernetes::action(&Parts { method, target, media_type, body: Some(&body) }, &FIELDS)
+        kubernetes::action(&kubernetes::Parts { method, target, media_type, body: Some(&body) }, &FIELDS)
     };
     let done = actions(&target);
     assert!(!done.as_slice().is_empty(), "a request that does nothing");

@@ -14,6 +14,19 @@
 //! | `form.NAME` | a field of a form in the body |
 //!
 //! What a request has not got is undetermined, as everywhere: write `unless body.dry_run` rather than `when not …`.
+//!
+//! # GraphQL
+//! A request to a path that the target's configuration names as GraphQL is also one action for each field that its operation
+//! selects: `query`, `mutate` or `subscribe` on the names of the fields from the root down, `user/orders/total`. An alias, a
+//! fragment and its type are no part of that, and `@skip` and `@include` take nothing away. A field with fields below it
+//! counts too, so `deny do query on "user"` reaches whatever is below, and `allow do query on "user/**"` covers
+//! `user` and all of it. `__typename` counts at the root only: elsewhere it tells the type of what is read anyhow.
+//!
+//! | attribute | is |
+//! |---|---|
+//! | `host`, `header.NAME` | as above |
+//! | `operation` | the operation's name; absent where it has none |
+//! | `arguments.NAME`, `arguments."a.b"` | an argument of the field, or of the nearest field above that has one of this name, and a field of an object in it, variables resolved; one that is left out is absent, whatever the schema says in its place |
 
 use super::{Attributes, Capability, Object, Type, VerbRow, Vocabulary};
 use crate::action::Resource;
@@ -30,14 +43,21 @@ const REQUEST: Attributes = &[
     ("form.", Type::Text),
 ];
 
+/// What is known of a field of a GraphQL operation.
+const FIELD: Attributes =
+    &[("host", Type::Text), ("header.", Type::Text), ("operation", Type::Text), ("arguments.", Type::Scalar)];
+
 const VERBS: &[VerbRow] = &[
     ("delete", "remove a resource", Object::Path, REQUEST),
     ("get", "read a resource", Object::Path, REQUEST),
     ("head", "read a resource's header", Object::Path, REQUEST),
+    ("mutate", "select a field of a GraphQL mutation", Object::Any, FIELD),
     ("options", "ask what a resource offers", Object::Path, REQUEST),
     ("patch", "change a resource", Object::Path, REQUEST),
     ("post", "send to a resource", Object::Path, REQUEST),
     ("put", "replace a resource", Object::Path, REQUEST),
+    ("query", "select a field of a GraphQL query", Object::Any, FIELD),
+    ("subscribe", "select a field of a GraphQL subscription", Object::Any, FIELD),
     ("upgrade", "open a WebSocket", Object::Path, REQUEST),
 ];
 

@@ -68,3 +68,13 @@ fn sftp() {
 fn kubernetes_request() {
     each("kubernetes_request", properties::kubernetes_request);
 }
+
+#[test]
+fn mcp_message() {
+    each("mcp_message", properties::mcp_message);
+}
+
+#[test]
+fn graphql() {
+    each("graphql", properties::graphql);
+}

@@ -1,10 +1,10 @@
 //! A request as an action.
 
 use policy_core::vocabulary::http;
-use policy_core::{Action, ActionSet, Policy, Resource, Value, Verb};
+use policy_core::{Action, ActionSet, Resource, Value, Verb};
 
 use super::body::only;
-use super::{Body, Target};
+use super::{Body, Fields, Target};
 
 /// What a request is made of, as far as it is judged.
 #[derive(Clone, Copy, Debug)]
@@ -27,28 +27,6 @@ pub struct Parts<'a> {
     pub body: Option<&'a Body>,
 }
 
-/// Which fields of requests a policy looks at: only these are attributes of an action.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields {
-    query: Vec<String>,
-    header: Vec<String>,
-    body: Vec<String>,
-    form: Vec<String>,
-}
-
-impl Fields {
-    /// What this policy looks at.
-    pub fn of(policy: &Policy) -> Self {
-        let names = |family| policy.looks_at(family).map(str::to_owned).collect();
-        Self { query: names("query"), header: names("header"), body: names("body"), form: names("form") }
-    }
-
-    /// Whether bodies have to be read.
-    pub fn need_body(&self) -> bool {
-        !self.body.is_empty() || !self.form.is_empty()
-    }
-}
-
 /// What a request does. A method or a path that is not known is the action `unknown`.
 pub fn action(parts: &Parts<'_>, fields: &Fields) -> ActionSet {
     let verb = match parts.method {
@@ -64,27 +42,33 @@ pub fn action(parts: &Parts<'_>, fields: &Fields) -> ActionSet {
     };
     let Some(segments) = &parts.target.segments else { return ActionSet::unknown() };
     let mut action = Action::new(Verb::new(verb), http::path(segments))
-        .with("host", Value::Text(parts.host.into()))
         .with("media_type", Value::Text(parts.media_type.into()))
         .with("size", size(parts.size));
-    for name in &fields.query {
+    action = with_header(action, parts, fields);
+    for name in fields.of_family("query") {
         let value = parts.target.values(name).map_or(Value::Undetermined, only);
         action = action.with(format!("query.{name}"), value);
     }
-    for name in &fields.header {
-        let values = parts.headers.iter().filter(|(field, _)| field == name).map(|(_, value)| *value);
-        action = action.with(format!("header.{name}"), only(values));
-    }
-    for name in &fields.body {
+    for name in fields.of_family("body") {
         let value = parts.body.map_or(Value::Undetermined, |body| body.field(name));
         action = action.with(format!("body.{name}"), value);
     }
-    for name in &fields.form {
+    for name in fields.of_family("form") {
         let value = parts.body.map_or(Value::Undetermined, |body| body.form_field(name));
         action = action.with(format!("form.{name}"), value);
     }
     debug_assert!(action.resource != Resource::None, "every request is done to a path");
     ActionSet::new([action])
+}
+
+/// The same action with what is known of each request: the host and its header.
+pub(super) fn with_header(action: Action, parts: &Parts<'_>, fields: &Fields) -> Action {
+    let mut action = action.with("host", Value::Text(parts.host.into()));
+    for name in fields.of_family("header") {
+        let values = parts.headers.iter().filter(|(field, _)| field == name).map(|(_, value)| *value);
+        action = action.with(format!("header.{name}"), only(values));
+    }
+    action
 }
 
 fn size(size: Option<u64>) -> Value {

@@ -50,10 +50,7 @@ impl Body {
                 Ok(Self::Form(query.ok_or(BodyError::Form)?))
             }
             _ if media_type == "application/json" || media_type.ends_with("+json") => {
-                let mut json = serde_json::Deserializer::from_slice(bytes);
-                let value = Once { depth: MAX_DEPTH }.deserialize(&mut json)?;
-                json.end()?;
-                Ok(Self::Json(value))
+                Ok(Self::Json(json(bytes)?))
             }
             _ => Ok(Self::Opaque),
         }
@@ -63,7 +60,7 @@ impl Body {
     pub fn field(&self, name: &str) -> Value {
         match self {
             Self::None => Value::Absent,
-            Self::Json(json) => json_field(json, name),
+            Self::Json(json) => field(json, name),
             Self::Form(_) | Self::Opaque => Value::Undetermined,
         }
     }
@@ -87,25 +84,62 @@ pub(super) fn only<'a>(mut values: impl Iterator<Item = &'a str>) -> Value {
     }
 }
 
-fn json_field(json: &serde_json::Value, name: &str) -> Value {
+/// A JSON text whose objects have each key once, nested no deeper than [`MAX_DEPTH`].
+pub(crate) fn json(bytes: &[u8]) -> Result<serde_json::Value, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = Once { depth: MAX_DEPTH }.deserialize(&mut json)?;
+    json.end()?;
+    Ok(value)
+}
+
+/// What a condition on a field of this JSON value sees; the parts of `name` go from object to object.
+pub(crate) fn field(json: &serde_json::Value, name: &str) -> Value {
     let mut at = json;
     let mut rest = name;
     loop {
         // In a list, or a batch, which of its elements is meant is not said.
         let serde_json::Value::Object(object) = at else { return Value::Undetermined };
         // A key that has a dot itself comes first.
-        if let Some(found) = object.get(rest) {
-            return scalar(found);
+        match member(object, rest) {
+            Ok(Some(found)) => return scalar(found),
+            Ok(None) => {}
+            Err(Alike) => return Value::Undetermined,
         }
         let Some((key, behind)) = rest.split_once('.') else { return Value::Absent };
-        match object.get(key) {
-            None | Some(serde_json::Value::Null) => return Value::Absent,
-            Some(next) => (at, rest) = (next, behind),
+        match member(object, key) {
+            Ok(None | Some(serde_json::Value::Null)) => return Value::Absent,
+            Ok(Some(next)) => (at, rest) = (next, behind),
+            Err(Alike) => return Value::Undetermined,
         }
     }
 }
 
-fn scalar(json: &serde_json::Value) -> Value {
+/// Some readers take this key for another one.
+#[derive(Debug)]
+pub(crate) struct Alike;
+
+/// The member of this name. There must be none whose name differs in capitals only: many readers, Go's among them, do not
+/// mind capitals and take the last of both.
+pub(crate) fn member<'a>(
+    object: &'a serde_json::Map<String, serde_json::Value>,
+    name: &str,
+) -> Result<Option<&'a serde_json::Value>, Alike> {
+    let is_other = |key: &String| key != name && alike(key, name);
+    if object.keys().any(is_other) { Err(Alike) } else { Ok(object.get(name)) }
+}
+
+/// Whether two names differ in capitals only. The long s and the Kelvin sign are capitals of letters of ASCII.
+fn alike(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    let folded = |text: &str| -> String {
+        text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    };
+    folded(one) == folded(other)
+}
+
+pub(crate) fn scalar(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Bool(value) => Value::Bool(*value),
         serde_json::Value::String(text) => Value::Text(text.as_str().into()),
@@ -219,6 +253,16 @@ mod tests {
         assert_eq!(json("[{\"amount\": 5}]").field("amount"), Value::Undetermined, "a batch");
         assert_eq!(body.form_field("amount"), Value::Undetermined);
         assert_eq!(json(r#"{"\u0061mount": 5}"#).field("amount"), Value::Integer(5));
+        // Some readers do not mind capitals.
+        for text in [
+            r#"{"Amount": 5}"#,
+            r#"{"amount": 5, "AMOUNT": 6}"#,
+            r#"{"to": {}, "To": {"bank": "y"}}"#,
+            r#"{"to": {"ban\u212a": "y"}}"#,
+        ] {
+            let name = if text.contains("to") { "to.bank" } else { "amount" };
+            assert_eq!(json(text).field(name), Value::Undetermined, "{text}");
+        }
     }
 
     #[test]

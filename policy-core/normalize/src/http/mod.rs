@@ -2,14 +2,18 @@
 //!
 //! - [`target`](Target): the path, which is judged exactly as it is sent on, and the query;
 //! - [`body`](Body): the fields of a JSON object or a form;
-//! - [`action`]: all of it as an action.
+//! - [`action`]: all of it as an action;
+//! - [`graphql`]: what a request to a GraphQL server selects, field by field.
 //!
 //! Nothing here does I/O or holds a body longer than it is read: a service may judge in process with it.
 
 mod action;
-mod body;
+pub(crate) mod body;
+mod fields;
+pub mod graphql;
 mod target;
 
-pub use action::{Fields, Parts, action};
+pub use action::{Parts, action};
 pub use body::{Body, BodyError, MAX_DEPTH};
+pub use fields::Fields;
 pub use target::{MAX_TARGET, Target, TargetError};

@@ -1,0 +1,35 @@
+//! GraphQL over HTTP: what a request selects, field by field, in the words of [`policy_core::vocabulary::http`].
+//!
+//! - [`request`](self): which texts, operations and variables a request holds;
+//! - `grammar`: a text as a document, by `apollo-parser`, which is named nowhere else;
+//! - `document`: what is kept of it, and whether its fragments are sound;
+//! - `select`: the paths of the fields that an operation selects;
+//! - `argument`: what a condition on an argument sees.
+//!
+//! Without the schema: a path goes by the names of fields as the operation writes them. Rules that must hold wherever
+//! a type is reached name the end of the path, `"**/ssn"`.
+
+mod argument;
+mod document;
+mod grammar;
+mod request;
+mod select;
+
+pub use request::{MAX_BATCH, actions};
+
+/// How long a text may be, in bytes.
+pub const MAX_TEXT: usize = 128 << 10;
+/// How many tokens it may have; spaces, commas and comments are tokens too.
+pub const MAX_TOKENS: usize = 20_000;
+/// How deep its brackets may nest, and how deep fields may lie.
+pub const MAX_DEPTH: usize = 64;
+/// How long a name may be, in bytes: it is repeated in the path of each field below.
+pub const MAX_NAME: usize = 128;
+/// The longest text of an argument or header field that is compared, in bytes: it is repeated for each field below. A longer one is
+/// undetermined.
+pub const MAX_VALUE: usize = 4 << 10;
+/// How many fields the operations of a request may select, and how many selections it may take to find them, which are
+/// many more where fragments are used again and again.
+pub const MAX_FIELDS: usize = 1_000;
+/// See [`MAX_FIELDS`].
+pub const MAX_SELECTIONS: usize = 20_000;

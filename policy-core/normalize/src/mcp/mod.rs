@@ -1,0 +1,20 @@
+//! The Model Context Protocol: what a message does, in the words of [`policy_core::vocabulary::mcp`].
+//!
+//! - [`Messages`]: a JSON-RPC message or a batch, each element with its actions;
+//! - [`error`]: the answer to what was refused;
+//! - [`tools`], [`List`]: the lists that a server answers with: what to pin of them, and the same without what may not be used.
+//!
+//! All of it works on the JSON text of one message. Where that came in an event of a stream, the event is taken apart
+//! before, and put together again after. Nothing here does I/O or remembers anything: what a message alone does not tell (whether
+//! a tool was approved, what a server had asked) the caller says in a [`Context`].
+
+mod error;
+mod list;
+mod message;
+mod method;
+mod name;
+
+pub use error::{DENIED, Denial, HELD, error};
+pub use list::{List, ListError, Tool, tools};
+pub use message::{Element, MAX_BATCH, Messages};
+pub use method::{Asked, Context, Side};
