@@ -424,7 +424,9 @@ pub fn kubernetes_request(input: &[u8]) {
                     object.\"a.b\" or object.\"spec.containers.image\" or object.\"spec.hostNetwork\" }";
         let environment = Environment::default();
         let loaded = load(&[Source::new("fuzzed.policy", text)], &environment).expect("a policy");
-        kubernetes::Fields::of(&Policy::compile([&loaded.rules], &environment.vocabularies).expect("a policy"))
+        kubernetes::Fields::of(
+            &Policy::compile([&loaded.rules], &environment.vocabularies).expect("a policy"),
+        )
     });
     let mut parts = input.splitn(4, |byte| *byte == b'\n');
     let mut line = || parts.next().and_then(|part| std::str::from_utf8(part).ok());

@@ -153,7 +153,7 @@ impl One<'_> {
                 .visit
                 .gateway
                 .statement(StatementParts {
-                    protocol: dialect.protocol(),
+                    protocol: &dialect.protocol(),
                     raw: &text,
                     shown: &text,
                     actions: &Arc::new(actions),

@@ -17,7 +17,7 @@ use crate::dialect::{LookedAt, Looking};
 use crate::login::{self, Refused};
 
 use crate::settings::Settings;
-use crate::upgrade::Tunnel;
+use crate::tunnel::Tunnel;
 
 /// The most accounts, and the most sessions, of one connection.
 const MOST: usize = 64;

@@ -26,7 +26,9 @@ pub(super) fn run(context: &Context, arguments: &Kubeconfig) -> Outcome {
         } else {
             format!("there is: {}", known.join(", "))
         };
-        return Err(Failure::configuration(format_args!("no cluster is named `{}`", arguments.target)).help(help));
+        return Err(
+            Failure::configuration(format_args!("no cluster is named `{}`", arguments.target)).help(help)
+        );
     };
     let server = server(&config, asked_by, arguments.gateway.as_deref())?;
     let mut cluster = json!({ "server": server });
@@ -34,10 +36,8 @@ pub(super) fn run(context: &Context, arguments: &Kubeconfig) -> Outcome {
     if config.tls.files.is_none() {
         let certificate = ServerCertificate::load(&config).map_err(Failure::configuration)?;
         if let (Some(own), Some(fields)) = (certificate.chain.first(), cluster.as_object_mut()) {
-            let pem = format!(
-                "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-                BASE64.encode(own)
-            );
+            let pem =
+                format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(own));
             fields.insert("certificate-authority-data".to_owned(), json!(BASE64.encode(pem)));
         }
     }
@@ -89,10 +89,10 @@ fn server(config: &Config, by: &AskedBy, gateway: Option<&str>) -> Result<String
 fn reached(listen: &SocketAddr, gateway: Option<&str>) -> Result<String, Failure> {
     match gateway {
         Some(host) => Ok(host.to_owned()),
-        None if listen.ip().is_unspecified() => Err(Failure::configuration(format_args!(
-            "the gateway listens on every address ({listen})"
-        ))
-        .help("say by which name clients reach it: --gateway gateway.example.org")),
+        None if listen.ip().is_unspecified() => {
+            Err(Failure::configuration(format_args!("the gateway listens on every address ({listen})"))
+                .help("say by which name clients reach it: --gateway gateway.example.org"))
+        }
         None if listen.is_ipv6() => Ok(format!("[{}]", listen.ip())),
         None => Ok(listen.ip().to_string()),
     }

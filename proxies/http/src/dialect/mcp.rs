@@ -1,8 +1,7 @@
 //! The Model Context Protocol: a request carries a message, or a batch of them.
 
 use hyper::Method;
-use policy_core::vocabulary::http as paths;
-use policy_core::{Action, ActionSet, Verb};
+use policy_core::ActionSet;
 use policy_normalize::mcp::{Context, Messages, Side};
 
 use super::{Meaning, Seen};

@@ -95,11 +95,11 @@ impl Dialect {
     }
 
     /// The protocol whose words its actions use.
-    pub(crate) const fn protocol(&self) -> &'static Protocol {
+    pub(crate) const fn protocol(&self) -> Protocol {
         match self {
-            Self::Http { .. } => &Protocol::HTTP,
-            Self::Kubernetes => &Protocol::KUBERNETES,
-            Self::Mcp => &Protocol::MCP,
+            Self::Http { .. } => Protocol::HTTP,
+            Self::Kubernetes => Protocol::KUBERNETES,
+            Self::Mcp => Protocol::MCP,
         }
     }
 
