@@ -52,6 +52,7 @@ pub fn vocabulary() -> Vocabulary {
             Capability::LimitCommands,
             Capability::LimitBytes,
             Capability::RecordResults,
+            Capability::ComeBack,
         ],
     )
 }

@@ -43,6 +43,7 @@ pub fn vocabulary() -> Vocabulary {
             Capability::LimitCommands,
             Capability::LimitBytes,
             Capability::RecordResults,
+            Capability::ComeBack,
         ],
     )
 }

@@ -32,6 +32,7 @@ pub fn vocabulary() -> Vocabulary {
             Capability::LimitCommands,
             Capability::LimitBytes,
             Capability::RecordResults,
+            Capability::ComeBack,
         ],
     )
 }
