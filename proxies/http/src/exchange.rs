@@ -22,6 +22,7 @@ use portcullis_gateway::enforce::{
 
 use crate::connect::Way;
 use crate::fields;
+use crate::identical;
 use crate::login::{self, Refused};
 use crate::refuse::{problem, refused, unproven};
 use crate::request::Asked;
@@ -206,6 +207,7 @@ async fn admitted(
                 detail,
             )));
         }
+        held.bind(identical::fields(&head.headers));
         held.open().await.map_err(refuse)?;
         let released = held.wait().await.map_err(refuse)?;
         return Ok((released.permit, body.send()));

@@ -20,6 +20,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
         RefusalKind::Forbidden | RefusalKind::NotPermitted => (StatusCode::FORBIDDEN, "denied by policy"),
         RefusalKind::Disapproved => (StatusCode::FORBIDDEN, "refused by a reviewer"),
         RefusalKind::Expired => (StatusCode::FORBIDDEN, "not approved in time"),
+        RefusalKind::Pending { .. } => (StatusCode::FORBIDDEN, "held for approval"),
+        RefusalKind::Spent => (StatusCode::FORBIDDEN, "its approval was used"),
         RefusalKind::LimitReached => (StatusCode::TOO_MANY_REQUESTS, "a limit is reached"),
         RefusalKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "the gateway can't do its part"),
         RefusalKind::Stopped => (StatusCode::FORBIDDEN, "the session was ended"),
@@ -30,8 +32,14 @@ pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
         "detail": refusal.message,
         "way_out": refusal.hint,
     });
-    if let (Some(rule), Some(fields)) = (&refusal.rule, problem.as_object_mut()) {
-        fields.insert("rule".to_owned(), json!(rule));
+    if let Some(fields) = problem.as_object_mut() {
+        if let Some(rule) = &refusal.rule {
+            fields.insert("rule".to_owned(), json!(rule));
+        }
+        if let RefusalKind::Pending { approval } = refusal.kind {
+            fields.insert("approval".to_owned(), json!(approval));
+            fields.insert("retry".to_owned(), json!("the identical request, once it is approved"));
+        }
     }
     answer(status, &problem)
 }

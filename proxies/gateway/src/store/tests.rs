@@ -14,6 +14,7 @@ fn held(instance: u64, deadline: i64) -> NewApproval {
     NewApproval {
         instance,
         session: SessionId(u64::MAX - 3),
+        bound_to: BoundTo::Session,
         principal: "ana".into(),
         kind: PrincipalKind::Human,
         person: Some("ana@example.org".into()),

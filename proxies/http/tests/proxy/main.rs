@@ -11,5 +11,6 @@
 
 mod answers;
 mod framing;
+mod holds;
 mod house;
 mod requests;
