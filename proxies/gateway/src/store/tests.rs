@@ -90,6 +90,21 @@ fn a_vote_for_another_binding_is_none() {
 }
 
 #[test]
+fn what_is_asked_changes_only_for_whoever_knows_what_was() {
+    let (_directory, mut one, mut two) = open();
+    let number = one.request(&held(1, 9_000)).expect("stored");
+    let before = held(1, 0).holds;
+    let mut mine = before.clone();
+    mine[0].since = 2_000;
+    let mut yours = before.clone();
+    yours[0].since = 3_000;
+    assert!(one.amend(number, &before, &mine, 9_000).expect("stored"));
+    // Votes that are cast for the first change must not be lost by the second.
+    assert!(!two.amend(number, &before, &yours, 9_000).expect("asked"));
+    assert_eq!(two.approval(number).expect("read").expect("there").asked.holds, mine);
+}
+
+#[test]
 fn what_a_dead_instance_held_is_withdrawn() {
     let (_directory, mut one, mut two) = open();
     one.heartbeat(1, 0).expect("alive");
