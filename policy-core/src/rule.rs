@@ -338,12 +338,27 @@ pub struct Requirement {
     /// How long the command waits before it expires.
     #[serde(with = "seconds")]
     pub within: Duration,
+    /// How long the client is kept waiting for its answer, where it may come back for another one while the approval waits on;
+    /// `None` is [`Requirement::ANSWER_AFTER`]. In whole seconds, at least one.
+    #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")]
+    pub answer_after: Option<Duration>,
     /// Whether a command inside an open transaction may be held (it pins locks on the target).
     pub in_transaction: bool,
     /// Whether the requester must say why.
     pub justify: bool,
     /// Whether reviewers see literals and bound values in the clear.
     pub reveal: bool,
+}
+
+impl Requirement {
+    /// How long a client that may come back is kept waiting where the rule says nothing: less than most clients, and what is
+    /// between, wait for an answer of their own accord.
+    pub const ANSWER_AFTER: Duration = Duration::from_secs(60);
+
+    /// How long a client that may come back is kept waiting: never longer than the approval waits.
+    pub fn answer_after(&self) -> Duration {
+        self.answer_after.unwrap_or(Self::ANSWER_AFTER).min(self.within)
+    }
 }
 
 /// A hold in one policy: the rule, and the digest of its requirement, so that a grant for an older

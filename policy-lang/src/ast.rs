@@ -123,6 +123,8 @@ pub enum Clause {
     Until(Until),
     /// `while 1 of group "sec" watches`
     While(While),
+    /// `answer after 30s`
+    AnswerAfter(Spanned<Duration>),
     /// `in transaction`
     InTransaction,
     /// `justify`
@@ -158,6 +160,7 @@ impl Clause {
             Self::Unless(_) => "unless",
             Self::Until(_) => "until",
             Self::While(_) => "while",
+            Self::AnswerAfter(_) => "answer after",
             Self::InTransaction => "in transaction",
             Self::Justify => "justify",
             Self::Reveal => "reveal",

@@ -269,6 +269,7 @@ fn clauses_of(kind: Option<&str>) -> &'static [&'static str] {
             "unless",
             "until",
             "while",
+            "answer after",
             "in transaction",
             "justify",
             "reveal",

@@ -74,6 +74,7 @@ const PIECES: &[&str] = &[
     "when argv is [\"systemctl\", *, **]",
     "unless group \"fraud\" or claim.region == \"eu\" or target.env != \"dev\"",
     "until 2 of oncall approve within 15m",
+    "answer after 30s",
     "in transaction",
     "justify",
     "reveal",

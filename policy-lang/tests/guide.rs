@@ -74,6 +74,7 @@ fn every_clause_transform_and_detector_is_in_the_guide() {
         "mode observe",
         "say",
         "until",
+        "answer after",
         "in transaction",
         "justify",
         "reveal",

@@ -22,6 +22,7 @@ allow "all sorts" {
   mode observe
 }
 hold "long" { on postgres  do drop  until 2 of group "a" approve within 2h  in transaction  justify  reveal }
+hold "soon" { on http  do post  until 1 of group "a" approve within 2h  answer after 30s }
 limit "each" { on postgres  bytes 1000 per command }
 mask "most" { on postgres  columns "a.b.c"  with null  unresolved mask  predicates deny }
 record decisions { on ssh }
@@ -58,6 +59,8 @@ fn the_form_is_plain() {
     );
     assert_eq!(of("engineers work")["scope"]["does"][0]["resources"], serde_json::json!([["public", "*"]]));
     assert_eq!(of("long")["effect"]["hold"]["within"], 7200);
+    assert_eq!(of("long")["effect"]["hold"].get("answer_after"), None);
+    assert_eq!(of("soon")["effect"]["hold"]["answer_after"], 30);
 }
 
 #[test]

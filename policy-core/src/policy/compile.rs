@@ -463,6 +463,15 @@ impl Checker<'_> {
                 if requirement.in_transaction {
                     self.needs(protocols, Capability::Transactions);
                 }
+                if let Some(answer) = requirement.answer_after {
+                    self.needs(protocols, Capability::ComeBack);
+                    if answer.is_zero() {
+                        self.report(Problem::Missing {
+                            what: "`answer after`",
+                            reason: "the client would be answered before anybody is asked",
+                        });
+                    }
+                }
                 if requirement.approve.is_none() && requirement.watch.is_none() {
                     self.report(Problem::Missing {
                         what: "who approves or watches",

@@ -20,7 +20,7 @@ use crate::command::Digest;
 use crate::decision::RuleIndex;
 use crate::rule::{Effect, Fact, Fallback, HoldKey, Mode, Rule, RuleId, RuleSet};
 use crate::subject::Protocol;
-use crate::vocabulary::{Spelling, Vocabulary};
+use crate::vocabulary::{Capability, Spelling, Vocabulary};
 use compile::{Compiled, Duty, compile_rule};
 use condition::Condition;
 use index::Index;
@@ -36,6 +36,8 @@ pub struct Policy {
     /// Whether any rule is only watched.
     pub(crate) observes: bool,
     spellings: BTreeMap<Protocol, Spelling>,
+    /// What each protocol can enforce.
+    capabilities: BTreeMap<Protocol, Box<[Capability]>>,
     /// The attributes of families that conditions name.
     looks_at: BTreeSet<Box<str>>,
     digest: Digest,
@@ -119,6 +121,10 @@ impl Policy {
                 .iter()
                 .map(|vocabulary| (vocabulary.protocol.clone(), Spelling::of(vocabulary)))
                 .collect(),
+            capabilities: vocabularies
+                .iter()
+                .map(|vocabulary| (vocabulary.protocol.clone(), vocabulary.capabilities.as_slice().into()))
+                .collect(),
             looks_at: looks_at(&entries),
             entries,
             digest,
@@ -162,6 +168,11 @@ impl Policy {
     pub fn spelling(&self, protocol: &Protocol) -> &Spelling {
         static PLAIN: Spelling = Spelling::PLAIN;
         self.spellings.get(protocol).unwrap_or(&PLAIN)
+    }
+
+    /// Whether a protocol can do this, by the vocabulary that the policy was compiled with.
+    pub fn can(&self, protocol: &Protocol, capability: Capability) -> bool {
+        self.capabilities.get(protocol).is_some_and(|can| can.contains(&capability))
     }
 
     /// The attributes of a family that rules of this policy look at, without the family's name and dot: for a proxy that has to

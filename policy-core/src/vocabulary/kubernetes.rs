@@ -82,6 +82,7 @@ pub fn vocabulary() -> Vocabulary {
             Capability::LimitCommands,
             Capability::LimitBytes,
             Capability::RecordResults,
+            Capability::ComeBack,
         ],
     )
 }

@@ -74,6 +74,9 @@ pub enum Capability {
     RecordResults,
     /// What runs can be kept to the time that people watch it.
     Watch,
+    /// A client can be answered before its command is approved, and come back with it: approvals are bound to who asks, and
+    /// outlive the session.
+    ComeBack,
 }
 
 impl fmt::Display for Capability {
@@ -87,6 +90,7 @@ impl fmt::Display for Capability {
             Self::Transactions => "hold inside a transaction",
             Self::RecordResults => "record results",
             Self::Watch => "demand that somebody watches",
+            Self::ComeBack => "answer a client before its command is approved",
         })
     }
 }

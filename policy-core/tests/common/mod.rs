@@ -66,6 +66,7 @@ pub fn requirement(quorum: u16, reviewers: Expr) -> Requirement {
         approve: Some(Quorum { count: NonZeroU16::new(quorum).expect("a quorum"), of: reviewers }),
         watch: None,
         within: Duration::from_secs(900),
+        answer_after: None,
         in_transaction: false,
         justify: false,
         reveal: false,

@@ -91,10 +91,29 @@ impl<'a> Lowering<'a> {
             }
             None => WAIT_FOR_WATCHERS,
         };
+        let answer_after = clauses.find(|clause| match clause {
+            Clause::AnswerAfter(answer) => Some(*answer),
+            _ => None,
+        });
+        if let Some(span) = clauses.span("answer after") {
+            self.require(Capability::ComeBack, span, reach);
+        }
+        let answer_after = match answer_after {
+            Some(answer) if answer.value > within => {
+                let message = "the client can't be kept waiting for longer than the approval";
+                self.error(answer.span, message, format!("the approval waits {} s", within.as_secs()));
+                return None;
+            }
+            Some(answer) => {
+                Some(self.bounded(answer, Duration::from_secs(1), LONGEST_HOLD, "a client waits")?)
+            }
+            None => None,
+        };
         Some(Requirement {
             approve,
             watch,
             within,
+            answer_after,
             in_transaction: clauses.span("in transaction").is_some(),
             justify: clauses.span("justify").is_some(),
             reveal: clauses.span("reveal").is_some(),

@@ -297,9 +297,12 @@ fn owners(clause: &Clause) -> &'static [Kind] {
         | Clause::Unless(_)
         | Clause::Mode(_) => &[Allow, Deny, Hold, Mask, Limit, Record],
         Clause::Say(_) => &[Deny, Hold, Limit],
-        Clause::Until(_) | Clause::While(_) | Clause::InTransaction | Clause::Justify | Clause::Reveal => {
-            &[Hold]
-        }
+        Clause::Until(_)
+        | Clause::While(_)
+        | Clause::AnswerAfter(_)
+        | Clause::InTransaction
+        | Clause::Justify
+        | Clause::Reveal => &[Hold],
         Clause::Columns(_)
         | Clause::Values(_)
         | Clause::With(_)

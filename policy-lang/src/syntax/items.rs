@@ -87,6 +87,7 @@ impl Reader {
                 count: self.number(inner.next()?),
                 watchers: self.condition(inner.next()?)?,
             }),
+            Rule::answered => Clause::AnswerAfter(self.duration(inner.next()?)),
             Rule::in_transaction => Clause::InTransaction,
             Rule::justify => Clause::Justify,
             Rule::reveal => Clause::Reveal,

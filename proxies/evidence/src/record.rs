@@ -15,7 +15,7 @@ mod gateway;
 mod session;
 mod watch;
 
-pub use approval::{Expired, Held, Released, Vote, Voted, Withdrawn};
+pub use approval::{Deferred, Expired, Held, Released, Vote, Voted, Withdrawn};
 pub use command::{
     DecisionKind, GatewayBytes, Intent, LimitHit, Made, Outcome, Parameter, Refusal, Result, Statement,
     Verdict,
@@ -66,6 +66,8 @@ pub enum Record<'a> {
 
     /// A command waits for approval.
     Held(Held<'a>),
+    /// The command's client was answered, or left, and the approval waits on for it to come back.
+    Deferred(Deferred<'a>),
     /// A reviewer voted.
     Vote(Voted<'a>),
     /// The approval was granted and consumed by its command.

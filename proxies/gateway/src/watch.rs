@@ -8,13 +8,13 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portcullis_evidence::record::Revocation as Revoked;
+use portcullis_evidence::record::{Expired, Revocation as Revoked, Withdrawn};
 use portcullis_evidence::{AuditLog, Record, Scope};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::session::{Registry, StopReason};
-use crate::store::{Keeper, Revocation, RevocationSubject, Store, StoreError};
+use crate::store::{Approval, ApprovalState, Keeper, Revocation, RevocationSubject, Store, StoreError};
 
 /// How often the store is asked for revocations.
 const POLL: Duration = Duration::from_millis(200);
@@ -138,10 +138,15 @@ impl Poller {
 
     fn beat(&self) {
         let (instance, now) = (self.instance, self.clock.millis());
+        let log = self.log.clone();
         self.store.tell("say that this instance lives", move |store| {
             let withdrawn = store.heartbeat(instance, now)?;
             if withdrawn > 0 {
                 tracing::info!(withdrawn, "withdrew what gateways that are gone had held");
+            }
+            let ended = store.ended_alone(now)?;
+            if let Some(log) = log.upgrade() {
+                ended.iter().for_each(|approval| tell_end(&log, approval));
             }
             Ok(())
         });
@@ -180,6 +185,19 @@ fn carry_out(registry: &Registry, log: Option<&AuditLog>, revocation: &Revocatio
     });
     if let Some(Err(error)) = log.map(|log| log.append_one(&Scope::gateway(), &record)) {
         tracing::error!(%error, "a revocation could not be recorded");
+    }
+}
+
+/// Records the end of an approval that no client waited for.
+fn tell_end(log: &AuditLog, ended: &Approval) {
+    let (approval, command) = (ended.number.to_string(), 0);
+    let approval = approval.as_str().into();
+    let record = match ended.state {
+        ApprovalState::Expired => Record::Expired(Expired { approval, command }),
+        _ => Record::Withdrawn(Withdrawn { approval, command, reason: ended.reason.as_str().into() }),
+    };
+    if let Err(error) = log.append_one(&Scope::gateway(), &record) {
+        tracing::error!(%error, number = ended.number, "the end of an approval could not be recorded");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::body::{Body, Taken};
 use crate::connect::{Leads, Way};
 use crate::dialect::{Meaning, Seen};
 use crate::fields::{self, Forwarded};
+use crate::identical;
 use crate::login::{self, Refused};
 use crate::mask::Sought;
 use crate::refuse::{Words, unproven};
@@ -187,6 +188,7 @@ impl One<'_> {
                 let detail = "a body of this length can't be held for approval";
                 return Err(self.turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be held", detail));
             }
+            held.bind(identical::fields(&head.headers));
             held.open().await.map_err(refuse)?;
             let released = held.wait().await.map_err(refuse)?;
             return Ok((released.permit, body.send(&self.open)));

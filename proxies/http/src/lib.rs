@@ -7,7 +7,7 @@
 //! - `login`: who asks; `visit`: what the requests of one connection share: the gateway's sessions;
 //! - `exchange`: one request: judged by its meaning in the `dialect` of its target, held, sent on with its permit, answered;
 //!   `body`: what it carries;
-//! - `fields`: which header fields go on; `connect`: the target's leg, with the hidden credential;
+//! - `fields`: which header fields go on; `identical`: what of them an approval is for; `connect`: the target's leg, with the hidden credential;
 //! - `answer`: what comes back, `decode`d and `mask`ed; `refuse`: an answer of the gateway's own;
 //! - `upgrade`: a connection that turns into something else; `tunnel`: how that is carried; `websocket`: what is spoken in it;
 //!   `streams`: the program behind it;
@@ -20,6 +20,7 @@ mod decode;
 mod dialect;
 mod exchange;
 mod fields;
+mod identical;
 mod login;
 mod mask;
 mod refuse;

@@ -27,6 +27,8 @@ impl Words {
             RefusalKind::Forbidden | RefusalKind::NotPermitted => (StatusCode::FORBIDDEN, "denied by policy"),
             RefusalKind::Disapproved => (StatusCode::FORBIDDEN, "refused by a reviewer"),
             RefusalKind::Expired => (StatusCode::FORBIDDEN, "not approved in time"),
+            RefusalKind::Pending { .. } => (StatusCode::FORBIDDEN, "held for approval"),
+            RefusalKind::Spent => (StatusCode::FORBIDDEN, "its approval was used"),
             RefusalKind::LimitReached => (StatusCode::TOO_MANY_REQUESTS, "a limit is reached"),
             RefusalKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "the gateway can't do its part"),
             RefusalKind::Stopped => (StatusCode::FORBIDDEN, "the session was ended"),
@@ -36,7 +38,10 @@ impl Words {
         if let Some(rule) = &refusal.rule {
             told.more.push(("rule", json!(rule)));
         }
-        self.say(&told, mcp::DENIED)
+        let RefusalKind::Pending { approval } = refusal.kind else { return self.say(&told, mcp::DENIED) };
+        told.more.push(("approval", json!(approval)));
+        told.more.push(("retry", json!("the identical request, once it is approved")));
+        self.say(&told, mcp::HELD)
     }
 
     /// What kept a request from being judged, or its answer from being shown.

@@ -52,7 +52,7 @@ fn row(approval: &ApprovalView) -> Vec<String> {
     let rules: Vec<String> = approval.holds.iter().map(|hold| inert(&hold.rule)).collect();
     vec![
         approval.number.to_string(),
-        inert(&approval.state),
+        if is_away(approval) { "client away".to_owned() } else { inert(&approval.state) },
         inert(&approval.principal),
         inert(&approval.target),
         gateway::ago(approval.created),
@@ -60,6 +60,11 @@ fn row(approval: &ApprovalView) -> Vec<String> {
         rules.join(", "),
         command,
     ]
+}
+
+/// Whether its client was told to come back, and has not yet.
+pub(super) fn is_away(approval: &ApprovalView) -> bool {
+    approval.state == "pending" && !approval.waiting
 }
 
 /// All that a reviewer should see before voting.
@@ -89,6 +94,9 @@ pub(super) fn show(output: Output, approval: &ApprovalView) -> Result<(), Failur
     }
     if approval.in_transaction {
         field("locks", "it waits inside a transaction, whose locks keep others waiting")?;
+    }
+    if is_away(approval) {
+        field("client", "nobody waits at the moment: its client was told to come back")?;
     }
     if approval.state == "pending" {
         field("expires", &gateway::until(approval.deadline))?;

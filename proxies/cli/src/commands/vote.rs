@@ -58,6 +58,10 @@ fn said(seen: &ApprovalView, way: Way) -> String {
     let (who, target) = (inert::line(&seen.principal), inert::line(&seen.target));
     let watchers = seen.holds.iter().map(|hold| hold.watchers).max().unwrap_or_default();
     let missing = match watchers {
+        _ if way == Way::Approve && approvals::is_away(seen) => {
+            "\nnobody waits for it at the moment: it passes when its client comes back with the same request"
+                .to_owned()
+        }
         1.. if way == Way::Approve => {
             format!("\nit runs while {watchers} watch: portcullis watch {}", inert::line(&seen.session))
         }

@@ -6,14 +6,16 @@ use crate::hash::Hash;
 use crate::json::Text;
 use crate::time::Timestamp;
 
-/// A command waits for approval.
+/// A command waits for approval. Where the approval is bound to the principal, each command that waits for it says so: the
+/// one that opened it, and the identical one of whoever came back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Held<'a> {
     /// The approval's number or name.
     pub approval: Text<'a>,
     /// The command's number within its session.
     pub command: u64,
-    /// What a vote is bound to: command, actions, definitions, parameters, principal, session, target, settings.
+    /// What a vote is bound to: command, actions, definitions, parameters, principal, session (over HTTP the principal alone),
+    /// target, settings.
     pub binding: Hash,
     /// The holds that must be satisfied.
     pub rules: Vec<Text<'a>>,
@@ -21,6 +23,17 @@ pub struct Held<'a> {
     pub reviewers: Text<'a>,
     /// When it lapses.
     pub expires: Timestamp,
+}
+
+/// The command's client was answered, or left, before anything was decided: the approval waits on, bound to the principal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Deferred<'a> {
+    /// The approval's number or name.
+    pub approval: Text<'a>,
+    /// The command's number within its session. It is not forwarded: an identical one may be.
+    pub command: u64,
+    /// Why: `told to come back`, `client gone`, `session stopped`.
+    pub reason: Text<'a>,
 }
 
 /// A reviewer voted.
@@ -75,7 +88,7 @@ pub struct Released<'a> {
 pub struct Expired<'a> {
     /// The approval's number or name.
     pub approval: Text<'a>,
-    /// The command's number within its session.
+    /// The command's number within its session; 0 where none waited any more.
     pub command: u64,
 }
 
@@ -84,8 +97,9 @@ pub struct Expired<'a> {
 pub struct Withdrawn<'a> {
     /// The approval's number or name.
     pub approval: Text<'a>,
-    /// The command's number within its session.
+    /// The command's number within its session; 0 where none waited any more.
     pub command: u64,
-    /// Why: `refused`, `cancelled`, `client gone`, `revoked`, `policy changed`, `gateway stopped`.
+    /// Why: `refused`, `cancelled`, `client gone`, `revoked`, `policy changed`, `gateway stopped`; `released another` where the
+    /// identical command of another client took the grant.
     pub reason: Text<'a>,
 }

@@ -143,7 +143,7 @@ pub enum Event<'a> {
         approval: Text<'a>,
         /// The command.
         command: u64,
-        /// What happened: `held`, `approved`, `refused`, `expired`, `withdrawn`.
+        /// What happened: `held`, `deferred`, `approved`, `refused`, `expired`, `withdrawn`.
         state: Text<'a>,
     },
     /// What became of a command.

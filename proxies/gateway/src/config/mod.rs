@@ -89,8 +89,10 @@ pub struct Limits {
     pub idle_time: Option<Duration>,
     /// The longest statement or parameter list taken, in bytes.
     pub statement_bytes: usize,
-    /// Held commands at a time; more are refused.
+    /// Held commands at a time; more are refused. As many approvals that outlive their connection may wait.
     pub held_commands: usize,
+    /// Of one principal: approvals that outlive their connection, and clients that wait for them.
+    pub held_per_principal: usize,
 }
 
 impl Limits {

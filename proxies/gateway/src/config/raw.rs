@@ -65,6 +65,7 @@ pub(super) struct Limits {
     pub(super) idle_time: Option<Spanned<String>>,
     pub(super) statement_bytes: Option<Spanned<usize>>,
     pub(super) held_commands: Option<Spanned<usize>>,
+    pub(super) held_per_principal: Option<Spanned<usize>>,
 }
 
 #[derive(Deserialize, Default)]

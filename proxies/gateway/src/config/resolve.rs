@@ -226,6 +226,12 @@ impl Resolver<'_> {
                 1024..=64 << 20,
             )?,
             held_commands: self.within(limits.held_commands, "limits.held_commands", 100, 1..=10_000)?,
+            held_per_principal: self.within(
+                limits.held_per_principal,
+                "limits.held_per_principal",
+                10,
+                1..=10_000,
+            )?,
         })
     }
 

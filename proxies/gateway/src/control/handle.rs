@@ -284,7 +284,7 @@ async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option
         return Ok(None);
     }
     let fingerprint = fingerprint(&approval);
-    let Approval { number, asked, state, decided_by, reason, votes } = approval;
+    let Approval { number, asked, state, decided_by, reason, votes, waiting } = approval;
     Ok(Some(ApprovalView {
         number,
         state: state.as_str().to_owned(),
@@ -306,6 +306,7 @@ async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option
             .collect(),
         justification: asked.justification,
         in_transaction: asked.in_transaction,
+        waiting: waiting > 0,
         created: asked.created,
         deadline: asked.deadline,
         votes: votes

@@ -87,6 +87,10 @@ pub struct ApprovalView {
     pub justification: Option<String>,
     /// Whether it waits inside a transaction, pinning locks.
     pub in_transaction: bool,
+    /// Whether its client waits for it at the moment. Otherwise it was told to come back with the identical command, and votes
+    /// are counted when it does.
+    #[serde(default = "yes")]
+    pub waiting: bool,
     /// When it was asked, in milliseconds since the Unix epoch.
     pub created: i64,
     /// When it expires, likewise.
@@ -99,6 +103,11 @@ pub struct ApprovalView {
     pub reason: String,
     /// Stands for all of the above that a vote is about. A vote names it, so that nobody votes on what they did not see.
     pub fingerprint: String,
+}
+
+/// From a gateway that does not say: its clients always wait.
+const fn yes() -> bool {
+    true
 }
 
 /// One hold of an approval.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use arc_swap::ArcSwap;
 use policy_core::mask::MaskKey;
+use policy_core::vocabulary::Capability;
 use policy_core::{Action, ActionSet, Digest, Principal, Resource, Verb};
 use portcullis_evidence::record::{Refused, SessionOpened, Statement as Words};
 use portcullis_evidence::recording::Recorder;
@@ -28,7 +29,7 @@ use crate::limits::Limiter;
 use crate::policies::Policies;
 use crate::reload::Reloading;
 use crate::session::{Entry, Registry, SessionId, Stop};
-use crate::store::{Keeper, SessionRow, Store};
+use crate::store::{BoundTo, Keeper, SessionRow, Store};
 use crate::telemetry::Metrics;
 use crate::watch::{Watch, looking};
 
@@ -180,7 +181,7 @@ impl Gateway {
     }
 
     /// Judges `connect` and registers the session. A hold on `connect` waits here: `notify` is told about it,
-    /// and dropping the future withdraws it.
+    /// and dropping the future withdraws it, where approvals are bound to the session.
     ///
     /// # Errors
     /// The refusal, to be told to the client.
@@ -205,7 +206,10 @@ impl Gateway {
         });
         let scope = Scope::session(&id.to_string(), &principal.id, &target.name);
         let ink = self.shared.desk.place(scope);
-        let live = Arc::new(Live::new(Arc::clone(&entry), ink, Arc::clone(&self.shared)));
+        // Whose clients may come back is told by the protocol, as it is to rules that say when they are answered.
+        let comes_back = self.shared.policies.current().policy.can(&target.protocol, Capability::ComeBack);
+        let bound_to = if comes_back { BoundTo::Principal } else { BoundTo::Session };
+        let live = Arc::new(Live::new(Arc::clone(&entry), ink, Arc::clone(&self.shared), bound_to));
         // Registered before anything is asked, so that no revocation from here on is missed.
         let registered =
             Registered { entry: Arc::clone(&entry), gateway: Arc::clone(&self.shared), keep: false };

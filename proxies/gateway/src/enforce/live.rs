@@ -13,6 +13,7 @@ use super::refusal::Refusal;
 use super::tape::Reel;
 use super::vigil::Vigils;
 use crate::session::{Entry, StopReason};
+use crate::store::BoundTo;
 
 pub(super) struct Live {
     pub(super) entry: Arc<Entry>,
@@ -20,15 +21,18 @@ pub(super) struct Live {
     pub(super) reel: Reel,
     pub(super) vigils: Vigils,
     pub(super) gateway: Arc<Shared>,
+    /// What its approvals are bound to.
+    pub(super) bound_to: BoundTo,
     scratch: Mutex<Scratch>,
 }
 
 impl Live {
-    pub(super) fn new(entry: Arc<Entry>, ink: Ink, gateway: Arc<Shared>) -> Self {
+    pub(super) fn new(entry: Arc<Entry>, ink: Ink, gateway: Arc<Shared>, bound_to: BoundTo) -> Self {
         Self {
             entry,
             ink,
             gateway,
+            bound_to,
             reel: Reel::default(),
             vigils: Vigils::default(),
             scratch: Mutex::default(),

@@ -28,6 +28,13 @@ pub enum RefusalKind {
     Disapproved,
     /// Nobody approved it in time.
     Expired,
+    /// It waits for approval beyond this answer: the identical command passes once it is approved.
+    Pending {
+        /// The approval's number.
+        approval: u64,
+    },
+    /// The approval that it waited for has released an identical command.
+    Spent,
     /// A limit is used up.
     LimitReached,
     /// The gateway can't do its part: store, evidence or capacity. The session may have to end; see its stop switch.

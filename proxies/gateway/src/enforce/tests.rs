@@ -1,5 +1,6 @@
 //! The enforcement as a proxy sees it: a gateway on a temporary directory, a policy in text, a clock that tests set.
 
+mod come_back;
 mod hold;
 mod judge;
 mod speed;
@@ -36,8 +37,10 @@ fn policy(text: &str) -> Policy {
 }
 
 fn config(directory: &Path) -> Config {
-    let source = "policies = [\"p\"]\n[limits]\nheld_commands = 2\n[[target]]\nname = \"shop\"\nprotocol = \"postgres\"\n\
-        address = \"127.0.0.1\"\nuser = \"app\"\ntls = { mode = \"disable\" }\nlabels = { env = \"prod\" }\n";
+    let source = "policies = [\"p\"]\n[limits]\nheld_commands = 3\nheld_per_principal = 2\n[[target]]\nname = \"shop\"\nprotocol = \"postgres\"\n\
+        address = \"127.0.0.1\"\nuser = \"app\"\ntls = { mode = \"disable\" }\nlabels = { env = \"prod\" }\n\
+        [[target]]\nname = \"api\"\nprotocol = \"http\"\naddress = \"127.0.0.1\"\nhosts = [\"api.test\"]\n\
+        [[target]]\nname = \"other\"\nprotocol = \"http\"\naddress = \"127.0.0.1\"\nhosts = [\"other.test\"]\n";
     Config::parse(&directory.join("portcullis.toml"), source).expect("the configuration is right")
 }
 

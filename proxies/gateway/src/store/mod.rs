@@ -10,8 +10,8 @@ mod tests;
 
 pub use keeper::Keeper;
 pub use records::{
-    Approval, ApprovalState, HeldRule, NewApproval, Number, Revocation, RevocationSubject, SessionRow,
-    TagPin, User, Vote,
+    Approval, ApprovalState, BoundTo, HeldRule, Joined, NewApproval, Number, Revocation, RevocationSubject,
+    Room, SessionRow, TagPin, User, Vote,
 };
 pub use sqlite::Sqlite;
 
@@ -28,7 +28,7 @@ use crate::session::SessionId;
 /// Calls block. Times are milliseconds since the Unix epoch, UTC.
 pub trait Store: Send {
     /// Notes that an instance lives, and forgets what dead ones left behind: their sessions are removed and what
-    /// they held is withdrawn. Says how many held commands were.
+    /// they held for them is withdrawn. Says how many held commands were. What is bound to principals waits on.
     fn heartbeat(&mut self, instance: u64, now: i64) -> Result<usize, StoreError>;
     /// Forgets an instance that ends in order, as [`Store::heartbeat`] does with dead ones.
     fn farewell(&mut self, instance: u64) -> Result<(), StoreError>;
@@ -40,16 +40,31 @@ pub trait Store: Send {
     /// The sessions of all live instances, oldest first.
     fn sessions(&mut self) -> Result<Vec<SessionRow>, StoreError>;
 
-    /// Opens an approval; numbers are never used again.
+    /// Opens an approval that is bound to its session; numbers are never used again.
     fn request(&mut self, approval: &NewApproval) -> Result<Number, StoreError>;
+    /// Opens an approval that is bound to its principal, or finds the one of the same binding that waits: of two that race,
+    /// one opens it. Either way one more client waits for it, at the instance that asks.
+    fn join(&mut self, approval: &NewApproval, room: Room) -> Result<Joined, StoreError>;
+    /// A client of this instance waits no longer for an approval that is bound to its principal. The approval does.
+    fn leave(&mut self, number: Number, instance: u64) -> Result<(), StoreError>;
+    /// Ends those bound to principals whose time is over while no client waits. Then returns, once, all that ended without
+    /// one that could have told evidence: these, and those that went with their principal.
+    fn ended_alone(&mut self, now: i64) -> Result<Vec<Approval>, StoreError>;
     /// One approval with its votes.
     fn approval(&mut self, number: Number) -> Result<Option<Approval>, StoreError>;
     /// Approvals, newest first; only those still waiting if `pending`. At most 1,000.
     fn approvals(&mut self, pending: bool) -> Result<Vec<Approval>, StoreError>;
     /// Adds a vote to a waiting approval. `false` if it no longer waits or this voter has voted for the same holds.
     fn vote(&mut self, number: Number, vote: &Vote) -> Result<bool, StoreError>;
-    /// Replaces what a waiting approval asks for. Votes keep what they were cast for. `false` if it no longer waits.
-    fn amend(&mut self, number: Number, holds: &[HeldRule], deadline: i64) -> Result<bool, StoreError>;
+    /// Replaces what a waiting approval asks for, provided that it is `before`. Votes keep what they were cast for. `false` if it
+    /// no longer waits, or asks for something else.
+    fn amend(
+        &mut self,
+        number: Number,
+        before: &[HeldRule],
+        holds: &[HeldRule],
+        deadline: i64,
+    ) -> Result<bool, StoreError>;
     /// Takes the grant: from waiting to consumed, provided that its votes are the `votes` that were counted.
     /// `false` if it no longer waits or the votes have changed.
     fn consume(&mut self, number: Number, votes: usize, now: i64) -> Result<bool, StoreError>;
@@ -63,7 +78,7 @@ pub trait Store: Send {
         now: i64,
     ) -> Result<bool, StoreError>;
 
-    /// Notes a revocation; its sequence number.
+    /// Notes a revocation; its sequence number. What waits for approval bound to a revoked user is withdrawn with it.
     fn revoke(&mut self, revocation: &Revocation) -> Result<u64, StoreError>;
     /// Revocations after a sequence number, with theirs, in order.
     fn revocations(&mut self, after: u64) -> Result<Vec<(u64, Revocation)>, StoreError>;
@@ -80,9 +95,9 @@ pub trait Store: Send {
     fn user(&mut self, name: &str) -> Result<Option<User>, StoreError>;
     /// All local users by name.
     fn users(&mut self) -> Result<Vec<User>, StoreError>;
-    /// Adds a user, or replaces the one of this name.
+    /// Adds a user, or replaces the one of this name. Disabled, what waits for approval bound to them is withdrawn.
     fn put_user(&mut self, user: &User) -> Result<(), StoreError>;
-    /// Removes a user. `false` if there was none.
+    /// Removes a user, and withdraws what waits for approval bound to them. `false` if there was none.
     fn remove_user(&mut self, name: &str) -> Result<bool, StoreError>;
 
     /// The identities that tagged columns of a target resolved to.

@@ -89,6 +89,53 @@ pub(crate) fn parse_digest(hex: &str) -> Option<Digest> {
     Some(Digest(bytes))
 }
 
+/// What an approval is bound to, besides the command itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoundTo {
+    /// The session, in which the command waits: it ends with the wait.
+    Session,
+    /// The principal, who may come back with the identical command: it ends at its deadline.
+    Principal,
+}
+
+impl BoundTo {
+    /// As stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Principal => "principal",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Session, Self::Principal].into_iter().find(|bound| bound.as_str() == text)
+    }
+}
+
+/// How many approvals may wait that are bound to principals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of all principals.
+    pub all: usize,
+    /// Of one principal; and how many of its clients may wait for them at a time.
+    pub of_principal: usize,
+}
+
+/// What asking for an approval that is bound to the principal came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// It is new.
+    Opened(Number),
+    /// It waited already. One more client waits for it now.
+    Waiting(Approval),
+    /// A reviewer has refused the same, and would still be asked.
+    Refused(Approval),
+    /// As many wait as may, of all principals.
+    Full,
+    /// As many wait as may, of this principal.
+    FullOfPrincipal,
+}
+
 /// What a held command asks reviewers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewApproval {
@@ -96,6 +143,8 @@ pub struct NewApproval {
     pub instance: u64,
     /// The session it came from.
     pub session: SessionId,
+    /// What it is bound to.
+    pub bound_to: BoundTo,
     /// Who asks.
     pub principal: String,
     /// What kind of actor asks.
@@ -187,6 +236,20 @@ pub struct Approval {
     pub reason: String,
     /// The votes, in order.
     pub votes: Vec<Vote>,
+    /// How many clients wait for it at the moment. One that is bound to its principal may wait for reviewers alone.
+    pub waiting: u64,
+}
+
+impl Approval {
+    /// Whether it was a reviewer who refused it, asked by exactly these holds.
+    pub(super) fn was_refused_for(&self, holds: &[HeldRule]) -> bool {
+        let same = |a: &HeldRule, b: &HeldRule| a.rule == b.rule && a.requirement == b.requirement;
+        let asked = &self.asked.holds;
+        self.state == ApprovalState::Refused
+            && self.votes.iter().any(|vote| !vote.approve && vote.voter == self.decided_by)
+            && asked.len() == holds.len()
+            && holds.iter().all(|hold| asked.iter().any(|other| same(hold, other)))
+    }
 }
 
 /// One reviewer's answer.

@@ -10,13 +10,14 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 
 use super::{
-    Approval, ApprovalState, HeldRule, NewApproval, Number, Revocation, RevocationSubject, SessionRow, Store,
-    StoreError, TagPin, User, Vote,
+    Approval, ApprovalState, BoundTo, HeldRule, Joined, NewApproval, Number, Revocation, RevocationSubject,
+    Room, SessionRow, Store, StoreError, TagPin, User, Vote,
 };
 use crate::session::SessionId;
 
 /// Brings a store from the version that is its index to the next. Never changed once released, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("keys.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("keys.sql"), include_str!("bound.sql")];
 /// How long a writer waits for another instance's transaction.
 const BUSY: Duration = Duration::from_secs(2);
 /// An instance that has not been heard of for this long is dead.
@@ -99,12 +100,14 @@ impl Store for Sqlite {
             db.prepare_cached("INSERT OR REPLACE INTO instances VALUES (?, ?)")?
                 .execute(params![sql(instance), now])?;
             db.prepare_cached("DELETE FROM instances WHERE heartbeat < ?")?.execute([now - DEAD_AFTER_MS])?;
-            db.prepare_cached("DELETE FROM sessions WHERE instance NOT IN (SELECT id FROM instances)")?
-                .execute([])?;
+            for left in ["sessions", "waits"] {
+                let gone = format!("DELETE FROM {left} WHERE instance NOT IN (SELECT id FROM instances)");
+                db.prepare_cached(&gone)?.execute([])?;
+            }
             db.prepare_cached(
                 "UPDATE approvals SET state = 'withdrawn', decided_by = 'gateway', ended = ?,
                    reason = 'the gateway that held it has stopped'
-                 WHERE state = 'pending' AND instance NOT IN (SELECT id FROM instances)",
+                 WHERE state = 'pending' AND bound_to = 'session' AND instance NOT IN (SELECT id FROM instances)",
             )?
             .execute([now])
         })
@@ -114,10 +117,11 @@ impl Store for Sqlite {
         self.atomically(|db| {
             db.execute("DELETE FROM instances WHERE id = ?", [sql(instance)])?;
             db.execute("DELETE FROM sessions WHERE instance = ?", [sql(instance)])?;
+            db.execute("DELETE FROM waits WHERE instance = ?", [sql(instance)])?;
             db.execute(
                 "UPDATE approvals SET state = 'withdrawn', decided_by = 'gateway',
                    reason = 'the gateway that held it has stopped'
-                 WHERE state = 'pending' AND instance = ?",
+                 WHERE state = 'pending' AND bound_to = 'session' AND instance = ?",
                 [sql(instance)],
             )?;
             Ok(())
@@ -165,32 +169,84 @@ impl Store for Sqlite {
 
     fn request(&mut self, new: &NewApproval) -> Result<Number, StoreError> {
         let (actions, holds) = (json(&new.actions)?, json(&new.holds)?);
-        self.with(|db| {
+        self.with(|db| insert(db, new, &actions, &holds))
+    }
+
+    fn join(&mut self, new: &NewApproval, room: Room) -> Result<Joined, StoreError> {
+        let (actions, holds) = (json(&new.actions)?, json(&new.holds)?);
+        self.atomically(|db| {
+            let latest =
+                format!("{APPROVAL} WHERE bound_to = 'principal' AND binding = ? ORDER BY number DESC LIMIT 1");
+            let found = db.prepare_cached(&latest)?.query_row([new.binding.0], approval).optional()?;
+            let found = found.map(|approval| with_votes(db, approval)).transpose()?;
+            let lasts = found.filter(|found| found.asked.deadline > new.created);
+            if let Some(found) = &lasts
+                && found.was_refused_for(&new.holds)
+            {
+                return Ok(Joined::Refused(found.clone()));
+            }
+            let waiting = lasts.filter(|found| found.state == ApprovalState::Pending);
+            let (all, own, clients): (i64, i64, i64) = db
+                .prepare_cached(
+                    "SELECT count(*), count(*) FILTER (WHERE principal = ?1), coalesce(sum(clients)
+                       FILTER (WHERE principal = ?1), 0)
+                     FROM (SELECT principal, (SELECT sum(clients) FROM waits WHERE approval = number) AS clients
+                       FROM approvals WHERE state = 'pending' AND bound_to = 'principal' AND deadline > ?2)",
+                )?
+                .query_row(params![new.principal, new.created], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
+            let no_more = |count: i64, most: usize| usize::try_from(count).is_ok_and(|count| count >= most);
+            if no_more(clients, room.of_principal) || waiting.is_none() && no_more(own, room.of_principal) {
+                return Ok(Joined::FullOfPrincipal);
+            }
+            if waiting.is_none() && no_more(all, room.all) {
+                return Ok(Joined::Full);
+            }
+            let joined = match waiting {
+                Some(approval) => Joined::Waiting(approval),
+                None => Joined::Opened(insert(db, new, &actions, &holds)?),
+            };
+            let number = match &joined {
+                Joined::Waiting(approval) => approval.number,
+                Joined::Opened(number) => *number,
+                Joined::Refused(_) | Joined::Full | Joined::FullOfPrincipal => return Ok(joined),
+            };
             db.prepare_cached(
-                "INSERT INTO approvals (instance, session, principal, kind, person, owner, target, binding, shown,
-                   revealed, actions, holds, justification, in_transaction, created, deadline)
-                 VALUES (:instance, :session, :principal, :kind, :person, :owner, :target, :binding, :shown,
-                   :revealed, :actions, :holds, :justification, :in_transaction, :created, :deadline)",
+                "INSERT INTO waits VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET clients = clients + 1",
             )?
-            .execute(named_params! {
-                ":instance": sql(new.instance),
-                ":session": sql(new.session.0),
-                ":principal": new.principal,
-                ":kind": new.kind.as_str(),
-                ":person": new.person,
-                ":owner": new.owner,
-                ":target": new.target,
-                ":binding": new.binding.0,
-                ":shown": new.shown,
-                ":revealed": new.revealed,
-                ":actions": actions,
-                ":holds": holds,
-                ":justification": new.justification,
-                ":in_transaction": new.in_transaction,
-                ":created": new.created,
-                ":deadline": new.deadline,
-            })?;
-            Ok(db.last_insert_rowid().cast_unsigned())
+            .execute([sql(number), sql(new.instance)])?;
+            Ok(joined)
+        })
+    }
+
+    fn leave(&mut self, number: Number, instance: u64) -> Result<(), StoreError> {
+        let which = [sql(number), sql(instance)];
+        self.atomically(|db| {
+            db.execute("UPDATE waits SET clients = clients - 1 WHERE approval = ? AND instance = ?", which)?;
+            db.execute("DELETE FROM waits WHERE clients <= 0 AND approval = ? AND instance = ?", which)?;
+            Ok(())
+        })
+    }
+
+    fn ended_alone(&mut self, now: i64) -> Result<Vec<Approval>, StoreError> {
+        self.atomically(|db| {
+            db.prepare_cached(
+                "DELETE FROM waits WHERE (SELECT state FROM approvals WHERE number = approval) <> 'pending'",
+            )?
+            .execute([])?;
+            db.prepare_cached(
+                "UPDATE approvals SET state = 'expired', decided_by = 'gateway', ended = ?1, untold = 1,
+                   reason = 'nobody answered in time, or came back'
+                 WHERE state = 'pending' AND bound_to = 'principal' AND deadline <= ?1
+                   AND number NOT IN (SELECT approval FROM waits)",
+            )?
+            .execute([now])?;
+            let mut statement = db.prepare_cached(&format!("{APPROVAL} WHERE untold = 1 ORDER BY number"))?;
+            let ended: Vec<_> = statement.query_map([], approval)?.collect::<Result<_, _>>()?;
+            drop(statement);
+            db.prepare_cached("UPDATE approvals SET untold = 0 WHERE untold = 1")?.execute([])?;
+            Ok(ended)
         })
     }
 
@@ -235,12 +291,18 @@ impl Store for Sqlite {
         })
     }
 
-    fn amend(&mut self, number: Number, holds: &[HeldRule], deadline: i64) -> Result<bool, StoreError> {
-        let holds = json(holds)?;
+    fn amend(
+        &mut self,
+        number: Number,
+        before: &[HeldRule],
+        holds: &[HeldRule],
+        deadline: i64,
+    ) -> Result<bool, StoreError> {
+        let (before, holds) = (json(before)?, json(holds)?);
         self.with(|db| {
             let changed = db.execute(
-                "UPDATE approvals SET holds = ?, deadline = ? WHERE number = ? AND state = 'pending'",
-                params![holds, deadline, sql(number)],
+                "UPDATE approvals SET holds = ?, deadline = ? WHERE number = ? AND state = 'pending' AND holds = ?",
+                params![holds, deadline, sql(number), before],
             )?;
             Ok(changed == 1)
         })
@@ -282,7 +344,10 @@ impl Store for Sqlite {
             RevocationSubject::Session(id) => (Some(sql(id.0)), None),
             RevocationSubject::User(name) => (None, Some(name)),
         };
-        self.with(|db| {
+        self.atomically(|db| {
+            if let Some(name) = principal {
+                withdraw(db, name, &revocation.by, "revoked", revocation.at)?;
+            }
             db.execute(
                 "INSERT INTO revocations (session, principal, by, reason, at) VALUES (?, ?, ?, ?, ?)",
                 params![session, principal, revocation.by, revocation.reason, revocation.at],
@@ -360,7 +425,10 @@ impl Store for Sqlite {
 
     fn put_user(&mut self, user: &User) -> Result<(), StoreError> {
         let (groups, keys) = (json(&user.groups)?, json(&user.keys)?);
-        self.with(|db| {
+        self.atomically(|db| {
+            if user.disabled {
+                withdraw(db, &user.name, "gateway", "the account was disabled", None)?;
+            }
             db.execute(
                 "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
@@ -379,7 +447,10 @@ impl Store for Sqlite {
     }
 
     fn remove_user(&mut self, name: &str) -> Result<bool, StoreError> {
-        self.with(|db| Ok(db.execute("DELETE FROM users WHERE name = ?", [name])? == 1))
+        self.atomically(|db| {
+            withdraw(db, name, "gateway", "the account was removed", None)?;
+            Ok(db.execute("DELETE FROM users WHERE name = ?", [name])? == 1)
+        })
     }
 
     fn tag_pins(&mut self, target: &str) -> Result<Vec<TagPin>, StoreError> {
@@ -407,8 +478,55 @@ impl Store for Sqlite {
 const USER: &str = "SELECT name, verifier, kind, groups, person, owner, disabled, keys FROM users";
 const APPROVAL: &str =
     "SELECT number, instance, session, principal, kind, person, owner, target, binding, shown,
-    revealed, actions, holds, justification, in_transaction, created, deadline, state, decided_by, reason
+    revealed, actions, holds, justification, in_transaction, created, deadline, state, decided_by, reason, bound_to,
+    CASE WHEN state <> 'pending' THEN 0 WHEN bound_to = 'session' THEN 1
+      ELSE (SELECT coalesce(sum(clients), 0) FROM waits WHERE approval = number) END
   FROM approvals";
+
+fn insert(db: &Connection, new: &NewApproval, actions: &str, holds: &str) -> Result<Number, rusqlite::Error> {
+    db.prepare_cached(
+        "INSERT INTO approvals (instance, session, bound_to, principal, kind, person, owner, target, binding, shown,
+           revealed, actions, holds, justification, in_transaction, created, deadline)
+         VALUES (:instance, :session, :bound_to, :principal, :kind, :person, :owner, :target, :binding, :shown,
+           :revealed, :actions, :holds, :justification, :in_transaction, :created, :deadline)",
+    )?
+    .execute(named_params! {
+        ":instance": sql(new.instance),
+        ":session": sql(new.session.0),
+        ":bound_to": new.bound_to.as_str(),
+        ":principal": new.principal,
+        ":kind": new.kind.as_str(),
+        ":person": new.person,
+        ":owner": new.owner,
+        ":target": new.target,
+        ":binding": new.binding.0,
+        ":shown": new.shown,
+        ":revealed": new.revealed,
+        ":actions": actions,
+        ":holds": holds,
+        ":justification": new.justification,
+        ":in_transaction": new.in_transaction,
+        ":created": new.created,
+        ":deadline": new.deadline,
+    })?;
+    Ok(db.last_insert_rowid().cast_unsigned())
+}
+
+/// Ends what waits for approval bound to a principal that is no more.
+fn withdraw(
+    db: &Connection,
+    principal: &str,
+    by: &str,
+    reason: &str,
+    at: impl Into<Option<i64>>,
+) -> Result<(), rusqlite::Error> {
+    db.execute(
+        "UPDATE approvals SET state = 'withdrawn', decided_by = ?, reason = ?, ended = ?, untold = 1
+         WHERE state = 'pending' AND bound_to = 'principal' AND principal = ?",
+        params![by, reason, at.into(), principal],
+    )
+    .map(drop)
+}
 
 fn user(row: &Row<'_>) -> Result<User, rusqlite::Error> {
     Ok(User {
@@ -424,12 +542,14 @@ fn user(row: &Row<'_>) -> Result<User, rusqlite::Error> {
 }
 
 fn approval(row: &Row<'_>) -> Result<Approval, rusqlite::Error> {
-    let state: String = row.get(17)?;
+    let (state, bound_to): (String, String) = (row.get(17)?, row.get(20)?);
     Ok(Approval {
         number: unsigned(row, 0)?,
         asked: NewApproval {
             instance: unsigned(row, 1)?,
             session: SessionId(unsigned(row, 2)?),
+            bound_to: BoundTo::parse(&bound_to)
+                .ok_or_else(|| senseless(20, format!("what is bound to `{bound_to}`")))?,
             principal: row.get(3)?,
             kind: kind(row, 4)?,
             person: row.get(5)?,
@@ -449,6 +569,7 @@ fn approval(row: &Row<'_>) -> Result<Approval, rusqlite::Error> {
         decided_by: row.get(18)?,
         reason: row.get(19)?,
         votes: Vec::new(),
+        waiting: unsigned(row, 21)?,
     })
 }
 

@@ -14,6 +14,7 @@ fn held(instance: u64, deadline: i64) -> NewApproval {
     NewApproval {
         instance,
         session: SessionId(u64::MAX - 3),
+        bound_to: BoundTo::Session,
         principal: "ana".into(),
         kind: PrincipalKind::Human,
         person: Some("ana@example.org".into()),
@@ -86,6 +87,21 @@ fn a_vote_for_another_binding_is_none() {
     let number = one.request(&held(1, 9_000)).expect("stored");
     let other = Vote { binding: Digest([8; 32]), ..vote("bob") };
     assert!(!one.vote(number, &other).expect("asked"));
+}
+
+#[test]
+fn what_is_asked_changes_only_for_whoever_knows_what_was() {
+    let (_directory, mut one, mut two) = open();
+    let number = one.request(&held(1, 9_000)).expect("stored");
+    let before = held(1, 0).holds;
+    let mut mine = before.clone();
+    mine[0].since = 2_000;
+    let mut yours = before.clone();
+    yours[0].since = 3_000;
+    assert!(one.amend(number, &before, &mine, 9_000).expect("stored"));
+    // Votes that are cast for the first change must not be lost by the second.
+    assert!(!two.amend(number, &before, &yours, 9_000).expect("asked"));
+    assert_eq!(two.approval(number).expect("read").expect("there").asked.holds, mine);
 }
 
 #[test]

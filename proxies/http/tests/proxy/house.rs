@@ -95,7 +95,9 @@ impl House {
         let text = format!(
             "policies = [\"test.policy\"]\n[listen]\nhttp = \"127.0.0.1:0\"\n[limits]\nstatement_bytes = 65536\n\
              [[target]]\nname = \"api\"\nprotocol = \"http\"\ncredential = {{ file = \"token\" }}\n\
-             labels = {{ env = \"prod\" }}\n{target}"
+             labels = {{ env = \"prod\" }}\n{target}\
+             [[target]]\nname = \"other\"\nprotocol = \"http\"\naddress = \"127.0.0.1:{}\"\nhosts = [\"other.test\"]\n",
+            origin.port
         );
         std::fs::write(path("portcullis.toml"), &text).unwrap();
         let config = Config::load(path("portcullis.toml")).unwrap_or_else(|error| panic!("{error}"));
@@ -105,10 +107,58 @@ impl House {
         let house = Self { origin, address, gateway, directory, _control: control, _serving: serving };
         house.add_user("ana", "eng").await;
         house.add_user("ben", "sre").await;
+        house.add_user("eve", "eng").await;
         house
     }
 
-    async fn add_user(&self, name: &str, group: &str) {
+    /// The same state and evidence under another gateway, once this one has ended.
+    pub async fn restarted(self) -> Self {
+        let Self { origin, gateway, _directory, _control, _serving, .. } = self;
+        let file = gateway.config().file.clone();
+        drop((_serving, _control));
+        gateway.close("test").unwrap();
+        drop(gateway);
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let gateway = loop {
+            match Gateway::start(Config::load(&file).unwrap()) {
+                Ok(gateway) => break gateway,
+                // The evidence is locked until the last connection of the one before has let go.
+                Err(error) => assert!(std::time::Instant::now() < limit, "{error}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        };
+        let (address, _serving) = serve(&gateway);
+        let _control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
+        Self { origin, address, gateway, _directory, _control, _serving }
+    }
+
+    /// Puts another policy into force.
+    pub async fn repolice(&self, policy: &str) {
+        std::fs::write(self._directory.path().join("test.policy"), policy).unwrap();
+        self.gateway.reload("test").await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Waits until so many requests wait.
+    pub async fn until_held(&self, count: usize) {
+        while self.control().status().await.unwrap().held != count {
+            // The gateway tells nobody outside when they change.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
+    /// An approval as it is now.
+    pub async fn approval(&self, number: u64) -> ApprovalView {
+        self.control().approval(number).await.unwrap()
+    }
+
+    /// Checks the audit log as `portcullis verify` does.
+    pub fn verify(&self) {
+        let evidence = self.gateway.config().evidence.clone();
+        let report = portcullis_evidence::verify(&evidence, &Default::default()).unwrap();
+        assert!(report.is_intact(), "{report:?}");
+    }
+
+    pub async fn add_user(&self, name: &str, group: &str) {
         let user = User {
             name: name.into(),
             verifier: Verifier::new(name, PASSWORD).unwrap().to_string(),

@@ -12,6 +12,7 @@
 mod answers;
 mod codings;
 mod framing;
+mod holds;
 mod house;
 mod legs;
 mod requests;

@@ -174,7 +174,7 @@ async fn an_address_that_guesses_too_often_is_not_let_in() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_withdraws_what_is_held() {
+async fn a_client_that_leaves_leaves_its_approval_waiting() {
     use std::io::Write as _;
 
     let house = House::policed(POLICY).await;
@@ -188,6 +188,9 @@ async fn a_client_that_leaves_withdraws_what_is_held() {
     stream.write_all(request.as_bytes()).unwrap();
     let seen = house.waiting().await;
     drop(stream);
-    house.until_state(seen.number, "withdrawn").await;
+    assert!(seen.waiting);
+    house.until_held(0).await;
+    let left = house.approval(seen.number).await;
+    assert_eq!((left.state.as_str(), left.waiting), ("pending", false));
     assert!(house.origin.seen().is_empty());
 }

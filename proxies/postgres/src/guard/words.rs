@@ -14,7 +14,9 @@ pub(super) fn refusal(denial: &Denial) -> Refusal {
         RefusalKind::Forbidden
         | RefusalKind::NotPermitted
         | RefusalKind::Disapproved
-        | RefusalKind::Expired => SqlState::DENIED,
+        | RefusalKind::Expired
+        | RefusalKind::Pending { .. }
+        | RefusalKind::Spent => SqlState::DENIED,
         RefusalKind::LimitReached => SqlState::LIMIT,
         RefusalKind::Unavailable => SqlState::UNAVAILABLE,
         RefusalKind::Stopped => SqlState::SHUTDOWN,

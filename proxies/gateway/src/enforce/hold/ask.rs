@@ -1,10 +1,11 @@
 //! What reviewers are asked, and how their votes count.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use policy_core::approval::{Ballot, Petition, Status, Vote};
 use policy_core::decision::RuleIndex;
-use policy_core::rule::HoldKey;
+use policy_core::rule::{HoldKey, Requirement};
 use policy_core::{Principal, Protocol, Verdict};
 use portcullis_evidence::record::Held as HeldRecord;
 use portcullis_evidence::{Record, Timestamp};
@@ -13,17 +14,18 @@ use super::{Held, store_lost};
 use crate::enforce::asked::Asked;
 use crate::enforce::judged::{Judged, in_words};
 use crate::enforce::refusal::{Refusal, RefusalKind};
-use crate::store::{Approval, HeldRule, NewApproval, Number};
+use crate::store::{Approval, BoundTo, HeldRule, NewApproval, Number};
 
 impl Held {
-    /// Makes the approval ask for exactly the holds that are open: a new or changed one needs votes of its own.
+    /// Makes the approval ask for exactly the holds that are open: a new or changed one needs votes of its own. `false` where it
+    /// is over meanwhile, or another who waits for it has changed it: look again.
     pub(super) async fn ask_for(
         &mut self,
         number: Number,
         judged: &Judged,
         open: &[(RuleIndex, HoldKey)],
         now: i64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let parameters = self.asked.parameters();
         let mut holds = Vec::with_capacity(open.len());
         for (rule, key) in open {
@@ -41,16 +43,22 @@ impl Held {
             }
         }
         if holds == self.holds {
-            return Ok(());
+            return Ok(true);
         }
         let deadline = deadline(judged, &holds);
-        let amended = holds.clone();
+        let (before, amended) = (self.holds.clone(), holds.clone());
         let store = &self.live.gateway.store;
-        if store.ask(move |store| store.amend(number, &amended, deadline)).await.map_err(store_lost)? {
-            (self.holds, self.deadline) = (holds, deadline);
-            self.record_held(number)?;
+        let amended = store.ask(move |store| store.amend(number, &before, &amended, deadline)).await;
+        if !amended.map_err(store_lost)? {
+            return Ok(false);
         }
-        Ok(())
+        (self.holds, self.deadline) = (holds, deadline);
+        self.record_held(number)?;
+        if self.live.bound_to == BoundTo::Principal {
+            // Others may wait for the same.
+            self.live.gateway.changes.send_modify(|count| *count += 1);
+        }
+        Ok(true)
     }
 
     pub(super) fn request(&self, judged: &Judged) -> NewApproval {
@@ -62,6 +70,7 @@ impl Held {
         NewApproval {
             instance: self.live.gateway.instance,
             session: entry.id,
+            bound_to: self.live.bound_to,
             principal: entry.principal.id.to_string(),
             kind: entry.principal.kind,
             person: entry.principal.person.as_deref().map(str::to_owned),
@@ -182,6 +191,12 @@ pub(super) fn deadline(judged: &Judged, holds: &[HeldRule]) -> i64 {
         Some(hold.since.saturating_add(within))
     };
     holds.iter().filter_map(expiry).min().unwrap_or(0)
+}
+
+/// How long the client is kept waiting, where it may come back: the shortest of what the holds say.
+pub(super) fn answer_after(judged: &Judged, open: &[(RuleIndex, HoldKey)]) -> Duration {
+    let requirements = open.iter().filter_map(|(rule, _)| judged.policy().requirement(*rule));
+    requirements.map(Requirement::answer_after).min().unwrap_or(Requirement::ANSWER_AFTER)
 }
 
 /// Whether reviewers can be asked at all.

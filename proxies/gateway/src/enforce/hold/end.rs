@@ -5,7 +5,7 @@ use portcullis_evidence::record::{Expired, Withdrawn};
 
 use super::{Held, State};
 use crate::enforce::refusal::{Refusal, RefusalKind};
-use crate::store::{Approval, ApprovalState, Number};
+use crate::store::{Approval, ApprovalState, BoundTo, Number};
 
 impl Held {
     pub(super) async fn refused_by(&mut self, by: &str, approval: &Approval) -> Refusal {
@@ -18,6 +18,7 @@ impl Held {
     pub(super) async fn expired(&mut self, number: Number) -> Refusal {
         let approval = number.to_string();
         self.settle(ApprovalState::Expired, "gateway", "nobody answered in time").await;
+        // Each command that waited for it says so.
         self.live.write_later(&Record::Expired(Expired {
             approval: approval.as_str().into(),
             command: self.command,
@@ -27,8 +28,26 @@ impl Held {
         expired(&approval)
     }
 
+    /// Somebody else has ended what this waits for.
     pub(super) fn ended_elsewhere(&self, approval: &Approval) -> Refusal {
+        if self.live.bound_to == BoundTo::Principal {
+            let spent = approval.state == ApprovalState::Consumed;
+            let why = if spent { "released another" } else { approval.state.as_str() };
+            self.live.write_later(&withdrawn(approval.number, self.command, why));
+            self.live.record_approval(&approval.number.to_string(), self.command, "withdrawn");
+            self.live.flush();
+        }
         match approval.state {
+            ApprovalState::Consumed if self.live.bound_to == BoundTo::Principal => Refusal {
+                kind: RefusalKind::Spent,
+                rule: None,
+                message: format!(
+                    "approval {} has released an identical request, and is for one only",
+                    approval.number
+                )
+                .into(),
+                hint: "send the request again to ask anew".into(),
+            },
             ApprovalState::Refused => disapproved(&approval.decided_by, &approval.reason),
             ApprovalState::Expired => expired(&approval.number.to_string()),
             ApprovalState::Pending | ApprovalState::Consumed | ApprovalState::Withdrawn => Refusal {
@@ -58,7 +77,8 @@ impl Held {
         let settled =
             self.live.gateway.store.ask(move |store| store.settle(number, state, &by, &reason, now)).await;
         if let Err(error) = settled {
-            // Nobody can consume it: the one who could is this, and it has ended.
+            // Nobody can consume it: the one who could is this, and it has ended. Where others may, they count the same votes, by the
+            // same clock.
             tracing::warn!(%error, number, "the end of an approval could not be stored");
         }
         self.live.gateway.changes.send_modify(|count| *count += 1);
@@ -68,6 +88,9 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let State::Open(number) = self.state else { return };
+        if self.live.bound_to == BoundTo::Principal {
+            return self.left(number);
+        }
         let now = self.live.gateway.clock.millis();
         let by = self.live.entry.principal.id.to_string();
         // A session that is stopped drops what it waits for, and may do so before the wait itself notices.
@@ -85,11 +108,11 @@ impl Drop for Held {
     }
 }
 
-fn withdrawn(number: Number, command: u64, reason: &str) -> Record<'_> {
+pub(super) fn withdrawn(number: Number, command: u64, reason: &str) -> Record<'_> {
     Record::Withdrawn(Withdrawn { approval: number.to_string().into(), command, reason: reason.into() })
 }
 
-fn disapproved(by: &str, reason: &str) -> Refusal {
+pub(super) fn disapproved(by: &str, reason: &str) -> Refusal {
     let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     Refusal {
         kind: RefusalKind::Disapproved,

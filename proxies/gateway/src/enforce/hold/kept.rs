@@ -6,6 +6,7 @@ use policy_core::Digest;
 
 use crate::enforce::asked::{Asked, Parameter, Stage, Statement};
 use crate::enforce::live::Live;
+use crate::store::BoundTo;
 
 /// What was asked, kept while it waits.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(super) struct Kept {
     via: &'static str,
     parameters: Vec<KeptParameter>,
     pub(super) in_transaction: bool,
-    settings: Vec<(Box<str>, Box<str>)>,
+    pub(super) settings: Vec<(Box<str>, Box<str>)>,
     pub(super) justification: Option<Box<str>>,
 }
 
@@ -86,12 +87,16 @@ impl Kept {
         let entry = &live.entry;
         let actions = format!("{:?}", self.statement.bound);
         let session = entry.id.0.to_be_bytes();
+        let place: &[u8] = match live.bound_to {
+            BoundTo::Session => &session,
+            BoundTo::Principal => b"any session",
+        };
         let mut parts: Vec<&[u8]> = vec![
             b"approval",
             &self.statement.digest.0,
             actions.as_bytes(),
             entry.principal.id.as_bytes(),
-            &session,
+            place,
             entry.target.protocol.as_str().as_bytes(),
             entry.target.name.as_bytes(),
         ];

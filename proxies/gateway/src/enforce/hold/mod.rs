@@ -1,10 +1,13 @@
 //! A command that waits for approval.
 //!
 //! ```text
-//! New ── open() ──→ Open ── step(): policy anew, votes anew ──→ Done: released | refused | expired | withdrawn
+//! New ── open() ──→ Open ── step(): policy anew, votes anew ──→ Done: released | refused | expired | withdrawn | told to come back
 //!                    ↑         │ a new or changed hold: ask for it too
 //!                    └─────────┘
 //! ```
+//! An approval is bound to the session that the command waits in, and ends with the wait; or, where the protocol's clients can come
+//! back, to the principal. Then it outlives the wait, the session and the gateway: `come_back` is what that takes.
+//!
 //! Nothing is remembered of a vote: whenever something changes, the current policy is asked anew, the votes are counted
 //! anew against the voters' current accounts, and only then is the grant consumed, before the intent is written.
 //!
@@ -12,8 +15,10 @@
 //! end but release.
 
 mod ask;
+mod come_back;
 mod end;
 mod kept;
+mod unclaimed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,8 +30,9 @@ use policy_core::{Digest, Principal};
 use portcullis_evidence::Record;
 use portcullis_evidence::record::Released as ReleasedRecord;
 
-use self::ask::{Present, check_askable, deadline, held_rule, open_holds};
+use self::ask::{Present, answer_after, check_askable, deadline, held_rule, open_holds};
 use self::kept::Kept;
+use self::unclaimed::Unclaimed;
 use super::asked::{Asked, Stage};
 use super::judged::{Answer, Judged};
 use super::live::Live;
@@ -34,9 +40,9 @@ use super::permit::Permit;
 use super::refusal::{Refusal, RefusalKind};
 use super::session::{admit, evaluate};
 use super::vigil::{Vigil, watchers};
-use crate::store::{Approval, ApprovalState, HeldRule, Number, StoreError};
+use crate::store::{Approval, ApprovalState, BoundTo, HeldRule, Number, StoreError};
 
-/// A command that waits. Dropping it withdraws the approval.
+/// A command that waits. Dropping it withdraws the approval, if that is bound to the session.
 #[derive(Debug)]
 #[must_use = "a held command waits for its approval"]
 pub struct Held {
@@ -48,6 +54,8 @@ pub struct Held {
     /// When it was asked, and when it expires, in milliseconds since the Unix epoch.
     asked_at: i64,
     deadline: i64,
+    /// When the client is told to come back, where it can: likewise.
+    answer_at: i64,
     state: State,
     _slot: Slot,
 }
@@ -66,7 +74,7 @@ pub struct HoldNotice {
     pub number: u64,
     /// What happens and how it is answered, in words.
     pub text: Box<str>,
-    /// How long it waits at most.
+    /// How long it waits at most. Where the client can come back, [`Held::wait`] may be over before.
     pub within: Duration,
 }
 
@@ -111,6 +119,7 @@ impl Held {
         let binding = kept.binding(&live);
         let holds: Vec<_> = open.iter().map(|(rule, key)| held_rule(&judged, *rule, key, now)).collect();
         let deadline = deadline(&judged, &holds);
+        let answer_after = i64::try_from(answer_after(&judged, &open).as_millis()).unwrap_or(i64::MAX);
         Ok(Self {
             live,
             asked: kept,
@@ -119,6 +128,7 @@ impl Held {
             holds,
             asked_at: now,
             deadline,
+            answer_at: now.saturating_add(answer_after),
             state: State::New,
             _slot: slot,
         })
@@ -134,18 +144,35 @@ impl Held {
         }
     }
 
-    /// Opens the approval, so that reviewers see it. Called once, before [`Held::wait`].
+    /// Binds the approval to more of what was asked than the statement says, by name. Called before [`Held::open`].
+    pub fn bind(&mut self, more: impl IntoIterator<Item = (Box<str>, Box<str>)>) {
+        self.asked.settings.extend(more);
+        self.binding = self.asked.binding(&self.live);
+    }
+
+    /// Opens the approval, so that reviewers see it, or joins the one that waits for the identical command where it is bound to
+    /// the principal. Called once, before [`Held::wait`].
     ///
     /// # Errors
-    /// Where the store or evidence can't take it.
+    /// Where the store or evidence can't take it; where a reviewer has refused the identical command, or as many wait as may.
     pub async fn open(&mut self) -> Result<HoldNotice, Refusal> {
         let gateway = &self.live.gateway;
         let judged = evaluate(&self.live, &self.asked.statement.bound, Stage::Execute, &[])?;
         let new = self.request(&judged);
-        let number = gateway.store.ask(move |store| store.request(&new)).await.map_err(store_lost)?;
+        let number = match self.live.bound_to {
+            BoundTo::Session => {
+                let (keeper, instance) = (gateway.store.clone(), gateway.instance);
+                let opened = gateway.store.ask(move |store| {
+                    let number = store.request(&new)?;
+                    Ok(Unclaimed::new(keeper, number, BoundTo::Session, instance, new.created))
+                });
+                opened.await.map_err(store_lost)?.claim()
+            }
+            BoundTo::Principal => self.join(new).await?,
+        };
         self.state = State::Open(number);
         self.record_held(number)?;
-        gateway.changes.send_modify(|count| *count += 1);
+        self.live.gateway.changes.send_modify(|count| *count += 1);
         let within = Duration::from_millis((self.deadline - self.asked_at).max(0).unsigned_abs());
         let rules: Vec<_> = self.holds.iter().map(|hold| format!("`{}`", hold.rule)).collect();
         let locks =
@@ -180,6 +207,9 @@ impl Held {
     /// Waits for the end: released, refused, expired, or the session stopped. Safe to drop and call again, as
     /// `select!` does; the relay races it against the client going away and cancelling.
     ///
+    /// Where the approval is bound to the principal, it waits no longer than the rules have the client wait, and no longer than
+    /// a minute where they don't say: see [`RefusalKind::Pending`].
+    ///
     /// # Errors
     /// The refusal, to be told to the client.
     pub async fn wait(&mut self) -> Result<Released, Refusal> {
@@ -193,11 +223,22 @@ impl Held {
             if let Some(released) = self.step().await? {
                 return Ok(released);
             }
-            let left = (self.deadline - self.live.gateway.clock.millis()).max(1).unsigned_abs();
+            let now = self.live.gateway.clock.millis();
+            let until = match self.live.bound_to {
+                BoundTo::Session => self.deadline,
+                BoundTo::Principal if now >= self.answer_at => return Err(self.come_back().await),
+                BoundTo::Principal => self.deadline.min(self.answer_at),
+            };
+            let left = (until - now).max(1).unsigned_abs();
             let live = Arc::clone(&self.live);
             tokio::select! {
                 reason = live.entry.stop.wait() => {
-                    self.end(ApprovalState::Withdrawn, "gateway", &reason.to_string(), "revoked").await;
+                    match self.live.bound_to {
+                        BoundTo::Session => {
+                            self.end(ApprovalState::Withdrawn, "gateway", &reason.to_string(), "revoked").await;
+                        }
+                        BoundTo::Principal => self.leave("session stopped").await,
+                    }
                     return Err(Refusal::stopped(reason));
                 }
                 // The sender lives in the gateway that this holds, so neither ever closes.
@@ -210,8 +251,11 @@ impl Held {
     }
 
     /// Withdraws the approval, and says why in evidence: `cancelled`, `client gone`. Dropping does the same with
-    /// `dropped`.
+    /// `dropped`. An approval that is bound to the principal waits on.
     pub async fn withdraw(mut self, reason: &str) {
+        if self.live.bound_to == BoundTo::Principal {
+            return self.leave(reason).await;
+        }
         self.end(ApprovalState::Withdrawn, &self.live.entry.principal.id.clone(), reason, reason).await;
     }
 
@@ -224,6 +268,10 @@ impl Held {
         if approval.state != ApprovalState::Pending {
             self.state = State::Done;
             return Err(self.ended_elsewhere(&approval));
+        }
+        if self.live.bound_to == BoundTo::Principal {
+            // Whoever waits for the same may have changed what it asks.
+            (self.holds, self.deadline) = (approval.asked.holds.clone(), approval.asked.deadline);
         }
         let people = self.people(&approval).await?;
         let watchers = watchers(&self.live.gateway, &self.live.entry).await;
@@ -244,7 +292,9 @@ impl Held {
             Answer::Allow => {}
             Answer::Hold => {
                 let open = open_holds(&judged);
-                self.ask_for(number, &judged, &open, now).await?;
+                if !self.ask_for(number, &judged, &open, now).await? {
+                    return Ok(None);
+                }
                 for (rule, key) in open {
                     match self.status(&judged, rule, &key, &approval, &present, now) {
                         Some(Status::Approved { by, watched_by: watching }) => {
@@ -288,6 +338,10 @@ impl Held {
             return Ok(None);
         }
         self.state = State::Done;
+        if live.bound_to == BoundTo::Principal {
+            // Whoever waits for the same learns that it is gone.
+            live.gateway.changes.send_modify(|count| *count += 1);
+        }
         let statement = Arc::clone(&self.asked.statement);
         // Asked last of all, so that nothing lies between this answer and the permit.
         let judged = evaluate(&live, &statement.bound, Stage::Execute, grants)?;

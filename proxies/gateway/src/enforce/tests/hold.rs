@@ -93,7 +93,8 @@ async fn without_the_stores_word_nothing_is_released() {
     assert!(wait.vote("bob", true).await);
     // The votes are enough, but the store no longer gives the grant.
     let (number, holds) = (wait.number, wait.approval().await.asked.holds);
-    let amended = wait.house.gateway.store().ask(move |store| store.amend(number, &holds, START - 1)).await;
+    let amended =
+        wait.house.gateway.store().ask(move |store| store.amend(number, &holds, &holds, START - 1)).await;
     assert!(amended.expect("stored"));
     wait.waits().await;
     assert_eq!(wait.approval().await.state, ApprovalState::Pending);
@@ -271,7 +272,7 @@ async fn held_commands_are_bounded() {
     let mut session = house.open("ana").await;
     let alter = house.alter();
     let one = held(run(&mut session, &alter).await);
-    let two = held(run(&mut session, &alter).await);
+    let two = (held(run(&mut session, &alter).await), held(run(&mut session, &alter).await));
     assert_eq!(refused(run(&mut session, &alter).await).kind, RefusalKind::Unavailable);
     drop(one);
     drop((held(run(&mut session, &alter).await), two));
