@@ -113,7 +113,7 @@ impl House {
 
     /// The same state and evidence under another gateway, once this one has ended.
     pub async fn restarted(self) -> Self {
-        let Self { origin, gateway, _directory, _control, _serving, .. } = self;
+        let Self { origin, gateway, directory, _control, _serving, .. } = self;
         let file = gateway.config().file.clone();
         drop((_serving, _control));
         gateway.close("test").unwrap();
@@ -129,12 +129,12 @@ impl House {
         };
         let (address, _serving) = serve(&gateway);
         let _control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
-        Self { origin, address, gateway, _directory, _control, _serving }
+        Self { origin, address, gateway, directory, _control, _serving }
     }
 
     /// Puts another policy into force.
     pub async fn repolice(&self, policy: &str) {
-        std::fs::write(self._directory.path().join("test.policy"), policy).unwrap();
+        std::fs::write(self.directory.path().join("test.policy"), policy).unwrap();
         self.gateway.reload("test").await.unwrap_or_else(|error| panic!("{error}"));
     }
 
