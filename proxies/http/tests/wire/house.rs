@@ -24,7 +24,7 @@ pub struct House {
 }
 
 impl House {
-    /// Before a port of this host, which clients ask for as `api.test`. A head has as long as `head` says.
+    /// Before a port of this host, which clients ask for as `api.test`. A head has as long as `head` says, and whoever says nothing.
     pub fn before(port: u16, policy: &str, head: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
@@ -33,7 +33,7 @@ impl House {
         std::fs::set_permissions(path("state"), std::fs::Permissions::from_mode(0o700)).unwrap();
         let text = format!(
             "policies = [\"test.policy\"]\n[listen]\nhttp = \"127.0.0.1:0\"\n[tls]\nrequired = false\n\
-             [limits]\nstatement_bytes = 65536\nauthentication_time = \"{head}\"\n\
+             [limits]\nstatement_bytes = 65536\nauthentication_time = \"{head}\"\nidle_time = \"{head}\"\n\
              [[target]]\nname = \"api\"\nprotocol = \"http\"\naddress = \"127.0.0.1:{port}\"\nhosts = [\"api.test\"]\n"
         );
         std::fs::write(path("portcullis.toml"), text).unwrap();

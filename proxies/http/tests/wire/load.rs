@@ -111,6 +111,9 @@ fn rapid_reset_ends_the_connection() {
     assert!(place.asked("/rapid") <= 200);
 }
 
+/// What it is, how the connection may end for it, and what is sent for a stream.
+type Reason<'a> = (&'a str, &'a [u32], &'a dyn Fn(u32) -> Vec<u8>);
+
 /// CVE-2025-8671: the server resets, for a reason that the client gives it. RFC 9113, section 5.4.1 lets the first end the
 /// connection; those that end a stream only are counted.
 #[test]
@@ -118,28 +121,30 @@ fn made_you_reset_ends_the_connection() {
     let place = Place::new("1m");
     let post = asking("POST", "/made");
     let whole = asking("GET", "/made");
-    let reasons: [(&str, u32, &dyn Fn(u32) -> Vec<u8>); 4] = [
-        ("a window of nothing", PROTOCOL_ERROR, &|stream| {
+    let reasons: [Reason<'_>; 4] = [
+        ("a window of nothing", &[PROTOCOL_ERROR], &|stream| {
             [frame(HEADERS, END_HEADERS, stream, &post), frame(WINDOW_UPDATE, 0, stream, &[0; 4])].concat()
         }),
-        ("a window too large", ENHANCE_YOUR_CALM, &|stream| {
+        ("a window too large", &[ENHANCE_YOUR_CALM], &|stream| {
             let most = 0x7fff_ffff_u32.to_be_bytes();
             [frame(HEADERS, END_HEADERS, stream, &post), frame(WINDOW_UPDATE, 0, stream, &most)].concat()
         }),
-        ("fields behind the data", ENHANCE_YOUR_CALM, &|stream| {
+        // One more than may run is refused, and what comes for it then is for no stream that there is.
+        ("fields behind the data", &[ENHANCE_YOUR_CALM, PROTOCOL_ERROR], &|stream| {
             [
                 frame(HEADERS, END_HEADERS, stream, &post),
                 frame(HEADERS, END_HEADERS, stream, &literal("x", "y")),
             ]
             .concat()
         }),
-        ("a malformed request", ENHANCE_YOUR_CALM, &|stream| {
+        ("a malformed request", &[ENHANCE_YOUR_CALM], &|stream| {
             frame(HEADERS, WHOLE, stream, &[&*whole, &literal("connection", "x")].concat())
         }),
     ];
     for (reason, expected, of) in reasons {
         let mut peer = place.peer();
-        assert_eq!(code(flood(&mut peer, 20_000, of)), Some(expected), "{reason}");
+        let end = code(flood(&mut peer, 20_000, of));
+        assert!(end.is_some_and(|end| expected.contains(&end)), "{reason}: {end:?}");
         place.is_within_bounds();
         assert_eq!(place.asked("/made"), 0, "{reason}");
     }

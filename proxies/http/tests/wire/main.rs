@@ -18,5 +18,5 @@ mod http2;
 mod load;
 mod messages;
 mod origin;
-// mod servers;
-// mod smuggling;
+mod servers;
+mod smuggling;

@@ -165,6 +165,8 @@ fn chunks() -> Vec<Row> {
             "nor do they become fields",
             "5\r\nhello\r\n0\r\ncontent-length: 50\r\nhost: other\r\ntransfer-encoding: gzip\r\n\r\n",
         ),
+        // An error by the rule. All up to the empty line is taken for trailers, and dropped with them.
+        good("9112 7.1.2", "LF ends no trailers", "5\r\nhello\r\n0\r\n\nGET /smuggled HTTP/1.1\r\n\r\n"),
         bad("9112 7.1.2", "a trailer is a field", "5\r\nhello\r\n0\r\nx y\r\n\r\n"),
         bad(
             "9112 7.1.2",

@@ -161,7 +161,9 @@ pub fn forwarded() -> Vec<Forwarded> {
         (
             "9112 3.2.2",
             "the host is the judged one",
-            get("x-forwarded-host: other\r\n"),
+            get(
+                "x-forwarded-host: other\r\nx-original-url: /other\r\nx-rewrite-url: /other\r\nx-http-method-override: other\r\nforwarded: host=other\r\n",
+            ),
             &["host: api.test"],
             &["other"],
         ),
