@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::frames::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, GOAWAY, HEADERS, PING,
-    PROTOCOL_ERROR, Peer, RST_STREAM, SETTINGS, WHOLE, WINDOW_UPDATE, block, frame, integer, kept, literal,
-    setting,
+    PREFACE, PROTOCOL_ERROR, Peer, RST_STREAM, SETTINGS, WHOLE, WINDOW_UPDATE, block, frame, integer, kept,
+    literal, setting,
 };
 use crate::house::{House, proof};
 use crate::http1::POLICY;
@@ -288,4 +288,65 @@ fn a_connection_without_a_request_is_not_kept() {
     client.send("GET /x HTTP/1.1\r\n{h}\r\n");
     assert!(client.answer(false).is_some());
     assert!(client.is_closed());
+}
+
+/// Connections that never come to a request that proves somebody: none outlives the time that a head has.
+#[test]
+fn nobody_stays_without_having_asked() {
+    let place = Place::new("1s");
+    let begun = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+    let half = [&*begun, &frame(HEADERS, END_STREAM, 1, &asking("GET", "/half"))].concat();
+    let mut stayed = Vec::new();
+    for (what, bytes) in [
+        ("no byte", &b""[..]),
+        ("a byte that is of both versions", b"P"),
+        ("half a preface", &PREFACE[..12]),
+        ("a preface alone", PREFACE),
+        ("settings, and nothing more", &begun),
+        ("half a block", &half),
+    ] {
+        let mut peer = Peer::new(place.house.raw());
+        peer.stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+        peer.send(bytes);
+        let began = Instant::now();
+        while peer.next().is_some() {}
+        // A connection that ends does so before nothing more is waited for.
+        if began.elapsed() >= Duration::from_millis(2900) {
+            stayed.push(what);
+        }
+    }
+    assert!(stayed.is_empty(), "they stay: {stayed:?}");
+    place.is_within_bounds();
+}
+
+/// A body of which nothing more comes is not waited for longer than a connection may be idle.
+#[test]
+fn a_slow_body_is_not_waited_for() {
+    let place = Place::new("1s");
+    let mut stayed = Vec::new();
+    for (what, lines) in [
+        ("a length", "content-length: 10\r\n\r\nhello"),
+        ("chunks", "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+        ("half a chunk", "transfer-encoding: chunked\r\n\r\n5\r\nhel"),
+    ] {
+        let mut client = Client::new(place.house.raw());
+        client.stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+        let began = Instant::now();
+        client.send(&format!("POST /slow HTTP/1.1\r\n{{h}}{lines}"));
+        while client.answer(false).is_some() {}
+        if began.elapsed() >= Duration::from_millis(2900) {
+            stayed.push(what);
+        }
+    }
+    let mut peer = place.peer();
+    peer.stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+    peer.send(
+        &[frame(HEADERS, END_HEADERS, 3, &asking("POST", "/slow")), frame(DATA, 0, 3, b"hello")].concat(),
+    );
+    if peer.until(|frame| frame.kind == GOAWAY || frame.stream == 3).0.is_none() {
+        stayed.push("a stream of HTTP/2");
+    }
+    assert!(stayed.is_empty(), "they are waited for: {stayed:?}");
+    place.is_within_bounds();
+    assert_eq!(place.asked("/slow"), 0);
 }

@@ -181,3 +181,23 @@ fn chunks() -> Vec<Row> {
         ),
     ]
 }
+
+/// The same as all broken bodies, with the status that says whose fault it is.
+pub fn faults() -> Vec<Row> {
+    let mut rows =
+        vec![broken("9112 8", "a body shorter than its length", post("content-length: 6\r\n", "hello{end}"))];
+    for body in [
+        "g\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "FFFFFFFFFFFFFFFFF\r\n",
+        "5\r\nhelloXX\r\n0\r\n\r\n",
+        "5\r\nhello\r\n{end}",
+    ] {
+        rows.push(broken(
+            "9112 7.1",
+            "chunks that can't be read",
+            post("transfer-encoding: chunked\r\n", body),
+        ));
+    }
+    rows.into_iter().map(|row| Row { answers: vec![vec![400]], ..row }).collect()
+}

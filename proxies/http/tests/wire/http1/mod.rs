@@ -159,3 +159,16 @@ fn what_is_sent_on_is_of_this_proxy_alone() {
         }
     }
 }
+
+/// RFC 9112, section 7.1: what can't be read is 400. It is not the origin's fault, as 502 says.
+#[test]
+fn a_body_that_is_broken_is_the_fault_of_who_sent_it() {
+    check_all(&bodies::faults());
+}
+
+/// RFC 9110, section 7.4: a request for `https` MUST be refused unless it came over a connection that was secured for it.
+#[test]
+fn what_is_to_be_secured_is_not_served_in_the_clear() {
+    let send = "GET https://api.test/x HTTP/1.1\r\n{h}\r\n";
+    check_all(&[turned("9110 7.4", "a target of `https` in the clear", 421, send)]);
+}

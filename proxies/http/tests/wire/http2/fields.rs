@@ -146,3 +146,8 @@ fn hosts() -> Vec<Row> {
         ),
     ]
 }
+
+/// `https` asked for over a connection that was not secured.
+pub fn secured() -> Row {
+    answered("9110 7.4", "`https` in the clear", 421, of(&[METHOD, (":scheme", "https"), AUTHORITY, PATH]))
+}

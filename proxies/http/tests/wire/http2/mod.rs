@@ -239,3 +239,9 @@ fn more_streams_than_were_announced_are_refused() {
 fn known_differences_are_as_they_are_known() {
     check_all(&differences::rows());
 }
+
+/// RFC 9110, section 7.4.
+#[test]
+fn what_is_to_be_secured_is_not_served_in_the_clear() {
+    check_all(&[fields::secured()]);
+}
