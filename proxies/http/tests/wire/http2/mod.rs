@@ -234,6 +234,24 @@ fn more_streams_than_were_announced_are_refused() {
     assert_eq!(answer.map(|frame| (frame.stream, frame.status())), Some((3, Some(200))));
 }
 
+/// What HTTP/2 says once, or twice alike, HTTP/1.1 says once.
+#[test]
+fn what_is_sent_on_has_one_host_and_one_length() {
+    let origin = Origin::start();
+    let house = House::before(origin.port, POLICY, "1m");
+    let mut peer = Peer::begun(house.raw());
+    let twice = asking("POST", &[("content-length", "5"), ("content-length", "5")]);
+    peer.send(&[frame(HEADERS, crate::frames::END_HEADERS, 1, &twice), data(1, "hello")].concat());
+    let (answer, _) = peer.until(|frame| frame.stream == 1);
+    assert_eq!(answer.and_then(|frame| frame.status()), Some(200));
+    let seen = origin.take();
+    assert_eq!(seen[0].line, "POST /x [hello]");
+    let head = seen[0].head.to_lowercase();
+    let of = |name: &str| -> Vec<&str> { head.lines().filter_map(|line| line.strip_prefix(name)).collect() };
+    assert_eq!(of("host: "), ["api.test"], "{head}");
+    assert_eq!(of("content-length: ").len() + of("transfer-encoding: ").len(), 1, "{head}");
+}
+
 /// Where a MUST is not kept: noticed when it is.
 #[test]
 fn known_differences_are_as_they_are_known() {
