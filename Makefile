@@ -5,6 +5,7 @@
 # make test-clients   real drivers at work through the gateway: Python's, Node's, JDBC (from PyPI, npm, Debian)
 # make test-ssh-clients   paramiko, asyncssh, ansible and ssh-audit at work with SSH (from PyPI)
 # make test-ssh-large   a gigabyte there and back, a line of 100 MB, large files by scp, sftp, rsync and git (minutes)
+# make test-http-origins  requests that Node's and gunicorn's servers might read in another way, through Portcullis (from PyPI)
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
 # make build  portcullis, portcullis-postgres, portcullis-ssh and portcullis-http, optimised, in target/release
 # make lint   formatting, clippy and documentation, all without warnings
@@ -18,7 +19,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 # Not packages-% and bench-%: make looks up no pattern rule for a target that is declared phony.
-.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients test-ssh-large conformance-postgres lint bench fuzz audit FORCE
+.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients test-ssh-large test-http-origins conformance-postgres lint bench fuzz audit FORCE
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -53,6 +54,9 @@ test-ssh-clients: packages-python
 
 test-ssh-large: packages-test
 	PORTCULLIS_SSH_LARGE=1 cargo test --release --locked -p portcullis-ssh --test bastion -- --test-threads 1 round_trips without_an_end
+
+test-http-origins: packages-origins
+	scripts/test-http-origins
 
 conformance-postgres: packages-conformance
 	cargo build --release --locked -p portcullis-cli

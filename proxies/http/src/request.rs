@@ -2,7 +2,7 @@
 
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Version};
 use policy_normalize::http::Target;
 
@@ -39,9 +39,18 @@ impl Asked {
             return Err(unfit(StatusCode::METHOD_NOT_ALLOWED, "this method is not offered"));
         }
         let fields = request.headers();
-        // A body that two fields measure is one to a recipient and another to the next (RFC 9112, section 6.1).
-        if fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH) {
-            return Err(bad("both `transfer-encoding` and `content-length` say how long the body is"));
+        // What undoes the chunks undoes no other coding, and the field that names it is not sent on (RFC 9112, section 6.1). A
+        // `content-length` beside it is gone by now, and the connection ends behind the answer.
+        let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+        let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if codings.next().is_some_and(|first| !is_chunked(first)) || codings.next().is_some() {
+            return Err(unfit(
+                StatusCode::NOT_IMPLEMENTED,
+                "`transfer-encoding` is `chunked` here, and nothing else",
+            ));
+        }
+        if request.uri().scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+            return Err(bad("the request's target is of another scheme"));
         }
         let authority = authority(request)?;
         let path = request.uri().path_and_query().map_or("", |path| path.as_str());
@@ -96,7 +105,10 @@ fn authority(request: &Request<Incoming>) -> Result<String, Unfit> {
         (None, _) => return Err(bad("there is no `host`")),
     };
     let is_odd = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._:[]".contains(&byte);
-    if authority.is_empty() || authority.bytes().any(is_odd) {
+    // Behind the last colon is a port, but for an address in brackets.
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let has_port = port.bytes().all(|byte| byte.is_ascii_digit()) || authority.ends_with(']');
+    if authority.is_empty() || !has_port || authority.bytes().any(is_odd) {
         return Err(bad("`host` is no name of a host"));
     }
     Ok(authority)

@@ -32,6 +32,7 @@ fn each_target_looks_for_its_packages_first() {
         ("test-postgres-18", "python"),
         ("test-clients", "clients"),
         ("test-ssh-clients", "python"),
+        ("test-http-origins", "origins"),
         ("conformance-postgres", "conformance"),
         ("bench", "bench"),
         ("bench-postgres", "bench"),
