@@ -11,6 +11,7 @@ use policy_core::rule::LimitUnit;
 use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
 use portcullis_gateway::enforce::{Outcome, Receipt};
 
+use crate::activity::Busy;
 use crate::body::{Body, Fault};
 use crate::decode::Source;
 use crate::fields;
@@ -30,6 +31,8 @@ pub(crate) struct Due {
     pub(crate) method: Method,
     /// What was taken off the path that was asked for.
     pub(crate) prefix: String,
+    /// The request is under way until its answer has left.
+    pub(crate) busy: Busy,
 }
 
 /// Why an answer can't be shown.
@@ -98,6 +101,7 @@ struct Down {
     open: Arc<Open>,
     sought: Sought,
     receipt: Option<Receipt>,
+    _busy: Busy,
     /// Where results are recorded, how far their text has come.
     recorded: Option<Utf8Stream>,
     bytes: u64,
@@ -115,6 +119,7 @@ impl Down {
             open: due.open,
             sought: due.sought,
             receipt: Some(due.receipt),
+            _busy: due.busy,
             recorded: records.then(Utf8Stream::default),
             bytes: 0,
             masked: 0,

@@ -1,6 +1,7 @@
 //! A request's body: read where a rule looks into it or people are asked about it, and sent on as it comes otherwise.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -13,6 +14,37 @@ use crate::visit::Open;
 pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
 /// A body, in either direction.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Fault>;
+
+/// A client's body that did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("its body can't be read to the end")]
+    Unreadable,
+    #[error("nothing more of its body has come for too long")]
+    Slow,
+}
+
+impl Broken {
+    /// Whether this is what an error comes from.
+    pub(crate) fn in_chain(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let mut error = Some(error);
+        while let Some(now) = error {
+            if let Some(broken) = now.downcast_ref::<Self>() {
+                return Some(*broken);
+            }
+            error = now.source();
+        }
+        None
+    }
+}
+
+/// The next frame of a client's body, within the time that a client may be silent.
+async fn next(body: &mut Incoming, patience: Duration) -> Option<Result<Frame<Bytes>, Broken>> {
+    match tokio::time::timeout(patience, body.frame()).await {
+        Ok(frame) => Some(frame?.map_err(|_| Broken::Unreadable)),
+        Err(_) => Some(Err(Broken::Slow)),
+    }
+}
 
 /// A body of these bytes.
 pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
@@ -31,10 +63,10 @@ pub(crate) enum Taken {
 
 impl Taken {
     /// Reads what was not read yet, up to a bound in bytes.
-    pub(crate) async fn read(self, most: usize) -> Result<Self, hyper::Error> {
+    pub(crate) async fn read(self, most: usize, patience: Duration) -> Result<Self, Broken> {
         let Self::Nothing(mut body) = self else { return Ok(self) };
         let mut bytes = BytesMut::new();
-        while let Some(frame) = body.frame().await {
+        while let Some(frame) = next(&mut body, patience).await {
             // Trailers say nothing that is judged, and are not sent on.
             let Ok(data) = frame?.into_data() else { continue };
             bytes.extend_from_slice(&data);
@@ -54,14 +86,14 @@ impl Taken {
     }
 
     /// The body as the target gets it, for as long as the session may go on.
-    pub(crate) fn send(self, open: &Arc<Open>) -> Body {
+    pub(crate) fn send(self, open: &Arc<Open>, patience: Duration) -> Body {
         let (first, rest) = match self {
             Self::All(bytes) => return whole(bytes),
             Self::Nothing(body) if http_body::Body::is_end_stream(&body) => return whole(Bytes::new()),
             Self::Nothing(body) => (None, body),
             Self::Much(bytes, rest) => (Some(bytes), rest),
         };
-        let up = Up { first, rest, open: Arc::clone(open) };
+        let up = Up { first, rest, open: Arc::clone(open), patience };
         let stream = futures_util::stream::unfold(up, |mut up| async move { Some((up.next().await?, up)) });
         StreamBody::new(stream).boxed_unsync()
     }
@@ -72,6 +104,7 @@ struct Up {
     first: Option<Bytes>,
     rest: Incoming,
     open: Arc<Open>,
+    patience: Duration,
 }
 
 impl Up {
@@ -83,7 +116,7 @@ impl Up {
             let frame = tokio::select! {
                 biased;
                 reason = self.open.stop.wait() => return Some(Err(reason.to_string().into())),
-                frame = self.rest.frame() => frame?,
+                frame = next(&mut self.rest, self.patience) => frame?,
             };
             match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => return Some(Ok(Frame::data(data))),

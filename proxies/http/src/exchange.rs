@@ -9,8 +9,9 @@ use portcullis_gateway::enforce::{
     Asked as Question, Judgement, Outcome, Permit, Receipt, Stage, StatementParts,
 };
 
+use crate::activity::Busy;
 use crate::answer::Due;
-use crate::body::{Body, Taken};
+use crate::body::{Body, Broken, Taken};
 use crate::connect::{Leads, Way};
 use crate::dialect::{Meaning, Seen};
 use crate::fields::{self, Forwarded};
@@ -36,7 +37,8 @@ fn turn(status: StatusCode, title: &str, detail: &str) -> Turned {
 
 async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Response<Body>, Turned> {
     let unfit = |unfit: crate::request::Unfit| turn(unfit.status, "the request can't be judged", unfit.why);
-    let asked = Asked::read(&request).map_err(unfit)?;
+    let busy = visit.activity.begin();
+    let asked = Asked::read(&request, visit.arrival.is_encrypted).map_err(unfit)?;
     let principal = match login::shown(request.headers()) {
         Ok(shown) => visit.who(shown).await,
         Err(refused) => Err(refused),
@@ -71,7 +73,7 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
         prefix: route.prefix,
         asked,
     };
-    one.carried(head, Taken::Nothing(body), upgrading).await
+    one.carried(head, Taken::Nothing(body), upgrading, busy).await
 }
 
 /// One request, on its way to one target.
@@ -91,6 +93,7 @@ impl One<'_> {
         head: Head,
         body: Taken,
         upgrading: Option<Upgrading>,
+        busy: Busy,
     ) -> Result<Response<Body>, Turned> {
         let method = head.method.clone();
         let (permit, body) = self.admitted(&head, body, upgrading.is_some()).await?;
@@ -128,8 +131,14 @@ impl One<'_> {
                 }
             };
         }
-        let due =
-            Due { open: Arc::clone(&self.open), receipt, sought, method, prefix: self.prefix.to_owned() };
+        let due = Due {
+            open: Arc::clone(&self.open),
+            receipt,
+            sought,
+            method,
+            prefix: self.prefix.to_owned(),
+            busy,
+        };
         due.answer(response).map_err(|odd| {
             self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", &odd.to_string())
         })
@@ -138,14 +147,17 @@ impl One<'_> {
     /// Judges the request to the end: what comes back may be sent.
     async fn admitted(&self, head: &Head, body: Taken, upgrade: bool) -> Result<(Permit, Body), Turned> {
         let dialect = &self.way.dialect;
-        let unread =
-            |_| self.turn(StatusCode::BAD_REQUEST, "the request can't be judged", "its body ended too early");
+        let unread = |broken: Broken| self.broken(broken);
         let most = self.visit.settings.body_bytes;
+        let patience = self.visit.settings.patience.next;
         let looked_at = self.visit.looked_at();
         let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &looked_at };
         let has_body = self.asked.size != Some(0);
-        let mut body =
-            if has_body && dialect.needs_body(&seen) { body.read(most).await.map_err(unread)? } else { body };
+        let mut body = if has_body && dialect.needs_body(&seen) {
+            body.read(most, patience).await.map_err(unread)?
+        } else {
+            body
+        };
         loop {
             let Meaning { actions, words } = dialect.meaning(&seen, &body);
             let refuse = |refusal| Box::new(words.refused(&refusal));
@@ -174,14 +186,14 @@ impl One<'_> {
             // Its own statement: the guard of the session must not outlive the judging.
             let judgement = self.open.session.lock().await.judge(&question).await;
             let mut held = match judgement {
-                Judgement::Admit(permit) => return Ok((permit, body.send(&self.open))),
+                Judgement::Admit(permit) => return Ok((permit, body.send(&self.open, patience))),
                 Judgement::Refuse(refusal) => return Err(refuse(refusal)),
                 Judgement::Hold(held) => held,
             };
             if has_body && matches!(body, Taken::Nothing(_)) {
                 // What is approved is known to the last byte.
                 drop(held);
-                body = body.read(most).await.map_err(unread)?;
+                body = body.read(most, patience).await.map_err(unread)?;
                 continue;
             }
             if matches!(body, Taken::Much(..)) {
@@ -191,12 +203,20 @@ impl One<'_> {
             held.bind(identical::fields(&head.headers));
             held.open().await.map_err(refuse)?;
             let released = held.wait().await.map_err(refuse)?;
-            return Ok((released.permit, body.send(&self.open)));
+            return Ok((released.permit, body.send(&self.open, patience)));
         }
     }
 
     fn turn(&self, status: StatusCode, title: &str, detail: &str) -> Turned {
         Box::new(self.way.dialect.words().problem(status, title, detail))
+    }
+
+    fn broken(&self, broken: Broken) -> Turned {
+        let status = match broken {
+            Broken::Unreadable => StatusCode::BAD_REQUEST,
+            Broken::Slow => StatusCode::REQUEST_TIMEOUT,
+        };
+        self.turn(status, "the request is not whole", &broken.to_string())
     }
 
     /// What is looked for in the answer.
@@ -250,6 +270,12 @@ impl One<'_> {
         match sent {
             Ok(response) => Ok((receipt, response)),
             Err(error) => {
+                // What the client did not send whole is no fault of the target's.
+                if let Some(broken) = Broken::in_chain(&error) {
+                    let words = broken.to_string();
+                    receipt.outcome(Outcome { error: Some(&words), ..Outcome::default() });
+                    return Err(self.broken(broken));
+                }
                 let target = &*self.way.config.subject.name;
                 tracing::warn!(target, error = fields::chain(&error), "a target could not be asked");
                 receipt.outcome(Outcome { error: Some("the target did not answer"), ..Outcome::default() });

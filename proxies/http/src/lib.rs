@@ -5,6 +5,7 @@
 //! - `server`: a connection is accepted, in the clear or over TLS, HTTP/1.1 or HTTP/2;
 //! - `request`: what is asked for, as far as it can mean one thing only; `route`: which target that leads to;
 //! - `login`: who asks; `visit`: what the requests of one connection share: the gateway's sessions;
+//!   `activity`: whether there are any;
 //! - `exchange`: one request: judged by its meaning in the `dialect` of its target, held, sent on with its permit, answered;
 //!   `body`: what it carries;
 //! - `fields`: which header fields go on; `identical`: what of them an approval is for; `connect`: the target's leg, with the hidden credential;
@@ -13,6 +14,7 @@
 //!   `streams`: the program behind it;
 //! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
 
+mod activity;
 mod answer;
 mod body;
 mod connect;

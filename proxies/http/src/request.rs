@@ -32,7 +32,8 @@ pub(crate) const fn unfit(status: StatusCode, why: &'static str) -> Unfit {
 }
 
 impl Asked {
-    pub(crate) fn read(request: &Request<Incoming>) -> Result<Self, Unfit> {
+    /// Reads a request; `is_encrypted` says how it came.
+    pub(crate) fn read(request: &Request<Incoming>, is_encrypted: bool) -> Result<Self, Unfit> {
         let bad = |why| unfit(StatusCode::BAD_REQUEST, why);
         // What they open or return is no message that could be judged.
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
@@ -51,6 +52,10 @@ impl Asked {
         }
         if request.uri().scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
             return Err(bad("the request's target is of another scheme"));
+        }
+        if !is_encrypted && request.uri().scheme_str() == Some("https") {
+            let why = "`https` is asked for over a connection in the clear";
+            return Err(unfit(StatusCode::MISDIRECTED_REQUEST, why));
         }
         let authority = authority(request)?;
         let path = request.uri().path_and_query().map_or("", |path| path.as_str());

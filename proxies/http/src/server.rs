@@ -50,10 +50,10 @@ impl Connections for Server {
         let Ok(came_to) = stream.local_addr() else { return };
         let arrival = Arrival { source, came_to, is_encrypted: false, place };
         let is_local = source.ip().is_loopback() && came_to.ip().is_loopback();
-        match tokio::time::timeout(settings.head, first_byte(&stream)).await {
+        match tokio::time::timeout(settings.patience.first, first_byte(&stream)).await {
             Ok(Ok(HANDSHAKE)) => {
                 let accepting = TlsAcceptor::from(Arc::clone(&settings.tls)).accept(stream);
-                match tokio::time::timeout(settings.head, accepting).await {
+                match tokio::time::timeout(settings.patience.first, accepting).await {
                     Ok(Ok(stream)) => {
                         self.serve(stream, settings, Arrival { is_encrypted: true, ..arrival }).await;
                     }
@@ -91,7 +91,7 @@ impl Server {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(settings.head)
+            .header_read_timeout(settings.patience.first)
             .max_headers(FIELDS)
             .max_buf_size(HEAD);
         builder
@@ -99,10 +99,12 @@ impl Server {
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(HEAD as u32);
-        let ended = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
-        let reason = match &ended {
-            Ok(()) => "client".to_owned(),
-            Err(error) => error.to_string(),
+        let reason = tokio::select! {
+            ended = builder.serve_connection_with_upgrades(TokioIo::new(stream), service) => match ended {
+                Ok(()) => "client".to_owned(),
+                Err(error) => error.to_string(),
+            },
+            () = visit.activity.idle(settings.patience) => "idle".to_owned(),
         };
         if let Some(tunnel) = visit.take_tunnel() {
             tunnel.carry().await;

@@ -17,8 +17,12 @@ use portcullis_gateway::renew::{self, targets_changed};
 use portcullis_gateway::throttle::Bounds;
 use portcullis_gateway::tls::{ClientIdentity, ClientTls, ServerCertificate, TlsError};
 
+use crate::activity::Patience;
 use crate::connect::{Credential, Way};
 use crate::route::{Routes, Twice};
+
+/// How long a connection is kept that asks for nothing, where the configuration does not say.
+const IDLE: Duration = Duration::from_secs(300);
 
 /// Why the proxy does not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,8 +63,8 @@ pub(crate) struct Settings {
     /// Whether clients may come in the clear from another machine.
     pub(crate) clear: bool,
     pub(crate) bounds: Bounds,
-    /// How long a handshake, or a request's head, may take.
-    pub(crate) head: Duration,
+    /// How long a handshake or a request's head may take, and how long a connection or a body may be silent.
+    pub(crate) patience: Patience,
     /// The longest body that is read because a rule looks into it, in bytes.
     pub(crate) body_bytes: usize,
 }
@@ -87,7 +91,10 @@ impl renew::Settings for Settings {
             fingerprint,
             clear: !config.tls.required,
             bounds: config.limits.bounds(),
-            head: config.limits.authentication_time,
+            patience: Patience {
+                first: config.limits.authentication_time,
+                next: config.limits.idle_time.unwrap_or(IDLE),
+            },
             body_bytes: config.limits.statement_bytes,
         })
     }

@@ -12,6 +12,7 @@ use portcullis_gateway::throttle::Place;
 use ring::digest;
 use tokio::sync::Mutex;
 
+use crate::activity::Activity;
 use crate::connect::Way;
 use crate::dialect::{LookedAt, Looking};
 use crate::login::{self, Refused};
@@ -39,6 +40,7 @@ pub(crate) struct Visit {
     /// What the connection has turned into.
     tunnel: Sync<Option<Tunnel>>,
     looking: Arc<Looking>,
+    pub(crate) activity: Arc<Activity>,
 }
 
 /// How a client came.
@@ -76,7 +78,7 @@ impl Visit {
         arrival: Arrival,
     ) -> Self {
         let (proven, sessions, tunnel) = Default::default();
-        Self { gateway, settings, arrival, proven, sessions, tunnel, looking }
+        Self { gateway, settings, arrival, proven, sessions, tunnel, looking, activity: Activity::new() }
     }
 
     /// What the policy in force looks at.

@@ -1,0 +1,69 @@
+//! Whether a connection is used: how many of its requests are under way, and since when there is none.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The requests of one connection.
+pub(crate) struct Activity(Mutex<State>);
+
+struct State {
+    under_way: usize,
+    has_asked: bool,
+    since: Instant,
+}
+
+/// How long a connection may be without a request: at first, and between two of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) first: Duration,
+    pub(crate) next: Duration,
+}
+
+/// A request that is under way, for as long as this lives.
+pub(crate) struct Busy(Arc<Activity>);
+
+impl Activity {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State { under_way: 0, has_asked: false, since: Instant::now() })))
+    }
+
+    /// A request is under way.
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+        let mut state = self.state();
+        state.under_way += 1;
+        state.has_asked = true;
+        Busy(Arc::clone(self))
+    }
+
+    /// Waits until nothing has been asked for longer than that.
+    pub(crate) async fn idle(&self, patience: Patience) {
+        loop {
+            let until = {
+                let state = self.state();
+                let wait = if state.has_asked { patience.next } else { patience.first };
+                if state.under_way > 0 { Instant::now() + wait } else { state.since + wait }
+            };
+            tokio::time::sleep_until(until).await;
+            let state = self.state();
+            let wait = if state.has_asked { patience.next } else { patience.first };
+            if state.under_way == 0 && state.since.elapsed() >= wait {
+                return;
+            }
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Numbers alone: a panic elsewhere leaves them usable.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.under_way = state.under_way.saturating_sub(1);
+        state.since = Instant::now();
+    }
+}
