@@ -1,12 +1,14 @@
 //! A request's body: read where a rule looks into it or people are asked about it, and sent on as it comes otherwise.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 use crate::visit::Open;
 
@@ -89,13 +91,37 @@ impl Taken {
     pub(crate) fn send(self, open: &Arc<Open>, patience: Duration) -> Body {
         let (first, rest) = match self {
             Self::All(bytes) => return whole(bytes),
-            Self::Nothing(body) if http_body::Body::is_end_stream(&body) => return whole(Bytes::new()),
+            Self::Nothing(body) if body.is_end_stream() => return whole(Bytes::new()),
             Self::Nothing(body) => (None, body),
             Self::Much(bytes, rest) => (Some(bytes), rest),
         };
+        let read = first.as_ref().map_or(0, |first| first.len() as u64);
+        let length = rest.size_hint().exact().map(|left| left + read);
         let up = Up { first, rest, open: Arc::clone(open), patience };
         let stream = futures_util::stream::unfold(up, |mut up| async move { Some((up.next().await?, up)) });
-        StreamBody::new(stream).boxed_unsync()
+        Measured { body: StreamBody::new(stream).boxed_unsync(), length }.boxed_unsync()
+    }
+}
+
+/// A body whose length is known before it has come: the target is told, as the gateway was.
+struct Measured {
+    body: Body,
+    length: Option<u64>,
+}
+
+impl http_body::Body for Measured {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use portcullis_gateway::enforce::{
     Asked as Question, Judgement, Outcome, Permit, Receipt, Stage, StatementParts,
 };
@@ -153,11 +153,17 @@ impl One<'_> {
         let looked_at = self.visit.looked_at();
         let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &looked_at };
         let has_body = self.asked.size != Some(0);
-        let mut body = if has_body && dialect.needs_body(&seen) {
+        // Of these methods only a body of a known length is sent on as it comes.
+        let is_odd = self.asked.size.is_none() && matches!(head.method, Method::GET | Method::HEAD);
+        let mut body = if has_body && (is_odd || dialect.needs_body(&seen)) {
             body.read(most, patience).await.map_err(unread)?
         } else {
             body
         };
+        if is_odd && matches!(body, Taken::Much(..)) {
+            let detail = "a body of this method and of unknown length is bounded";
+            return Err(self.turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be sent on", detail));
+        }
         loop {
             let Meaning { actions, words } = dialect.meaning(&seen, &body);
             let refuse = |refusal| Box::new(words.refused(&refusal));
