@@ -54,11 +54,12 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
     if request.headers().contains_key(UPGRADE) {
         return Err(turn(StatusCode::NOT_IMPLEMENTED, "not offered", "no other protocol is spoken here"));
     }
-    let principal = match login::shown(request.headers()) {
+    // No certificate: the connection is not encrypted.
+    let who = match login::shown(request.headers(), None) {
         Ok(shown) => visit.who(shown).await,
         Err(refused) => Err(refused),
     };
-    let principal = principal.map_err(|refused| match &refused {
+    let who = who.map_err(|refused| match &refused {
         Refused::Identity(error) => {
             tracing::error!(%error, "an account could not be looked up: nobody is let in");
             turn(StatusCode::SERVICE_UNAVAILABLE, "accounts can't be looked up", "try again later")
@@ -69,7 +70,7 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
     let way = visit.settings.ways.get(asked.host()).ok_or_else(|| {
         turn(StatusCode::NOT_FOUND, "no such target", "no target has the host that was asked for")
     })?;
-    let open = visit.session(&principal, way).await.map_err(|refusal| Box::new(refused(&refusal)))?;
+    let open = visit.session(&who, way).await.map_err(|refusal| Box::new(refused(&refusal)))?;
 
     let (head, body) = request.into_parts();
     let (permit, body) = admitted(visit, &open, &asked, &head, Taken::Nothing(body)).await?;

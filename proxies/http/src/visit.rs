@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as Sync, PoisonError};
 use std::time::{Duration, Instant};
 
-use policy_core::Principal;
 use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session};
+use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
 use portcullis_gateway::throttle::Place;
-use ring::digest;
 use tokio::sync::Mutex;
 
 use crate::connect::Way;
-use crate::login::{self, Refused};
+use crate::login::{self, Refused, Shown};
 use crate::settings::Settings;
 
 /// The most accounts, and the most sessions, of one connection.
@@ -22,8 +21,8 @@ const MOST: usize = 64;
 /// How long an account is taken for what it was.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// A principal and a target, by name.
-type Pair = (Box<str>, Box<str>);
+/// A principal, what proved it, and a target. What one token opened does not serve another.
+type Pair = (Box<str>, Proof, Box<str>);
 
 /// A connection.
 pub(crate) struct Visit {
@@ -40,13 +39,13 @@ pub(crate) struct Visit {
 /// Somebody who was proven, as the account was at a time.
 #[derive(Clone)]
 struct Known {
-    principal: Principal,
+    who: Identified,
     at: Instant,
 }
 
 /// One principal's session with one target.
 pub(crate) struct Open {
-    principal: Principal,
+    who: Identified,
     /// Judges; one request at a time.
     pub(crate) session: Mutex<Session>,
     pub(crate) stop: Arc<Stop>,
@@ -65,16 +64,16 @@ impl Visit {
     }
 
     /// Who sends a request that shows this.
-    pub(crate) async fn who(&self, shown: &[u8]) -> Result<Principal, Refused> {
-        let digest = key(shown);
+    pub(crate) async fn who(&self, shown: Shown<'_>) -> Result<Identified, Refused> {
+        let digest = shown.key();
         let known = self.known().get(&digest).cloned();
-        if let Some(Known { principal, at }) = known {
+        if let Some(Known { who, at }) = known {
             if at.elapsed() < FRESH {
-                return Ok(principal);
+                return Ok(who);
             }
-            let now = self.gateway.identity().current(&principal.id).await?;
+            let now = self.gateway.identity().still(&who).await?;
             return match now {
-                Some(principal) => Ok(self.know(digest, principal)),
+                Some(who) => Ok(self.know(digest, who)),
                 None => {
                     self.known().remove(&digest);
                     Err(Refused::Unproven)
@@ -93,13 +92,13 @@ impl Visit {
         Ok(self.know(digest, proven?))
     }
 
-    fn know(&self, digest: [u8; 32], principal: Principal) -> Principal {
+    fn know(&self, digest: [u8; 32], who: Identified) -> Identified {
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(digest, Known { principal: principal.clone(), at: Instant::now() });
-        principal
+        known.insert(digest, Known { who: who.clone(), at: Instant::now() });
+        who
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Known>> {
@@ -108,16 +107,17 @@ impl Visit {
     }
 
     /// The session of this principal with this target; opened, which may be held, where there is none yet.
-    pub(crate) async fn session(&self, principal: &Principal, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
-        let name = (principal.id.clone(), way.config.subject.name.clone());
+    pub(crate) async fn session(&self, who: &Identified, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
+        let Identified { principal, proof } = who;
+        let name = (principal.id.clone(), proof.clone(), way.config.subject.name.clone());
         let mut sessions = self.sessions.lock().await;
         if let Some(open) = sessions.get(&name) {
-            if open.stop.reached().is_none() && open.principal == *principal {
+            if open.stop.reached().is_none() && open.who == *who {
                 return Ok(Arc::clone(open));
             }
             // It was stopped, or the account is not what it was: whoever was sent away does not come back by what is remembered.
             sessions.remove(&name);
-            self.still_there(principal).await?;
+            self.still_there(who).await?;
         }
         if sessions.len() >= MOST {
             sessions.clear();
@@ -127,12 +127,12 @@ impl Visit {
             target: &way.config,
             source: Some(self.source),
             client: "",
-            proven_by: "basic",
+            proven_by: proof.clone(),
             tls: self.is_encrypted,
         };
         let session = self.gateway.open_session(opening, &mut |_| {}).await?;
         let open = Arc::new(Open {
-            principal: principal.clone(),
+            who: who.clone(),
             stop: Arc::clone(session.stop()),
             session: Mutex::new(session),
         });
@@ -141,9 +141,9 @@ impl Visit {
     }
 
     /// Whether the account is as it is remembered.
-    async fn still_there(&self, principal: &Principal) -> Result<(), Refusal> {
-        let now = self.gateway.identity().current(&principal.id).await;
-        if matches!(&now, Ok(Some(now)) if now == principal) {
+    async fn still_there(&self, who: &Identified) -> Result<(), Refusal> {
+        let now = self.gateway.identity().still(who).await;
+        if matches!(&now, Ok(Some(now)) if now == who) {
             return Ok(());
         }
         self.known().clear();
@@ -161,10 +161,4 @@ impl Visit {
             open.session.lock().await.ended(Closing { reason, bytes_in: 0, bytes_out: 0 });
         }
     }
-}
-
-fn key(shown: &[u8]) -> [u8; 32] {
-    let mut key = [0; 32];
-    key.iter_mut().zip(digest::digest(&digest::SHA256, shown).as_ref()).for_each(|(to, from)| *to = *from);
-    key
 }

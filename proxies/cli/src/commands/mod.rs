@@ -16,6 +16,7 @@ mod serve;
 mod sessions;
 mod ssh_config;
 mod test;
+mod token;
 mod user;
 mod user_key;
 mod verify;
@@ -44,6 +45,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
         Command::Reload => reload::run(context),
         Command::Replay(arguments) => replay::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
+        Command::Token { action } => token::run(context, action),
         Command::User { action } => user::run(context, action),
         Command::SshConfig(arguments) => ssh_config::run(context, arguments),
         Command::Secret { action } => secret::run(context, action),

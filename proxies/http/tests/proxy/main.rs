@@ -13,3 +13,4 @@ mod answers;
 mod framing;
 mod house;
 mod requests;
+mod tokens;
