@@ -1,6 +1,7 @@
 //! Tokens: whom they let in, as what, and until when.
 
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -142,23 +143,43 @@ async fn curl_shows_a_token_either_way() {
 }
 
 /// A connection that stays open, and what requests on it come to.
-struct Kept(std::net::TcpStream);
+struct Kept<'a> {
+    house: &'a House,
+    stream: TcpStream,
+}
 
-impl Kept {
+impl<'a> Kept<'a> {
+    fn to(house: &'a House) -> Self {
+        Self { house, stream: house.raw() }
+    }
+
+    /// The status; `cut` where the answer was under way when its session ended, and the connection with it.
     fn ask(&mut self, fields: &str) -> String {
+        self.try_ask(fields).unwrap_or_else(|_| {
+            self.stream = self.house.raw();
+            "cut".to_owned()
+        })
+    }
+
+    fn try_ask(&mut self, fields: &str) -> std::io::Result<String> {
         let request = format!("GET /items/1 HTTP/1.1\r\nhost: api.test\r\n{fields}\r\n");
-        self.0.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        let mut byte = [0];
-        while !answer.ends_with(b"\r\n\r\n") {
-            self.0.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
+        self.stream.write_all(request.as_bytes())?;
+        let head = self.read_to(b"\r\n\r\n")?.to_ascii_lowercase();
+        match head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()) {
+            Some(length) => self.stream.read_exact(&mut vec![0; length.parse().unwrap()])?,
+            None => drop(self.read_to(b"\r\n0\r\n\r\n")?),
         }
-        let head = String::from_utf8(answer).unwrap().to_ascii_lowercase();
-        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
-        let mut body = vec![0; length.expect("a length").parse().unwrap()];
-        self.0.read_exact(&mut body).unwrap();
-        head.split(' ').nth(1).unwrap().to_owned()
+        Ok(head.split(' ').nth(1).unwrap().to_owned())
+    }
+
+    fn read_to(&mut self, end: &[u8]) -> std::io::Result<String> {
+        let mut read = Vec::new();
+        let mut byte = [0];
+        while !read.ends_with(end) {
+            self.stream.read_exact(&mut byte)?;
+            read.push(byte[0]);
+        }
+        Ok(String::from_utf8_lossy(&read).into_owned())
     }
 
     /// Asks until the answer is no longer 200: what it is then, and how long that took.
@@ -181,7 +202,7 @@ async fn a_revoked_token_ends_within_a_second_and_no_other_with_it() {
     let house = House::policed(POLICY).await;
     let one = token(&house, "ana", None, HOUR).await;
     let two = token(&house, "ana", None, HOUR).await;
-    let mut kept = Kept(house.raw());
+    let mut kept = Kept::to(&house);
     for fields in [bearer(&one.text), bearer(&two.text), authorization("ana")] {
         assert_eq!(kept.ask(&fields), "200");
     }
@@ -189,7 +210,7 @@ async fn a_revoked_token_ends_within_a_second_and_no_other_with_it() {
     assert!(house.store(move |store| store.revoke_token(number, "root", "leaked", now())).await);
     let (refused, took) = kept.until_refused(&bearer(&one.text));
     assert!(took < Duration::from_secs(1), "{took:?}");
-    assert!(["401", "403"].contains(&&*refused), "{refused}");
+    assert!(["401", "403", "cut"].contains(&&*refused), "{refused}");
     for _ in 0..3 {
         assert_ne!(kept.ask(&bearer(&one.text)), "200");
     }
@@ -204,7 +225,7 @@ async fn an_expired_token_ends_within_a_second() {
     let lasts = Duration::from_secs(2);
     let made = Instant::now();
     let short = token(&house, "ana", None, lasts).await;
-    let mut kept = Kept(house.raw());
+    let mut kept = Kept::to(&house);
     assert_eq!(kept.ask(&bearer(&short.text)), "200");
     kept.until_refused(&bearer(&short.text));
     let ended = made.elapsed();
@@ -219,7 +240,7 @@ async fn an_agent_acts_for_whom_its_token_says_and_no_longer_than_they_may() {
     let for_ana = token(&house, "bot", Some("ana"), HOUR).await;
     let for_ben = token(&house, "bot", Some("ben"), HOUR).await;
     let for_nobody = token(&house, "bot", None, HOUR).await;
-    let mut kept = Kept(house.raw());
+    let mut kept = Kept::to(&house);
     assert_eq!(kept.ask(&bearer(&for_ana.text)), "200", "ana is in the group");
     assert_eq!(kept.ask(&bearer(&for_ben.text)), "403", "ben is not, and the connection is the same");
     assert_eq!(kept.ask(&bearer(&for_ana.text)), "200");
@@ -233,4 +254,31 @@ async fn an_agent_acts_for_whom_its_token_says_and_no_longer_than_they_may() {
     let (_, took) = kept.until_refused(&bearer(&for_ana.text));
     assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(status(&house, "/items/1", &bearer(&for_ana.text)), "401");
+}
+
+#[tokio::test]
+async fn an_answer_under_way_ends_with_the_token_that_asked() {
+    let house = House::policed(POLICY).await;
+    for revoked in [true, false] {
+        let lasts = if revoked { HOUR } else { Duration::from_secs(2) };
+        let asked = token(&house, "ana", None, lasts).await;
+        let ends = Instant::now() + lasts;
+        let mut stream = house.raw();
+        let request = format!("GET /endless HTTP/1.1\r\nhost: api.test\r\n{}\r\n", bearer(&asked.text));
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut piece = [0; 1024];
+        while !String::from_utf8_lossy(&piece).contains("tick") {
+            assert!(stream.read(&mut piece).unwrap() > 0);
+        }
+        let ends = if revoked {
+            let number = asked.number;
+            house.store(move |store| store.revoke_token(number, "root", "leaked", now())).await;
+            Instant::now()
+        } else {
+            ends
+        };
+        while stream.read(&mut piece).is_ok_and(|read| read > 0) {}
+        let late = Instant::now().checked_duration_since(ends).expect("not before its end");
+        assert!(late < Duration::from_secs(1), "{late:?} late, revoked: {revoked}");
+    }
 }
