@@ -7,7 +7,8 @@ use rustls_pki_types::CertificateDer;
 
 use super::proof::{Identified, Proof};
 use super::scram::Verifier;
-use super::users::{Answer, Claim, IdentitySource, Mock};
+use super::source::{Answer, Claim, IdentitySource};
+use super::users::Mock;
 
 /// Accounts in memory.
 #[derive(Debug)]

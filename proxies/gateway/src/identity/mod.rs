@@ -11,6 +11,7 @@ mod fixed;
 mod patient;
 mod proof;
 mod scram;
+mod source;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -21,5 +22,6 @@ pub use fixed::FixedUsers;
 pub(crate) use patient::Patient;
 pub use proof::{Identified, Proof};
 pub use scram::{NotAVerifier, PasswordRefused, Verifier};
+pub use source::{Answer, Claim, IdentityError, IdentitySource, Proven};
 pub use token::{NoRandomness, TokenText};
-pub use users::{Answer, Claim, IdentityError, IdentitySource, LocalUsers, Proven};
+pub use users::LocalUsers;

@@ -7,7 +7,7 @@ use policy_core::Principal;
 use rustls_pki_types::CertificateDer;
 
 use super::proof::Identified;
-use super::users::{Answer, Claim, IdentityError, IdentitySource};
+use super::source::{Answer, Claim, IdentityError, IdentitySource};
 
 /// The longest that a look-up may take. A command waits, or a watcher counts, for no longer on somebody who can't be looked up.
 const PATIENCE: Duration = Duration::from_secs(2);
