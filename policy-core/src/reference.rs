@@ -16,6 +16,7 @@ use crate::rule::{
     Comparison, Do, Effect, Element, Expr, Fact, Fallback, Literal, Mask, Masked, Mode, Pattern, Predicates,
     Rule, RuleId, RuleSet, Unresolved,
 };
+use crate::subject::{Principal, PrincipalKind};
 use crate::truth::{Prospect, Truth};
 use crate::vocabulary::{Type, Vocabulary};
 
@@ -207,6 +208,24 @@ fn may_match_in(pattern: &Pattern, relation: &Name) -> bool {
     !before.is_empty() && matches(&Pattern { segments: before.into() }, relation.as_joined())
 }
 
+/// Whether a condition holds for whom an agent acts for.
+fn owner_is(expr: &Expr, agent: &Principal) -> Prospect {
+    match expr {
+        Expr::All(parts) => parts.iter().fold(Prospect::TRUE, |all, part| all.and(owner_is(part, agent))),
+        Expr::Any(parts) => parts.iter().fold(Prospect::FALSE, |any, part| any.or(owner_is(part, agent))),
+        Expr::Not(part) => owner_is(part, agent).opposite(),
+        Expr::User(pattern) => match &agent.owner {
+            Some(owner) => matches(pattern, owner).into(),
+            None => Prospect::UNDETERMINED,
+        },
+        Expr::Group(group) => match &agent.owner_groups {
+            Some(groups) => groups.iter().any(|known| known == group).into(),
+            None => Prospect::UNDETERMINED,
+        },
+        _ => Prospect::UNDETERMINED,
+    }
+}
+
 fn names(rule: &Rule, verb: &str) -> bool {
     let does = rule.scope.does.as_deref().unwrap_or_default();
     does.iter().flat_map(|does| &does.verbs).any(|named| named.as_str() == verb)
@@ -298,6 +317,8 @@ impl<'a> Asked<'a> {
                 None => Prospect::UNDETERMINED,
             },
             Expr::Kind(kind) => (principal.kind == *kind).into(),
+            Expr::OnBehalfOf(_) if principal.kind != PrincipalKind::Agent => Prospect::FALSE,
+            Expr::OnBehalfOf(owner) => owner_is(owner, principal),
             Expr::Compare(fact, Comparison::NotEqual, literal) => self.is_any(fact, [literal]).opposite(),
             Expr::Compare(fact, Comparison::Equal, literal) => self.is_any(fact, [literal]),
             Expr::Compare(fact, comparison, Literal::Integer(bound)) => match self.look(fact) {

@@ -175,6 +175,9 @@ pub enum Expr {
     Group(Box<str>),
     /// The principal is of this kind.
     Kind(PrincipalKind),
+    /// The principal is an agent, and this holds for whom it acts for. Of an owner the id and the groups are known: only
+    /// [`Expr::User`], [`Expr::Group`] and what joins them may stand inside.
+    OnBehalfOf(Box<Expr>),
     /// A fact compared with a literal.
     Compare(Fact, Comparison, Literal),
     /// A text or list fact is one of these, or a list fact contains one of them.
@@ -194,7 +197,7 @@ impl Expr {
     pub(crate) fn each_fact<'e>(&'e self, see: &mut impl FnMut(&'e Fact)) {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.each_fact(see)),
-            Self::Not(part) => part.each_fact(see),
+            Self::Not(part) | Self::OnBehalfOf(part) => part.each_fact(see),
             Self::Compare(fact, ..)
             | Self::In(fact, _)
             | Self::Like(fact, _)

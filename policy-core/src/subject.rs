@@ -83,6 +83,8 @@ pub struct Principal {
     pub person: Option<Box<str>>,
     /// For an agent: the id of the principal it acts for, who never votes on its requests.
     pub owner: Option<Box<str>>,
+    /// For an agent: the groups of its owner, as `groups` has its own. `None` where the source said nothing.
+    pub owner_groups: Option<Box<[Box<str>]>>,
 }
 
 impl Principal {
@@ -95,6 +97,7 @@ impl Principal {
             claims: BTreeMap::new(),
             person: None,
             owner: None,
+            owner_groups: None,
         }
     }
 }

@@ -83,6 +83,10 @@ impl Display for Words<'_, Expr> {
             Expr::User(pattern) => write!(f, "user {}", Words(pattern, self.1)),
             Expr::Group(group) => write!(f, "group {group:?}"),
             Expr::Kind(kind) => f.write_str(kind.as_str()),
+            Expr::OnBehalfOf(owner) => {
+                f.write_str("agent on behalf of ")?;
+                part(f, owner)
+            }
             Expr::Compare(fact, comparison, literal) => write!(f, "{fact} {} {literal}", sign(*comparison)),
             Expr::In(fact, literals) => {
                 write!(f, "{fact} in [")?;

@@ -1044,3 +1044,70 @@ fn what_is_typed_needs_no_cover_and_is_refused_only_by_rules_that_name_it() {
     assert!(told.is_allow() && told.warned.len() == 1);
     assert!(matches!(told.observed.unwrap().verdict, Verdict::Deny(_)));
 }
+
+// 18 -----------------------------------------------------------------------------------------------
+
+fn agent(owner: Option<&str>, owner_groups: Option<&[&str]>) -> Principal {
+    Principal {
+        kind: PrincipalKind::Agent,
+        owner: owner.map(Into::into),
+        owner_groups: owner_groups.map(|groups| groups.iter().map(|group| Box::from(*group)).collect()),
+        ..Principal::human("bot", ["bots"])
+    }
+}
+
+fn on_behalf_of(owner: Expr) -> Expr {
+    Expr::OnBehalfOf(Box::new(owner))
+}
+
+#[test]
+fn s18_an_agent_is_judged_by_whom_it_acts_for() {
+    let ana = || Expr::User(word("ana"));
+    let both = || Expr::All(vec![ana(), group("eng")]);
+    for (owner, asks, allowing, denying) in [
+        (ana(), agent(Some("ana"), Some(&["eng"])), true, true),
+        (ana(), agent(Some("ben"), Some(&["eng"])), false, false),
+        (group("eng"), agent(Some("ana"), Some(&["eng"])), true, true),
+        (group("eng"), agent(Some("ana"), Some(&[])), false, false),
+        (both(), agent(Some("ana"), Some(&["eng"])), true, true),
+        (both(), agent(Some("ana"), Some(&["sre"])), false, false),
+        (not(group("eng")), agent(Some("ana"), Some(&["sre"])), true, true),
+        // Its own name and groups are not its owner's.
+        (group("bots"), agent(Some("ana"), Some(&["eng"])), false, false),
+        (Expr::User(word("bot")), agent(Some("ana"), Some(&["eng"])), false, false),
+        // What is not known restricts.
+        (ana(), agent(None, None), false, true),
+        (group("eng"), agent(Some("ana"), None), false, true),
+        (not(group("eng")), agent(Some("ana"), None), false, true),
+        (both(), agent(Some("ben"), None), false, false),
+        // Only an agent acts for somebody.
+        (ana(), Principal::human("ana", ["eng"]), false, false),
+        (not(ana()), Principal::human("ben", ["eng"]), false, false),
+    ] {
+        let allowed = policy([allow_select().by(on_behalf_of(owner.clone()))]);
+        let denied = policy([allow_select(), deny("d").by(on_behalf_of(owner.clone()))]);
+        let mut asked = ask([action("select", "public.t")]);
+        asked.principal = asks.clone();
+        assert_eq!(asked.verdict(&allowed) == "allow", allowing, "allow: {owner:?} {asks:?}");
+        assert_eq!(asked.verdict(&denied) == "deny by d", denying, "deny: {owner:?} {asks:?}");
+    }
+}
+
+fn allow_select() -> Rule {
+    allow("a").does(&["select"], &[])
+}
+
+#[test]
+fn s18_of_an_owner_only_name_and_groups_are_known() {
+    let claim = Expr::Compare(Fact::Claim("team".into()), Comparison::Equal, Literal::Text("core".into()));
+    let kind = Expr::Kind(PrincipalKind::Human);
+    let again = on_behalf_of(group("eng"));
+    for inner in
+        [claim, kind, again, not(Expr::Kind(PrincipalKind::Agent)), Expr::Holds(attribute("filtered"))]
+    {
+        let rule = allow_select().by(on_behalf_of(inner.clone()));
+        let errors = try_policy([rule]).expect_err("misplaced");
+        let misplaced = |error: &policy_core::CompileError| matches!(&error.problem, Problem::Misplaced { reason, .. } if reason.contains("only the name"));
+        assert!(errors.iter().any(misplaced), "{inner:?}: {errors:?}");
+    }
+}

@@ -285,6 +285,8 @@ pub enum Expr {
     Group(Text),
     /// `user "ana"`
     User(Text),
+    /// `agent on behalf of group "eng"`
+    OnBehalfOf(Box<Condition>),
     /// A bare word: a set, a kind of principal, or a boolean attribute.
     Bare(Fact),
     /// `env == "prod"`
@@ -424,6 +426,8 @@ pub struct Actor {
     pub owner: Option<Text>,
     /// Its groups.
     pub groups: Vec<Text>,
+    /// The groups of an agent's owner.
+    pub owner_groups: Vec<Text>,
     /// Its claims.
     pub claims: Vec<Pair>,
 }

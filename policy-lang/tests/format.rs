@@ -33,6 +33,15 @@ limit "l" { on postgres  rows 1_0 per principal per hour }  // at the end
 }
 
 #[test]
+fn on_behalf_of_is_no_clause() {
+    let text =
+        "allow \"a\" { by agent   on\nbehalf of(group \"eng\"or user \"ana\")\n on postgres\n do select }\n";
+    let expected = "allow \"a\" {\n  by agent on behalf of (group \"eng\" or user \"ana\")\n  on postgres\n  do select\n}\n";
+    assert_eq!(formatted(text), expected);
+    assert_eq!(formatted(expected), expected);
+}
+
+#[test]
 fn long_lists_are_broken_and_comments_inside_them_stay() {
     let text = format!(
         "tag t = postgres columns {} // here\n , \"z.z.z\"\ndeny \"d\" {{ on postgres do drop, // why\n // and\n truncate say \"no\" }}",

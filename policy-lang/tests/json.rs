@@ -21,6 +21,7 @@ allow "all sorts" {
   when value matches "^[a-z]+$" or value like "x*" or hour >= 7 or target.env != "prod"
   mode observe
 }
+allow "agents" { by agent on behalf of (group "a" or user "b*" and not group "c")  on postgres  do drop }
 hold "long" { on postgres  do drop  until 2 of group "a" approve within 2h  in transaction  justify  reveal }
 hold "soon" { on http  do post  until 1 of group "a" approve within 2h  answer after 30s }
 limit "each" { on postgres  bytes 1000 per command }

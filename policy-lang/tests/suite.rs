@@ -120,3 +120,45 @@ fn coverage_names_rules_and_clauses_whose_removal_no_test_would_notice() {
     assert!(!of("nights").matched);
     assert_eq!(of("nights").place.as_deref(), Some("a.policy:9"));
 }
+
+#[test]
+fn s18_tests_say_whom_an_agent_acts_for() {
+    let policy = r#"
+set core = group "eng" and not group "interns"
+allow "agents of the core" { by agent on behalf of core  on postgres  do select }
+allow "ana's agents" { by agent on behalf of user "ana"  on postgres  do delete }
+deny "not for contractors" { by agent on behalf of group "contractors"  on postgres }
+"#;
+    for (actor, verb, expected) in [
+        (
+            "agent \"bot\" on behalf of user \"ben\" in group \"eng\"",
+            "select",
+            "allow by \"agents of the core\"",
+        ),
+        (
+            "agent \"bot\" on behalf of user \"ben\" in group \"eng\", \"interns\"",
+            "select",
+            "deny by default",
+        ),
+        ("agent \"bot\" in group \"eng\" on behalf of user \"ben\"", "select", "deny by default"),
+        ("agent \"bot\" of \"ben\" in group \"eng\"", "select", "deny by default"),
+        ("agent \"bot\" of \"ana\"", "delete", "allow by \"ana's agents\""),
+        (
+            "agent \"bot\" on behalf of user \"ana\" with region = \"eu\"",
+            "delete",
+            "allow by \"ana's agents\"",
+        ),
+        (
+            "agent \"bot\" on behalf of user \"ana\" in group \"contractors\"",
+            "delete",
+            "deny by \"not for contractors\"",
+        ),
+        ("user \"ana\" in group \"eng\"", "select", "deny by default"),
+    ] {
+        let test = format!(
+            "{policy}\ntest \"t\" {{ as {actor}  at postgres \"shop\"  do {verb} on \"public.t\"  expect {expected} }}"
+        );
+        let report = outcome(&test);
+        assert!(report.passed(), "{actor} {verb}: {report:?}");
+    }
+}

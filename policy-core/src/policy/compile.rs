@@ -15,7 +15,8 @@ use crate::rule::{
     Selector,
 };
 use crate::subject::Protocol;
-use crate::vocabulary::{Capability, Type, VerbSpec, Vocabulary};
+use crate::vocabulary::{Capability, Spelling, Type, VerbSpec, Vocabulary};
+use crate::words::Words;
 
 /// No automaton of a regular expression takes more bytes than this, built or in the making.
 const REGEX_BYTES: usize = 4 << 20;
@@ -44,7 +45,8 @@ pub(super) fn compile_rule(
     errors: &mut Vec<CompileError>,
 ) -> Compiled {
     let protocols = protocols_of(rule, vocabularies);
-    let mut checker = Checker { rule, reach: reach(rule, &protocols), clause: Clause::On, errors };
+    let reach = reach(rule, &protocols);
+    let mut checker = Checker { rule, reach, clause: Clause::On, of_owner: false, errors };
     let scope = &rule.scope;
     let on = scope.on.iter().map(|selector| checker.selector(selector, vocabularies)).collect();
     checker.clause = Clause::Do;
@@ -92,6 +94,8 @@ struct Checker<'c> {
     rule: &'c Rule,
     reach: Vec<(&'c Vocabulary, &'c VerbSpec)>,
     clause: Clause,
+    /// Whether what is looked at is about whom an agent acts for.
+    of_owner: bool,
     errors: &'c mut Vec<CompileError>,
 }
 
@@ -211,6 +215,12 @@ impl Checker<'_> {
             Expr::User(pattern) => Condition::User(self.single(pattern, "a user's name")),
             Expr::Group(group) => Condition::Group(group.clone()),
             Expr::Kind(kind) => Condition::Kind(*kind),
+            Expr::OnBehalfOf(owner) => {
+                let outside = std::mem::replace(&mut self.of_owner, true);
+                let owner = self.condition(owner, depth + 1);
+                self.of_owner = outside;
+                Condition::OnBehalfOf(Box::new(owner))
+            }
             Expr::Compare(fact, comparison, literal) => self.compare(fact, *comparison, literal),
             Expr::In(fact, literals) => self.is_in(fact, literals),
             Expr::Like(fact, pattern) => {
@@ -246,8 +256,19 @@ impl Checker<'_> {
     /// `by` is about the principal (opening a session is judged by it alone), `on` about the target,
     /// `until` about a reviewer.
     fn well_placed(&mut self, expr: &Expr) {
+        let known_of_owner =
+            matches!(expr, Expr::All(_) | Expr::Any(_) | Expr::Not(_) | Expr::User(_) | Expr::Group(_));
+        if self.of_owner && !known_of_owner {
+            self.report(Problem::Misplaced {
+                fact: Words(expr, &Spelling::PLAIN).to_string(),
+                reason: "of whom an agent acts for, only the name and the groups are known",
+            });
+            return;
+        }
         let fact = match expr {
-            Expr::User(_) | Expr::Group(_) | Expr::Kind(_) if self.clause == Clause::On => {
+            Expr::User(_) | Expr::Group(_) | Expr::Kind(_) | Expr::OnBehalfOf(_)
+                if self.clause == Clause::On =>
+            {
                 self.report(Problem::Misplaced {
                     fact: "who asks".into(),
                     reason: "`on` is about the target; write it in `by`",

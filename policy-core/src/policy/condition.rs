@@ -26,6 +26,7 @@ pub(crate) enum Condition {
     User(Glob),
     Group(Box<str>),
     Kind(PrincipalKind),
+    OnBehalfOf(Box<Condition>),
     Fact(Fact, Test),
 }
 
@@ -103,7 +104,31 @@ impl Condition {
                 None => Prospect::UNDETERMINED,
             },
             Self::Kind(kind) => (facts.principal.kind == *kind).into(),
+            Self::OnBehalfOf(owner) => match facts.principal.kind {
+                PrincipalKind::Agent => owner.of_owner(facts.principal),
+                PrincipalKind::Human | PrincipalKind::Service => Prospect::FALSE,
+            },
             Self::Fact(fact, test) => facts.look(fact).test(test),
+        }
+    }
+}
+
+impl Condition {
+    /// Whether this holds for whom an agent acts for. What is not known of them is undetermined.
+    fn of_owner(&self, agent: &Principal) -> Prospect {
+        match self {
+            Self::All(parts) => parts.iter().fold(Prospect::TRUE, |all, part| all.and(part.of_owner(agent))),
+            Self::Any(parts) => parts.iter().fold(Prospect::FALSE, |any, part| any.or(part.of_owner(agent))),
+            Self::Not(part) => part.of_owner(agent).opposite(),
+            Self::User(glob) => {
+                agent.owner.as_deref().map_or(Prospect::UNDETERMINED, |owner| glob.matches(owner).into())
+            }
+            Self::Group(group) => match &agent.owner_groups {
+                Some(groups) => groups.contains(group).into(),
+                None => Prospect::UNDETERMINED,
+            },
+            // A policy with these is not made.
+            Self::Kind(_) | Self::OnBehalfOf(_) | Self::Fact(..) => Prospect::UNDETERMINED,
         }
     }
 }

@@ -67,17 +67,20 @@ pub fn restriction() -> impl Strategy<Value = Rule> {
 pub fn asked() -> impl Strategy<Value = (Asked, u16)> {
     let principal = (
         select(USERS),
-        select(&[PrincipalKind::Human, PrincipalKind::Service][..]),
+        prop_oneof![3 => Just(PrincipalKind::Human), 3 => Just(PrincipalKind::Service), 2 => Just(PrincipalKind::Agent)],
         prop::option::weighted(0.9, subsequence(GROUPS, 0..=3)),
         prop::option::of(Just("core")),
+        prop::option::weighted(0.85, select(USERS)),
+        prop::option::weighted(0.85, subsequence(GROUPS, 1..=3)),
     )
-        .prop_map(|(id, kind, groups, team)| Principal {
+        .prop_map(|(id, kind, groups, team, owner, owner_groups)| Principal {
             id: id.into(),
             kind,
             groups: groups.map(|groups| groups.into_iter().map(Box::from).collect()),
             claims: team.into_iter().map(|team| ("team".into(), team.into())).collect(),
             person: None,
-            owner: None,
+            owner: owner.map(Box::from),
+            owner_groups: owner_groups.map(|groups| groups.into_iter().map(Box::from).collect()),
         });
     let target = (
         select(TARGETS),
@@ -224,12 +227,18 @@ fn group() -> impl Strategy<Value = Expr> {
     select(GROUPS).prop_map(|group| Expr::Group(group.into()))
 }
 
+/// Whom an agent acts for.
+fn owner() -> impl Strategy<Value = Expr> {
+    combined(prop_oneof![group(), select(USERS).prop_map(|user| Expr::User(pattern([user])))])
+}
+
 fn principal_condition() -> impl Strategy<Value = Expr> {
     let leaf = prop_oneof![
         4 => group(),
         2 => select(USERS).prop_map(|user| Expr::User(pattern([user]))),
         1 => Just(Expr::User(pattern(["*a"]))),
         1 => Just(Expr::Kind(PrincipalKind::Human)),
+        1 => owner().prop_map(|owner| Expr::OnBehalfOf(Box::new(owner))),
         1 => Just(Expr::Compare(Fact::Claim("team".into()), Comparison::Equal, Literal::Text("core".into()))),
         1 => Just(Expr::In(Fact::Source, vec![Literal::Text("10.0.0.0/8".into())])),
     ];

@@ -15,6 +15,8 @@ use crate::words;
 pub(super) enum Context<'r, 'a> {
     /// Who asks or votes: groups, users, kinds, sets, claims. The word is the clause's.
     Principal(&'static str),
+    /// Whom an agent acts for: user, groups, sets of them.
+    Owner,
     /// A target's labels.
     Labels,
     /// Everything. The word is the clause's.
@@ -63,6 +65,14 @@ impl<'a> Lowering<'a> {
                 self.principal_allowed(span, context);
                 Expr::User(one_segment(&name.value))
             }
+            Ast::OnBehalfOf(owner) => {
+                self.principal_allowed(span, context);
+                if matches!(context, Context::Owner) {
+                    self.beyond_owner(span, "on behalf of");
+                    return never();
+                }
+                Expr::OnBehalfOf(Box::new(self.expr(owner, &Context::Owner, inside, uses)))
+            }
             Ast::Bare(fact) => self.bare(fact, context, inside, uses),
             Ast::Compare(fact, relation, value) => self.compare(fact, *relation, value, context),
             Ast::In(fact, values) => self.is_in(fact, values, context),
@@ -85,12 +95,16 @@ impl<'a> Lowering<'a> {
         if fact.field.is_none() {
             if let Some(kind) = words::find(words::KINDS, name) {
                 self.principal_allowed(fact.span(), context);
+                if matches!(context, Context::Owner) {
+                    self.beyond_owner(fact.span(), name);
+                    return never();
+                }
                 return Expr::Kind(kind);
             }
             if let Some((&name, &set)) = self.definitions.sets.get_key_value(name) {
                 self.principal_allowed(fact.span(), context);
                 self.definitions.note_use(name);
-                return self.set(name, &set.members, fact.span(), inside, uses);
+                return self.set(name, &set.members, context, fact.span(), inside, uses);
             }
             if name == "group" || name == "user" {
                 let label = format!("expected a name: `{name} \"…\"`");
@@ -98,9 +112,12 @@ impl<'a> Lowering<'a> {
                 return never();
             }
         }
-        if fact.field.is_none()
-            && let Context::Principal(clause) = context
-        {
+        let clause = match context {
+            Context::Principal(clause) => Some(*clause),
+            Context::Owner => Some("on behalf of"),
+            Context::Labels | Context::Any(..) => None,
+        };
+        if let (None, Some(clause)) = (&fact.field, clause) {
             self.unknown_set(fact, clause);
             return never();
         }
@@ -121,6 +138,7 @@ impl<'a> Lowering<'a> {
         &mut self,
         name: &'a str,
         members: &'a Condition,
+        context: &Context<'_, 'a>,
         span: Span,
         inside: &mut Vec<&'a str>,
         uses: &mut usize,
@@ -138,9 +156,21 @@ impl<'a> Lowering<'a> {
             return never();
         }
         inside.push(name);
-        let expr = self.expr(members, &Context::Principal("a set"), inside, uses);
+        let of_owner = matches!(context, Context::Owner);
+        let context = if of_owner { Context::Owner } else { Context::Principal("a set") };
+        let expr = self.expr(members, &context, inside, uses);
         inside.pop();
         expr
+    }
+
+    fn beyond_owner(&mut self, span: Span, what: &str) {
+        let found = Diagnostic::error(
+            span,
+            format!("whom an agent acts for can't be told by `{what}`"),
+            "only name and groups are known of them",
+        )
+        .help("write `agent on behalf of group \"…\"`, or of `user \"…\"`, a set of these, or `( … or … )`");
+        self.found.push(found);
     }
 
     fn principal_allowed(&mut self, span: Span, context: &Context<'_, 'a>) {
@@ -173,6 +203,10 @@ impl<'a> Lowering<'a> {
     /// What a fact means where it stands.
     fn fact(&mut self, fact: &ast::Fact, context: &Context<'_, 'a>) -> Option<Typed<'a>> {
         let text = |fact| Some(Typed { fact, kind: Type::Text, names: None });
+        if matches!(context, Context::Owner) {
+            self.beyond_owner(fact.span(), &shown(fact));
+            return None;
+        }
         if let Some(field) = &fact.field {
             return match (&*fact.name.value, context) {
                 ("claim", Context::Principal(_) | Context::Any(..)) => text(Fact::Claim(field.value.clone())),
@@ -199,6 +233,8 @@ impl<'a> Lowering<'a> {
                 self.check_label(&fact.name)?;
                 text(Fact::Label(fact.name.value.clone()))
             }
+            // Said above.
+            Context::Owner => None,
             Context::Principal(clause) => {
                 let message = format!("`{clause}` can't look at `{}`", fact.name.value);
                 self.found.push(

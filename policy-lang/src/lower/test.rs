@@ -151,7 +151,7 @@ impl<'a> Lowering<'a> {
                 return None;
             }
         };
-        for group in &actor.groups {
+        for group in actor.groups.iter().chain(&actor.owner_groups) {
             if let Some(groups) = &self.environment.groups
                 && !groups.contains(&group.value)
             {
@@ -167,6 +167,10 @@ impl<'a> Lowering<'a> {
             claims: self.texts(&actor.claims)?,
             person: None,
             owner: actor.owner.as_ref().map(|owner| owner.value.clone()),
+            owner_groups: actor
+                .owner
+                .is_some()
+                .then(|| actor.owner_groups.iter().map(|group| group.value.clone()).collect()),
         })
     }
 

@@ -40,7 +40,11 @@ impl Reader {
     }
 
     fn primary(&self, node: Node<'_>) -> Option<Condition> {
-        let node = node.into_inner().next()?;
+        self.whole(node.into_inner().next()?)
+    }
+
+    /// What stands between `and`, `or` and `not`.
+    fn whole(&self, node: Node<'_>) -> Option<Condition> {
         let span = self.span(&node);
         let rule = node.as_rule();
         let mut inner = without_keywords(node.into_inner());
@@ -49,6 +53,7 @@ impl Reader {
             Rule::parens => return self.condition(first),
             Rule::group => Expr::Group(self.text(first)),
             Rule::user => Expr::User(self.text(first)),
+            Rule::behalf => Expr::OnBehalfOf(Box::new(self.owner(first)?)),
             _ => {
                 let fact = self.fact(first)?;
                 match inner.next() {
@@ -58,6 +63,17 @@ impl Reader {
             }
         };
         Some(Spanned::new(expr, span))
+    }
+
+    /// Whom an agent acts for.
+    fn owner(&self, node: Node<'_>) -> Option<Condition> {
+        let node = node.into_inner().next()?;
+        if node.as_rule() != Rule::behalf_set {
+            return self.whole(node);
+        }
+        let span = self.span(&node);
+        let name = self.word(node.into_inner().next()?);
+        Some(Spanned::new(Expr::Bare(Fact { name, field: None }), span))
     }
 
     fn comparison(&self, fact: Fact, tail: Node<'_>) -> Option<Expr> {

@@ -1,6 +1,6 @@
 //! The lines of inline tests.
 
-use super::leaves::is_keyword;
+use super::leaves::{is_keyword, without_keywords};
 use super::{Node, Reader, Rule};
 use crate::ast::{Actor, Cause, Expect, Step};
 use crate::span::Spanned;
@@ -20,12 +20,18 @@ impl Reader {
                     id: self.text(inner.next()?),
                     owner: None,
                     groups: Vec::new(),
+                    owner_groups: Vec::new(),
                     claims: Vec::new(),
                 };
                 for node in inner {
                     match node.as_rule() {
                         Rule::string => actor.owner = Some(self.text(node)),
                         Rule::strings => actor.groups = self.texts(node),
+                        Rule::acts_for => {
+                            let mut inner = without_keywords(node.into_inner());
+                            actor.owner = Some(self.text(inner.next()?));
+                            actor.owner_groups = inner.next().map_or_else(Vec::new, |node| self.texts(node));
+                        }
                         Rule::with_pairs => actor.claims = self.pairs(node)?,
                         _ => {}
                     }

@@ -114,6 +114,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: User,
     },
+    /// Manage the tokens that HTTP clients prove themselves by
+    ///
+    /// A token is shown as `Authorization: Bearer …`, or as the password of its user by clients that know passwords only.
+    /// It lets nobody into PostgreSQL or SSH.
+    Token {
+        #[command(subcommand)]
+        action: Token,
+    },
     /// Print `Host` blocks for ~/.ssh/config, so that `ssh TARGET` goes through the gateway
     #[command(
         after_help = "Example:\n  portcullis ssh-config --as ana --gateway bastion.example.org >> ~/.ssh/config"
@@ -435,7 +443,7 @@ pub(crate) enum User {
         /// The person behind the account, where one person has several
         #[arg(long, value_name = "PERSON")]
         person: Option<String>,
-        /// For an agent: the user it acts for
+        /// For an agent: the user it acts for; without one, its tokens say so (`token create --on-behalf-of`)
         #[arg(long, value_name = "USER")]
         owner: Option<String>,
         #[command(flatten)]
@@ -481,6 +489,71 @@ pub(crate) enum Key {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make a token and print it, once
+    ///
+    /// What is kept is a hash: a token that is lost is revoked, and another one made.
+    #[command(
+        after_help = "Examples:\n  portcullis token create --user ci --expires 30d --name 'nightly build'\n  \
+                      portcullis token create --user bot --on-behalf-of ana --expires 8h\n  \
+                      curl -H \"Authorization: Bearer $(portcullis token create --user ana --expires 1h)\" …"
+    )]
+    Create {
+        /// The local user that it proves
+        #[arg(long, value_name = "USER")]
+        user: String,
+        /// When it ends: 45m, 12h, 30d; at most 365d
+        #[arg(long, value_name = "TIME", value_parser = lifetime, default_value = "90d")]
+        expires: Duration,
+        /// What it is for, as `token list` shows it
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        name: String,
+        /// For an agent: the user it acts for with this token [default: its owner]
+        #[arg(long, value_name = "USER")]
+        on_behalf_of: Option<String>,
+    },
+    /// List tokens, newest first; never what would let somebody in
+    List {
+        /// Those of this user alone
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+    },
+    /// End a token, and within a second every session that it opened
+    Revoke {
+        /// The token's number, as `token list` shows it
+        #[arg(value_name = "ID")]
+        number: u64,
+        /// Why; recorded, and shown to the one whose sessions end
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+}
+
+/// The longest that a token may last, in days.
+const MOST_DAYS: u64 = 365;
+
+/// `45m`, `12h`, `30d`.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!(
+            "a token ends, at the latest after {MOST_DAYS} days: write a whole number and `s`, `m`, `h` or `d`, such as 12h \
+             or 30d"
+        )
+    };
+    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(at);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let time = number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds)).ok_or_else(wrong)?;
+    if time == 0 || time > MOST_DAYS * 86_400 { Err(wrong()) } else { Ok(Duration::from_secs(time)) }
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Secret {
     /// Put a secret in, or replace it; the value is read from standard input or asked for
     Set {
@@ -505,6 +578,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn tokens_last_for_a_year_at_most() {
+        let cases = [("90d", 90 * 86_400), ("12h", 43_200), ("45m", 2700), ("1s", 1), ("365d", 365 * 86_400)];
+        for (text, seconds) in cases {
+            assert_eq!(lifetime(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in
+            ["", "never", "30", "0d", "366d", "-1d", "1.5h", "1y", "d", "99999999999999999999d", "1d "]
+        {
+            assert!(lifetime(text).is_err_and(|why| why.contains("365 days")), "{text}");
+        }
     }
 
     #[test]

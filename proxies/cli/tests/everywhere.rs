@@ -22,6 +22,9 @@ const COMMANDS: &[&[&str]] = &[
     &["revoke"],
     &["replay"],
     &["verify"],
+    &["token", "create"],
+    &["token", "list"],
+    &["token", "revoke"],
     &["user", "add"],
     &["user", "list"],
     &["user", "remove"],
@@ -65,7 +68,7 @@ fn json_is_one_document_that_parses() {
             assert!(document.get(key).is_some(), "{arguments:?}: no `{key}` in {document:#}");
         }
     }
-    for arguments in [&["user", "list"][..], &["secret", "list"]] {
+    for arguments in [&["user", "list"][..], &["secret", "list"], &["token", "list"]] {
         assert!(folder.json(arguments).is_array(), "{arguments:?}");
     }
     // Failures too, on standard error.

@@ -33,11 +33,88 @@ fn a_user_comes_by_variable_or_private_file() {
 }
 
 #[test]
+fn a_token_is_shown_once_and_ends() {
+    let folder = Folder::initialised();
+    let with = |arguments: &[&str]| {
+        let ran = folder.run_with(&[("PORTCULLIS_PASSWORD", PASSWORD)], arguments);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran
+    };
+    with(&["user", "add", "ana", "--group", "eng"]);
+    let free = with(&["user", "add", "bot", "--kind", "agent"]);
+    assert!(free.err.contains("--on-behalf-of"), "{free:?}");
+
+    let made = folder.run(&["token", "create", "--user", "ana", "--expires", "30d", "--name", "ci"]);
+    let token = made.out.trim_end();
+    assert!(made.code == 0 && token.starts_with("pcl_") && token.len() == 53, "{made:?}");
+    assert!(made.err.contains("token 1 of ana") && made.err.contains("token revoke 1"), "{made:?}");
+    let made = folder.json(&["token", "create", "--user", "bot", "--on-behalf-of", "ana"]);
+    assert_eq!((&made["number"], &made["on_behalf_of"]), (&2.into(), &"ana".into()), "{made}");
+    assert!(made["token"].as_str().is_some_and(|text| text.starts_with("pcl_")));
+
+    let listed = folder.run(&["token", "list"]);
+    assert!(!listed.out.contains("pcl_") && listed.out.contains("ci"), "{listed:?}");
+    let of_ana = folder.json(&["token", "list", "--user", "ana"]);
+    assert_eq!(of_ana.as_array().map(Vec::len), Some(1));
+    assert_eq!(of_ana[0]["good"], true);
+    assert!(!of_ana.to_string().contains(token));
+    let store = std::fs::read(folder.path().join("state/portcullis.db")).expect("a store");
+    let log = std::fs::read(folder.path().join("state/portcullis.db-wal")).unwrap_or_default();
+    for bytes in [store, log] {
+        assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()), "the store has it");
+    }
+
+    let revoked = folder.run(&["token", "revoke", "1"]);
+    assert_eq!(revoked.out, "revoked token 1 of ana; sessions that it opened end\n", "{revoked:?}");
+    assert_eq!(folder.json(&["token", "list", "--user", "ana"])[0]["good"], false);
+    assert_eq!(folder.run(&["token", "revoke", "1"]).out, "token 1 of ana was revoked before\n");
+
+    assert_eq!(folder.json(&["doctor"])["findings"].to_string().matches("within a week").count(), 0);
+    folder.run(&["token", "create", "--user", "ana", "--expires", "2d"]);
+    let doctor = folder.run(&["doctor"]);
+    assert!(doctor.out.contains("tokens: 1 token ends within a week: 3 of ana"), "{doctor:?}");
+}
+
+#[test]
+fn tokens_that_make_no_sense_are_refused() {
+    let folder = Folder::initialised();
+    for arguments in [
+        &["user", "add", "ana"][..],
+        &["user", "add", "ben"],
+        &["user", "add", "bot", "--kind", "agent", "--owner", "ana"],
+        &["user", "add", "free", "--kind", "agent"],
+    ] {
+        folder.run_with(&[("PORTCULLIS_PASSWORD", PASSWORD)], arguments);
+    }
+    for (arguments, code, part) in [
+        (&["--user", "eve"][..], 3, "there is no local user `eve`"),
+        (&["--user", "ana", "--expires", "never"], 2, "a token ends"),
+        (&["--user", "ana", "--expires", "366d"], 2, "365 days"),
+        (&["--user", "ana", "--on-behalf-of", "ben"], 3, "only an agent"),
+        (&["--user", "bot", "--on-behalf-of", "ben"], 3, "bot acts for ana, not for ben"),
+        (&["--user", "free"], 3, "--on-behalf-of USER"),
+        (&["--user", "free", "--on-behalf-of", "eve"], 3, "there is no local user `eve`"),
+        (&["--user", "free", "--on-behalf-of", "bot"], 3, "never for another agent"),
+        (&["--user", "ana", "--name", "a\nb"], 3, "can't be a token's name"),
+    ] {
+        let ran = folder.run(&[&["token", "create"], arguments].concat());
+        assert!(ran.code == code && ran.err.contains(part) && ran.out.is_empty(), "{arguments:?} {ran:?}");
+    }
+    let ran = folder.run(&["token", "revoke", "7"]);
+    assert!(ran.code == 3 && ran.err.contains("token list"), "{ran:?}");
+    // A password can't be taken for a token.
+    let ran = folder.run_with(&[("PORTCULLIS_PASSWORD", "pcl_correct horse")], &["user", "add", "ana"]);
+    assert!(ran.code == 3 && ran.err.contains("begins like a token"), "{ran:?}");
+    let owned = ["user", "add", "bot2", "--kind", "agent", "--owner", "bot"];
+    let ran = folder.run_with(&[("PORTCULLIS_PASSWORD", PASSWORD)], &owned);
+    assert!(ran.code == 3 && ran.err.contains("bot is an agent itself"), "{ran:?}");
+}
+
+#[test]
 fn users_that_make_no_sense_are_refused() {
     let folder = Folder::initialised();
     for (arguments, part) in [
         (&["user", "add", "a:b"][..], "can't be a user's name"),
-        (&["user", "add", "bot", "--kind", "agent"], "--owner"),
         (&["user", "add", "bot", "--kind", "agent", "--owner", "nobody"], "there is no local user `nobody`"),
         (&["user", "add", "ana", "--owner", "ben"], "only an agent has an owner"),
     ] {

@@ -15,6 +15,7 @@ use policy_core::{Principal, Target};
 use tokio::sync::Notify;
 
 use crate::audience::Audience;
+use crate::identity::Proof;
 
 /// Names one session among all instances that share a store. Written as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +55,8 @@ pub enum StopReason {
     StoreLost,
     /// Evidence could not be written: the audit log's, or its recording.
     EvidenceLost,
+    /// The token or certificate that proved its principal has come to its end.
+    Expired,
     /// The gateway is stopping.
     Draining,
     /// Something was noticed that a rule ends the session for.
@@ -80,6 +83,7 @@ impl fmt::Display for StopReason {
                 "the gateway can't reach its store, so it can't tell whether this session is revoked",
             ),
             Self::EvidenceLost => f.write_str("the gateway can't write evidence"),
+            Self::Expired => f.write_str("what you proved yourself by is good no longer"),
             Self::Draining => f.write_str("the gateway is stopping"),
             Self::TargetRemoved(name) => {
                 write!(f, "the target `{name}` was removed from the gateway's configuration")
@@ -132,6 +136,8 @@ pub struct Entry {
     pub id: SessionId,
     /// Who opened it.
     pub principal: Arc<Principal>,
+    /// What proved them.
+    pub proof: Proof,
     /// What it reaches.
     pub target: Arc<Target>,
     /// Where the client connects from.

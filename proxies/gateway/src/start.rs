@@ -37,11 +37,13 @@ impl Gateway {
         let key = SigningKey::load_or_create(&config.state)?;
         let log = Arc::new(AuditLog::open(&config.evidence, key, LogOptions::default())?);
         let store = Keeper::start(Box::new(store)).map_err(StartError::System)?;
-        let identity = Arc::new(LocalUsers::new(store.clone(), derived(b"users that don't exist").as_ref()));
+        let clock = Clock::system();
+        let unknown = derived(b"users that don't exist");
+        let identity = Arc::new(LocalUsers::new(store.clone(), clock.clone(), unknown.as_ref()));
         let digest = policies.current().policy.digest().to_string();
         let recorder = Recorder::start(Arc::clone(&log), RecorderOptions::default())?;
         let parts = Parts {
-            clock: Clock::system(),
+            clock,
             policies,
             identity,
             store,

@@ -1,5 +1,5 @@
-//! TLS on both legs: the certificate that clients are shown, the operator's or one made at first start; and, in `client`, how
-//! targets are spoken to.
+//! TLS on both legs: the certificate that clients are shown, the operator's or one made at first start, and those that they may
+//! show; and, in `client`, how targets are spoken to.
 
 mod client;
 mod unverified;
@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
 use ring::digest;
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -67,12 +69,73 @@ impl ServerCertificate {
     /// # Errors
     /// Where key and certificate do not belong together.
     pub fn server_config(self) -> Result<ServerConfig, TlsError> {
-        ServerConfig::builder_with_provider(provider())
+        self.server_config_for(Clients::default())
+    }
+
+    /// A configuration for accepting clients: TLS 1.2 and 1.3.
+    ///
+    /// # Errors
+    /// Where key and certificate do not belong together.
+    pub fn server_config_for(self, clients: Clients) -> Result<ServerConfig, TlsError> {
+        let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(TlsError::Unusable)?
-            .with_no_client_auth()
-            .with_single_cert(self.chain, self.key)
-            .map_err(TlsError::Unusable)
+            .map_err(TlsError::Unusable)?;
+        let Clients { authorities, alpn } = clients;
+        let asks = authorities.is_some();
+        let builder = match authorities {
+            None => builder.with_no_client_auth(),
+            Some(ClientAuthorities(verifier)) => builder.with_client_cert_verifier(verifier),
+        };
+        let mut config = builder.with_single_cert(self.chain, self.key).map_err(TlsError::Unusable)?;
+        config.alpn_protocols = alpn;
+        if asks {
+            // A session that is resumed brings its certificate along without it being verified again.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        Ok(config)
+    }
+}
+
+/// What is asked of clients, and offered to them.
+#[derive(Clone, Debug, Default)]
+pub struct Clients {
+    /// Whose certificates they may show. A client that shows none is served, one that shows another's is not.
+    pub authorities: Option<ClientAuthorities>,
+    /// The application protocols (ALPN, RFC 7301) that are spoken, the preferred first; none is none offered.
+    pub alpn: Vec<Vec<u8>>,
+}
+
+/// The authorities whose certificates clients may prove themselves by. Lists of revoked certificates are not looked at:
+/// a user who is disabled is let in by none.
+#[derive(Clone, Debug)]
+pub struct ClientAuthorities(Arc<dyn ClientCertVerifier>);
+
+impl ClientAuthorities {
+    /// Loads those that a configuration names (`tls.client_authorities`); `None` where it names none.
+    ///
+    /// # Errors
+    /// Where the file can't be read, or a certificate in it, or there is none.
+    pub fn load(config: &Config) -> Result<Option<Self>, TlsError> {
+        config.tls.client_authorities.as_deref().map(Self::read).transpose()
+    }
+
+    fn read(path: &Path) -> Result<Self, TlsError> {
+        let pem = fs::read(path).map_err(|error| TlsError::File(path.to_owned(), error))?;
+        let unusable = |error: rustls::Error| TlsError::Authority(path.to_owned(), error.to_string());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|_| TlsError::NoCertificate(path.to_owned()))?;
+            roots.add(certificate).map_err(unusable)?;
+        }
+        if roots.is_empty() {
+            return Err(TlsError::NoCertificate(path.to_owned()));
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| TlsError::Authority(path.to_owned(), error.to_string()))?;
+        Ok(Self(verifier))
     }
 }
 
@@ -137,6 +200,9 @@ pub enum TlsError {
     /// A certificate can't be made.
     #[error("a certificate can't be generated: {0}")]
     Generate(#[source] rcgen::Error),
+    /// An authority of clients' certificates is none.
+    #[error("`{}` has a certificate in it that can't be an authority of clients': {_1}", _0.display())]
+    Authority(PathBuf, String),
     /// Key and certificate do not belong together.
     #[error("the certificate and its key can't be used: {0}")]
     Unusable(#[source] rustls::Error),
@@ -144,7 +210,11 @@ pub enum TlsError {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{BasicConstraints, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer};
+    use rustls::ClientConfig;
+
     use super::*;
+    use crate::identity::client_name;
 
     fn config(directory: &Path, tls: &str) -> Config {
         let source = format!(
@@ -182,5 +252,174 @@ mod tests {
         fs::write(&key, "no key").expect("written");
         fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("changed");
         assert!(matches!(ServerCertificate::load(&own), Err(TlsError::NoKey(_))));
+    }
+
+    /// An authority, and what it issues.
+    struct Authority {
+        issuer: Issuer<'static, KeyPair>,
+        pem: String,
+    }
+
+    impl Authority {
+        fn new() -> Self {
+            let key = KeyPair::generate().expect("a key");
+            let mut params = CertificateParams::new(Vec::new()).expect("no names");
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(DnType::CommonName, "an authority");
+            let pem = params.self_signed(&key).expect("made").pem();
+            Self { issuer: Issuer::new(params, key), pem }
+        }
+
+        /// A client's certificate, with its key.
+        fn issue(
+            &self,
+            user: &str,
+            refine: impl FnOnce(&mut CertificateParams),
+        ) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+            let key = KeyPair::generate().expect("a key");
+            let mut params = CertificateParams::new(Vec::new()).expect("no names");
+            params.distinguished_name.push(DnType::CommonName, user);
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            refine(&mut params);
+            let certificate = params.signed_by(&key, &self.issuer).expect("issued");
+            let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+            (certificate.der().clone(), key)
+        }
+    }
+
+    type Shown = (CertificateDer<'static>, PrivateKeyDer<'static>);
+
+    /// A handshake in memory: what the server knows of the client afterwards.
+    fn shake(
+        server: &Arc<ServerConfig>,
+        root: &CertificateDer<'static>,
+        shows: Option<Shown>,
+    ) -> Result<rustls::ServerConnection, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.clone()).expect("a certificate");
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots);
+        let mut config = match shows {
+            Some((certificate, key)) => {
+                builder.with_client_auth_cert(vec![certificate], key).expect("a pair")
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+        exchange(Arc::new(config), server)
+    }
+
+    fn exchange(
+        config: Arc<ClientConfig>,
+        server: &Arc<ServerConfig>,
+    ) -> Result<rustls::ServerConnection, rustls::Error> {
+        let name = "localhost".try_into().expect("a name");
+        let mut client = rustls::ClientConnection::new(config, name).expect("a client");
+        let mut server = rustls::ServerConnection::new(Arc::clone(server)).expect("a server");
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut sent = Vec::new();
+            client.write_tls(&mut sent).expect("written");
+            server.read_tls(&mut sent.as_slice()).expect("read");
+            server.process_new_packets()?;
+            let mut answered = Vec::new();
+            server.write_tls(&mut answered).expect("written");
+            client.read_tls(&mut answered.as_slice()).expect("read");
+            client.process_new_packets().expect("the server is trusted");
+        }
+        Ok(server)
+    }
+
+    #[test]
+    fn a_client_may_show_a_certificate_of_an_authority_and_no_other() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (ours, theirs) = (Authority::new(), Authority::new());
+        fs::write(directory.path().join("clients.pem"), &ours.pem).expect("written");
+        let config = config(directory.path(), "[tls]\nclient_authorities = \"clients.pem\"");
+        let own = ServerCertificate::load(&config).expect("made");
+        let root = own.chain[0].clone();
+        let authorities = ClientAuthorities::load(&config).expect("read");
+        let alpn = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let server = own.server_config_for(Clients { authorities, alpn }).expect("usable");
+        let server = Arc::new(server);
+
+        let unknown = shake(&server, &root, None).expect("nobody has to show one");
+        assert!(unknown.peer_certificates().is_none());
+        assert_eq!(unknown.alpn_protocol(), Some(&b"h2"[..]));
+
+        let ana = ours.issue("ana", |_| {});
+        let known = shake(&server, &root, Some((ana.0.clone(), ana.1.clone_key()))).expect("verified");
+        let [certificate] = known.peer_certificates().expect("shown") else { panic!("more than one") };
+        assert_eq!(client_name(certificate).as_deref(), Ok("ana"));
+
+        let old = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        let server_only = |params: &mut CertificateParams| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]
+        };
+        for (what, shown) in [
+            ("another authority's", theirs.issue("ana", |_| {})),
+            ("expired", ours.issue("ana", old)),
+            ("not for clients", ours.issue("ana", server_only)),
+        ] {
+            assert!(shake(&server, &root, Some(shown)).is_err(), "{what}");
+        }
+        let (certificate, _) = ours.issue("ana", |_| {});
+        let (_, key) = ours.issue("ben", |_| {});
+        assert!(shake_with_wrong_key(&server, &root, certificate, key), "the key is not the certificate's");
+    }
+
+    /// Whether the server refuses a client that signs with another key than its certificate's.
+    fn shake_with_wrong_key(
+        server: &Arc<ServerConfig>,
+        root: &CertificateDer<'static>,
+        certificate: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+    ) -> bool {
+        #[derive(Debug)]
+        struct Resolves(Arc<rustls::sign::CertifiedKey>);
+
+        impl rustls::client::ResolvesClientCert for Resolves {
+            fn resolve(
+                &self,
+                _: &[&[u8]],
+                _: &[rustls::SignatureScheme],
+            ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+                Some(Arc::clone(&self.0))
+            }
+
+            fn has_certs(&self) -> bool {
+                true
+            }
+        }
+
+        let key = provider().key_provider.load_private_key(key).expect("a key");
+        let pair = rustls::sign::CertifiedKey::new(vec![certificate], key);
+        let mut roots = RootCertStore::empty();
+        roots.add(root.clone()).expect("a certificate");
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_client_cert_resolver(Arc::new(Resolves(Arc::new(pair))));
+        exchange(Arc::new(config), server).is_err()
+    }
+
+    #[test]
+    fn authorities_that_are_none_are_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("clients.pem");
+        assert!(ClientAuthorities::load(&config(directory.path(), "")).expect("none named").is_none());
+        for (content, is_right) in [
+            (Authority::new().pem + &Authority::new().pem, true),
+            (String::new(), false),
+            ("no certificate".to_owned(), false),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(), false),
+            (Authority::new().pem + "-----BEGIN CERTIFICATE-----\nA\n", false),
+        ] {
+            fs::write(&path, &content).expect("written");
+            let config = config(directory.path(), "[tls]\nclient_authorities = \"clients.pem\"");
+            assert_eq!(ClientAuthorities::load(&config).is_ok(), is_right, "{content}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use portcullis_evidence::{AuditLog, Record, Scope};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::session::{Registry, StopReason};
+use crate::session::{Entry, Registry, StopReason};
 use crate::store::{Approval, ApprovalState, Keeper, Revocation, RevocationSubject, Store, StoreError};
 
 /// How often the store is asked for revocations.
@@ -114,6 +114,8 @@ impl Poller {
                 self.beat();
             }
             let began = Instant::now();
+            let now = self.clock.millis();
+            self.registry.stop(&StopReason::Expired, |entry| entry.proof.has_expired(now));
             match self.look() {
                 Ok(()) => self.registry.confirm(began),
                 Err(error) => tracing::error!(%error, "the store can't be asked for revocations"),
@@ -165,20 +167,27 @@ fn carry_out(registry: &Registry, log: Option<&AuditLog>, revocation: &Revocatio
     let stop = StopReason::Revoked { by: by.as_str().into(), reason: reason.as_str().into() };
     // A user who is revoked and comes back is somebody's decision; the sessions meant are those of then.
     let opened_by = at.div_euclid(1000);
+    let is_of = |entry: &Entry, name: &str| {
+        // Whoever acts for somebody acts no longer than they do.
+        *entry.principal.id == *name || entry.principal.owner.as_deref() == Some(name)
+    };
     let ended = registry.stop(&stop, |entry| {
         entry.stop.reached().is_none()
             && match subject {
                 RevocationSubject::Session(id) => entry.id == *id,
-                RevocationSubject::User(name) => *entry.principal.id == **name && entry.opened <= opened_by,
+                RevocationSubject::User(name) => is_of(entry, name) && entry.opened <= opened_by,
+                RevocationSubject::Token(number) => entry.proof.token() == Some(*number),
             }
     });
-    let (of_session, of_principal) = match subject {
-        RevocationSubject::Session(id) => (Some(id.to_string()), None),
-        RevocationSubject::User(name) => (None, Some(name.as_str())),
+    let (of_session, of_principal, of_token) = match subject {
+        RevocationSubject::Session(id) => (Some(id.to_string()), None, None),
+        RevocationSubject::User(name) => (None, Some(name.as_str()), None),
+        RevocationSubject::Token(number) => (None, None, Some(number.to_string())),
     };
     let record = Record::Revocation(Revoked {
         of_session: of_session.map(Into::into),
         of_principal: of_principal.map(Into::into),
+        of_token: of_token.map(Into::into),
         by: by.as_str().into(),
         reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()).map(Into::into),
         sessions: ended as u64,
@@ -208,7 +217,7 @@ mod tests {
     use portcullis_evidence::{LogOptions, SigningKey};
 
     use super::*;
-    use crate::session::{Entry, SessionId, Stop};
+    use crate::session::{SessionId, Stop};
     use crate::store::Sqlite;
 
     /// Whether looks succeed, fail, or never return.
@@ -243,6 +252,7 @@ mod tests {
         registry.insert(Arc::new(Entry {
             id: SessionId(1),
             principal: Arc::new(policy_core::Principal::human("ana", [] as [&str; 0])),
+            proof: "password".into(),
             target: Arc::new(policy_core::Target {
                 name: "shop".into(),
                 protocol: policy_core::Protocol::POSTGRES,

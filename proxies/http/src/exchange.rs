@@ -39,11 +39,11 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
     let unfit = |unfit: crate::request::Unfit| turn(unfit.status, "the request can't be judged", unfit.why);
     let busy = visit.activity.begin();
     let asked = Asked::read(&request, visit.arrival.is_encrypted).map_err(unfit)?;
-    let principal = match login::shown(request.headers()) {
+    let who = match login::shown(request.headers(), visit.arrival.certificate.as_ref()) {
         Ok(shown) => visit.who(shown).await,
         Err(refused) => Err(refused),
     };
-    let principal = principal.map_err(|refused| match &refused {
+    let who = who.map_err(|refused| match &refused {
         Refused::Identity(error) => {
             tracing::error!(%error, "an account could not be looked up: nobody is let in");
             turn(StatusCode::SERVICE_UNAVAILABLE, "accounts can't be looked up", "try again later")
@@ -62,8 +62,7 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
     let asked = asked.below(route.prefix).map_err(unfit)?;
     let upgrading = upgrade::wanted(&mut request).map_err(unfit)?;
     let words = route.way.dialect.words();
-    let open =
-        visit.session(&principal, route.way).await.map_err(|refusal| Box::new(words.refused(&refusal)))?;
+    let open = visit.session(&who, route.way).await.map_err(|refusal| Box::new(words.refused(&refusal)))?;
     let (head, body) = request.into_parts();
     let one = One {
         visit,

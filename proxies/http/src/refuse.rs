@@ -122,8 +122,10 @@ impl Told<'_> {
 /// Nobody has been proven yet.
 pub(crate) fn unproven(detail: &str) -> Response<Body> {
     let mut response = Words::Problem.problem(StatusCode::UNAUTHORIZED, "who is there?", detail);
-    let challenge = HeaderValue::from_static("Basic realm=\"Portcullis\", charset=\"UTF-8\"");
-    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    // A field each: not every client takes a list apart.
+    for challenge in ["Bearer realm=\"Portcullis\"", "Basic realm=\"Portcullis\", charset=\"UTF-8\""] {
+        response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
     response
 }
 

@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::throttle::Throttle;
 use portcullis_gateway::workers::Connections;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -48,14 +49,18 @@ impl Connections for Server {
         let settings = self.settings.load_full();
         let Some(place) = self.gateway.place(&self.throttle, source, &settings.bounds) else { return };
         let Ok(came_to) = stream.local_addr() else { return };
-        let arrival = Arrival { source, came_to, is_encrypted: false, place };
+        let arrival = Arrival { source, came_to, is_encrypted: false, certificate: None, place };
         let is_local = source.ip().is_loopback() && came_to.ip().is_loopback();
         match tokio::time::timeout(settings.patience.first, first_byte(&stream)).await {
             Ok(Ok(HANDSHAKE)) => {
                 let accepting = TlsAcceptor::from(Arc::clone(&settings.tls)).accept(stream);
                 match tokio::time::timeout(settings.patience.first, accepting).await {
                     Ok(Ok(stream)) => {
-                        self.serve(stream, settings, Arrival { is_encrypted: true, ..arrival }).await;
+                        let shown = stream.get_ref().1.peer_certificates();
+                        let certificate =
+                            shown.and_then(|chain| chain.first()).cloned().map(CertificateDer::into_owned);
+                        self.serve(stream, settings, Arrival { is_encrypted: true, certificate, ..arrival })
+                            .await;
                     }
                     Ok(Err(error)) => tracing::debug!(%source, %error, "a handshake failed"),
                     Err(_) => tracing::debug!(%source, "a handshake took too long"),

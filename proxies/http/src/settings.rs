@@ -15,7 +15,9 @@ use portcullis_gateway::listen::Unavailable;
 use portcullis_gateway::reload::Change;
 use portcullis_gateway::renew::{self, targets_changed};
 use portcullis_gateway::throttle::Bounds;
-use portcullis_gateway::tls::{ClientIdentity, ClientTls, ServerCertificate, TlsError};
+use portcullis_gateway::tls::{
+    ClientAuthorities, ClientIdentity, ClientTls, Clients, ServerCertificate, TlsError,
+};
 
 use crate::activity::Patience;
 use crate::connect::{Credential, Way};
@@ -75,8 +77,9 @@ impl renew::Settings for Settings {
     fn of(config: &Config, before: Option<&Self>) -> Result<Self, ServeError> {
         let certificate = ServerCertificate::load(config)?;
         let fingerprint = certificate.fingerprint.clone();
-        let mut tls = certificate.server_config()?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let authorities = ClientAuthorities::load(config)?;
+        let tls = certificate
+            .server_config_for(Clients { authorities, alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()] })?;
         let mut ways = HashMap::new();
         for (target, leg) in config.http_targets() {
             let name = format!("{} {}", target.subject.protocol, target.subject.name);

@@ -5,18 +5,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as Sync, PoisonError};
 use std::time::{Duration, Instant};
 
-use policy_core::Principal;
 use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session, Tape};
+use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
 use portcullis_gateway::throttle::Place;
-use ring::digest;
+use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 
 use crate::activity::Activity;
 use crate::connect::Way;
 use crate::dialect::{LookedAt, Looking};
-use crate::login::{self, Refused};
-
+use crate::login::{self, Refused, Shown};
 use crate::settings::Settings;
 use crate::tunnel::Tunnel;
 
@@ -26,8 +25,8 @@ const MOST: usize = 64;
 /// How long an account is taken for what it was.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// A principal and a target, by name.
-type Pair = (Box<str>, Box<str>);
+/// A principal, what proved it, and a target. What one token opened does not serve another.
+type Pair = (Box<str>, Proof, Box<str>);
 
 /// A connection.
 pub(crate) struct Visit {
@@ -48,6 +47,8 @@ pub(crate) struct Arrival {
     pub(crate) source: SocketAddr,
     pub(crate) came_to: SocketAddr,
     pub(crate) is_encrypted: bool,
+    /// The certificate that TLS has verified, where it was shown one.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
     pub(crate) place: Place,
 }
 
@@ -57,13 +58,13 @@ type Slot = Arc<Mutex<Option<Arc<Open>>>>;
 /// Somebody who was proven, as the account was at a time.
 #[derive(Clone)]
 struct Known {
-    principal: Principal,
+    who: Identified,
     at: Instant,
 }
 
 /// One principal's session with one target.
 pub(crate) struct Open {
-    principal: Principal,
+    who: Identified,
     /// Judges; one request at a time.
     pub(crate) session: Mutex<Session>,
     pub(crate) stop: Arc<Stop>,
@@ -87,16 +88,16 @@ impl Visit {
     }
 
     /// Who sends a request that shows this.
-    pub(crate) async fn who(&self, shown: &[u8]) -> Result<Principal, Refused> {
-        let digest = key(shown);
+    pub(crate) async fn who(&self, shown: Shown<'_>) -> Result<Identified, Refused> {
+        let digest = shown.key();
         let known = self.known().get(&digest).cloned();
-        if let Some(Known { principal, at }) = known {
+        if let Some(Known { who, at }) = known {
             if at.elapsed() < FRESH {
-                return Ok(principal);
+                return Ok(who);
             }
-            let now = self.gateway.identity().current(&principal.id).await?;
+            let now = self.gateway.identity().still(&who).await?;
             return match now {
-                Some(principal) => Ok(self.know(digest, principal)),
+                Some(who) => Ok(self.know(digest, who)),
                 None => {
                     self.known().remove(&digest);
                     Err(Refused::Unproven)
@@ -115,13 +116,13 @@ impl Visit {
         Ok(self.know(digest, proven?))
     }
 
-    fn know(&self, digest: [u8; 32], principal: Principal) -> Principal {
+    fn know(&self, digest: [u8; 32], who: Identified) -> Identified {
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(digest, Known { principal: principal.clone(), at: Instant::now() });
-        principal
+        known.insert(digest, Known { who: who.clone(), at: Instant::now() });
+        who
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Known>> {
@@ -130,29 +131,29 @@ impl Visit {
     }
 
     /// The session of this principal with this target; opened, which may be held, where there is none yet.
-    pub(crate) async fn session(&self, principal: &Principal, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
-        let name = (principal.id.clone(), way.config.subject.name.clone());
-        let slot = self.slot(name);
+    pub(crate) async fn session(&self, who: &Identified, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
+        let Identified { principal, proof } = who;
+        let slot = self.slot((principal.id.clone(), proof.clone(), way.config.subject.name.clone()));
         let mut slot = slot.lock().await;
         if let Some(open) = &*slot {
-            if open.stop.reached().is_none() && open.principal == *principal {
+            if open.stop.reached().is_none() && open.who == *who {
                 return Ok(Arc::clone(open));
             }
             // It was stopped, or the account is not what it was: whoever was sent away does not come back by what is remembered.
             *slot = None;
-            self.still_there(principal).await?;
+            self.still_there(who).await?;
         }
         let opening = Opening {
             principal: principal.clone(),
             target: &way.config,
             source: Some(self.arrival.source),
             client: "",
-            proven_by: "basic",
+            proven_by: proof.clone(),
             tls: self.arrival.is_encrypted,
         };
         let session = self.gateway.open_session(opening, &mut |_| {}).await?;
         let open = Arc::new(Open {
-            principal: principal.clone(),
+            who: who.clone(),
             stop: Arc::clone(session.stop()),
             tape: session.tape(),
             session: Mutex::new(session),
@@ -181,9 +182,9 @@ impl Visit {
     }
 
     /// Whether the account is as it is remembered.
-    async fn still_there(&self, principal: &Principal) -> Result<(), Refusal> {
-        let now = self.gateway.identity().current(&principal.id).await;
-        if matches!(&now, Ok(Some(now)) if now == principal) {
+    async fn still_there(&self, who: &Identified) -> Result<(), Refusal> {
+        let now = self.gateway.identity().still(who).await;
+        if matches!(&now, Ok(Some(now)) if now == who) {
             return Ok(());
         }
         self.known().clear();
@@ -204,10 +205,4 @@ impl Visit {
             }
         }
     }
-}
-
-fn key(shown: &[u8]) -> [u8; 32] {
-    let mut key = [0; 32];
-    key.iter_mut().zip(digest::digest(&digest::SHA256, shown).as_ref()).for_each(|(to, from)| *to = *from);
-    key
 }

@@ -323,7 +323,7 @@ async fn establish(
         target: &way.config,
         source: Some(source),
         client: &program,
-        proven_by: proven.by,
+        proven_by: proven.by.into(),
         tls: true,
     };
     let mut notify = |notice: &portcullis_gateway::enforce::HoldNotice| {
@@ -369,6 +369,7 @@ const fn word(reason: &StopReason) -> &'static str {
         StopReason::Revoked { .. } => "revoked",
         StopReason::StoreLost => "store lost",
         StopReason::EvidenceLost => "evidence lost",
+        StopReason::Expired => "expired",
         StopReason::Draining => "drain",
         StopReason::TargetRemoved(_) => "target removed",
         StopReason::Noticed { .. } => "noticed",

@@ -116,6 +116,10 @@ fn principals(by: &Condition, ways: &mut Vec<Vec<Key>>) {
             }
             ways.push(union);
         }
-        Condition::Not(_) | Condition::Kind(_) | Condition::User(_) | Condition::Fact(..) => {}
+        Condition::Not(_)
+        | Condition::Kind(_)
+        | Condition::OnBehalfOf(_)
+        | Condition::User(_)
+        | Condition::Fact(..) => {}
     }
 }

@@ -63,7 +63,8 @@ pub(super) fn until(moment: i64) -> String {
     }
 }
 
-fn now() -> i64 {
+/// Milliseconds since the Unix epoch.
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

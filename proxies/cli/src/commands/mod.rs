@@ -17,6 +17,7 @@ mod serve;
 mod sessions;
 mod ssh_config;
 mod test;
+mod token;
 mod user;
 mod user_key;
 mod verify;
@@ -45,6 +46,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Outcome {
         Command::Reload => reload::run(context),
         Command::Replay(arguments) => replay::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
+        Command::Token { action } => token::run(context, action),
         Command::User { action } => user::run(context, action),
         Command::Kubeconfig(arguments) => kubeconfig::run(context, arguments),
         Command::SshConfig(arguments) => ssh_config::run(context, arguments),

@@ -51,11 +51,18 @@ pub(super) fn store(context: &Context) -> Result<Sqlite, Failure> {
 fn add(context: &Context, mut user: User, password: &args::Password) -> Outcome {
     check(&user)?;
     let mut store = store(context)?;
-    if let Some(owner) = &user.owner
-        && store.user(owner).map_err(Failure::io)?.is_none()
-    {
-        return Err(Failure::configuration(format_args!("there is no local user `{}`", inert::line(owner)))
+    if let Some(owner) = &user.owner {
+        let Some(found) = store.user(owner).map_err(Failure::io)? else {
+            return Err(Failure::configuration(format_args!(
+                "there is no local user `{}`",
+                inert::line(owner)
+            ))
             .help("an agent's owner is a local user; `portcullis user list` shows them"));
+        };
+        if found.kind == PrincipalKind::Agent {
+            return Err(Failure::configuration(format_args!("{} is an agent itself", inert::line(owner)))
+                .help("an agent acts for a person or a service: --owner USER"));
+        }
     }
     let was = store.user(&user.name).map_err(Failure::io)?;
     user.keys = was.as_ref().map(|was| was.keys.clone()).unwrap_or_default();
@@ -73,6 +80,12 @@ fn add(context: &Context, mut user: User, password: &args::Password) -> Outcome 
             context
                 .output
                 .note("without a group, rules with `by group …` give this user nothing: --group NAME");
+        }
+        if user.kind == PrincipalKind::Agent && user.owner.is_none() {
+            context.output.note(
+                "without an owner it is let in by tokens alone that say for whom it acts: --owner USER, or `portcullis \
+                 token create --on-behalf-of USER`",
+            );
         }
     }
     Ok(Answer::Yes)
@@ -95,9 +108,7 @@ fn check(user: &User) -> Result<(), Failure> {
         ));
     }
     match (&user.owner, user.kind) {
-        (Some(_), PrincipalKind::Agent) | (None, PrincipalKind::Human | PrincipalKind::Service) => Ok(()),
-        (None, PrincipalKind::Agent) => Err(Failure::configuration("an agent acts for somebody")
-            .help("--owner USER says for whom: that user never votes on its requests")),
+        (Some(_), PrincipalKind::Agent) | (None, _) => Ok(()),
         (Some(_), _) => {
             Err(Failure::configuration("only an agent has an owner")
                 .help("add --kind agent, or drop --owner"))

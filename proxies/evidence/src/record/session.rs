@@ -14,8 +14,14 @@ pub struct SessionOpened<'a> {
     /// The groups that the identity source vouched for; absent where it said nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<Text<'a>>>,
+    /// For an agent: the principal it acts for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Text<'a>>,
     /// How the principal was proven, such as `scram-sha-256`.
     pub proven_by: Text<'a>,
+    /// The number of the token that proved it, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<u64>,
     /// The address and port the client connects from.
     pub source: Text<'a>,
     /// What the client calls itself; anyone can claim anything here.
@@ -71,6 +77,9 @@ pub struct Revocation<'a> {
     /// The principal, where one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of_principal: Option<Text<'a>>,
+    /// The token, by its number, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of_token: Option<Text<'a>>,
     /// Who withdrew it.
     pub by: Text<'a>,
     /// Why.

@@ -74,6 +74,8 @@ pub struct ServerTls {
     pub files: Option<(PathBuf, PathBuf)>,
     /// Whether a client that asks for no encryption is refused (the default).
     pub required: bool,
+    /// PEM certificates of the authorities whose certificates HTTP clients may prove themselves by.
+    pub client_authorities: Option<PathBuf>,
 }
 
 /// Bounds on clients, before any policy is asked.

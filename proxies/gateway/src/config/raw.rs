@@ -54,6 +54,7 @@ pub(super) struct ServerTls {
     pub(super) certificate: Option<Spanned<PathBuf>>,
     pub(super) key: Option<Spanned<PathBuf>>,
     pub(super) required: Option<bool>,
+    pub(super) client_authorities: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize, Default)]

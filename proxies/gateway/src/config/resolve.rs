@@ -200,7 +200,9 @@ impl Resolver<'_> {
                 return Err(self.fault(lone.span(), "`tls.key` needs `tls.certificate` beside it"));
             }
         };
-        Ok(ServerTls { files, required: tls.required.unwrap_or(true) })
+        let client_authorities =
+            tls.client_authorities.map(|file| self.existing(&file, "tls.client_authorities")).transpose()?;
+        Ok(ServerTls { files, required: tls.required.unwrap_or(true), client_authorities })
     }
 
     fn limits(&self, limits: raw::Limits) -> Result<Limits, ConfigError> {

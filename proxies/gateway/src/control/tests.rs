@@ -75,7 +75,7 @@ impl House {
         let gateway = Gateway::assemble(Parts {
             policies: Policies::load(&config).unwrap_or_else(|error| panic!("{error}")),
             clock: Clock::system(),
-            identity: Arc::new(LocalUsers::new(store.clone(), b"secret")),
+            identity: Arc::new(LocalUsers::new(store.clone(), Clock::system(), b"secret")),
             store,
             watched: open(),
             log,
@@ -92,7 +92,7 @@ impl House {
             target: &target,
             source: None,
             client: "psql",
-            proven_by: "scram-sha-256",
+            proven_by: "scram-sha-256".into(),
             tls: true,
         };
         let mut session = gateway.open_session(opening, &mut |_| {}).await.expect("admitted");

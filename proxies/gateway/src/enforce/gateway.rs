@@ -24,11 +24,11 @@ use super::refusal::Refusal;
 use super::session::{Session, evaluate};
 use crate::clock::Clock;
 use crate::config::{Config, TargetConfig};
-use crate::identity::{IdentitySource, Patient};
+use crate::identity::{Identified, IdentitySource, Patient, Proof};
 use crate::limits::Limiter;
 use crate::policies::Policies;
 use crate::reload::Reloading;
-use crate::session::{Entry, Registry, SessionId, Stop};
+use crate::session::{Entry, Registry, SessionId, Stop, StopReason};
 use crate::store::{BoundTo, Keeper, SessionRow, Store};
 use crate::telemetry::Metrics;
 use crate::watch::{Watch, looking};
@@ -99,8 +99,8 @@ pub struct Opening<'a> {
     pub source: Option<SocketAddr>,
     /// What the client calls itself, untrusted.
     pub client: &'a str,
-    /// How the principal was proven, such as `scram-sha-256`.
-    pub proven_by: &'a str,
+    /// What proved the principal: `"scram-sha-256".into()` where it lasts as long as the account.
+    pub proven_by: Proof,
     /// Whether the client's leg is encrypted.
     pub tls: bool,
 }
@@ -196,6 +196,7 @@ impl Gateway {
         let entry = Arc::new(Entry {
             id,
             principal: Arc::clone(&principal),
+            proof: opening.proven_by,
             target: Arc::clone(&target),
             source: opening.source.map(|source| source.ip()),
             client: opening.client.into(),
@@ -214,6 +215,7 @@ impl Gateway {
         let registered =
             Registered { entry: Arc::clone(&entry), gateway: Arc::clone(&self.shared), keep: false };
         self.shared.registry.insert(Arc::clone(&entry));
+        self.still_proven(&entry).await?;
 
         let source = opening.source.map(|source| source.to_string()).unwrap_or_default();
         let judged = evaluate(&live, &connect(), Stage::Execute, &[])?;
@@ -244,7 +246,9 @@ impl Gateway {
                 .groups
                 .as_ref()
                 .map(|groups| groups.iter().map(|group| (&**group).into()).collect()),
-            proven_by: opening.proven_by.into(),
+            owner: principal.owner.as_deref().map(Into::into),
+            proven_by: entry.proof.as_str().into(),
+            token: entry.proof.token(),
             source: source.into(),
             client: Some(opening.client.into())
                 .filter(|client: &std::borrow::Cow<'_, str>| !client.is_empty()),
@@ -259,6 +263,20 @@ impl Gateway {
         self.shared.metrics.sessions_opened.inc();
         registered.keep();
         Ok(Session::new(live))
+    }
+
+    /// A token or a certificate may have ended since it was looked at, and its revocation been carried out. From here on
+    /// the registry hears of it.
+    async fn still_proven(&self, entry: &Entry) -> Result<(), Refusal> {
+        if let Proof::Account(_) = entry.proof {
+            return Ok(());
+        }
+        let who = Identified { principal: (*entry.principal).clone(), proof: entry.proof.clone() };
+        match self.shared.identity.still(&who).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(Refusal::stopped(&StopReason::Expired)),
+            Err(error) => Err(Refusal::unavailable(error.to_string())),
+        }
     }
 
     async fn wait_to_connect(

@@ -3,6 +3,7 @@
 mod come_back;
 mod hold;
 mod judge;
+mod proof;
 mod speed;
 
 use std::path::Path;
@@ -72,9 +73,9 @@ impl House {
         let recorder = Recorder::start(Arc::clone(&log), RecorderOptions::default()).expect("a recorder");
         Gateway::assemble(Parts {
             config: config(directory),
-            clock,
+            clock: clock.clone(),
             policies: Policies::fixed(policy(text)),
-            identity: Arc::new(LocalUsers::new(store.clone(), b"secret")),
+            identity: Arc::new(LocalUsers::new(store.clone(), clock, b"secret")),
             store,
             watched: open(),
             log,
@@ -105,7 +106,7 @@ impl House {
             target: &target,
             source: None,
             client: "psql",
-            proven_by: "scram-sha-256",
+            proven_by: "scram-sha-256".into(),
             tls: true,
         };
         self.gateway.open_session(opening, &mut |_| {}).await

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 
 use policy_core::Principal;
+use rustls_pki_types::CertificateDer;
 
+use super::proof::{Identified, Proof};
 use super::scram::Verifier;
-use super::users::{Answer, Claim, IdentitySource, Mock};
+use super::source::{Answer, Claim, IdentitySource};
+use super::users::Mock;
 
 /// Accounts in memory.
 #[derive(Debug)]
@@ -39,5 +42,19 @@ impl IdentitySource for FixedUsers {
     /// Accounts that are given have passwords only.
     fn keys<'a>(&'a self, _: &'a str) -> Answer<'a, Vec<String>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn token<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Identified>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn certificate<'a>(&'a self, _: &'a CertificateDer<'_>) -> Answer<'a, Option<Identified>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn still<'a>(&'a self, who: &'a Identified) -> Answer<'a, Option<Identified>> {
+        let found = self.users.get(&who.principal.id).filter(|_| matches!(who.proof, Proof::Account(_)));
+        let still = found.map(|(now, _)| Identified { principal: now.clone(), proof: who.proof.clone() });
+        Box::pin(std::future::ready(Ok(still)))
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy_core::Principal;
+use rustls_pki_types::CertificateDer;
 
-use super::users::{Answer, Claim, IdentityError, IdentitySource};
+use super::proof::Identified;
+use super::source::{Answer, Claim, IdentityError, IdentitySource};
 
 /// The longest that a look-up may take. A command waits, or a watcher counts, for no longer on somebody who can't be looked up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,6 +34,18 @@ impl IdentitySource for Patient {
     fn keys<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>> {
         soon(self.0.keys(name))
     }
+
+    fn token<'a>(&'a self, shown: &'a str) -> Answer<'a, Option<Identified>> {
+        soon(self.0.token(shown))
+    }
+
+    fn certificate<'a>(&'a self, verified: &'a CertificateDer<'_>) -> Answer<'a, Option<Identified>> {
+        soon(self.0.certificate(verified))
+    }
+
+    fn still<'a>(&'a self, who: &'a Identified) -> Answer<'a, Option<Identified>> {
+        soon(self.0.still(who))
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +70,18 @@ mod tests {
         fn keys<'a>(&'a self, _: &'a str) -> Answer<'a, Vec<String>> {
             Box::pin(pending())
         }
+
+        fn token<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Identified>> {
+            Box::pin(pending())
+        }
+
+        fn certificate<'a>(&'a self, _: &'a CertificateDer<'_>) -> Answer<'a, Option<Identified>> {
+            Box::pin(pending())
+        }
+
+        fn still<'a>(&'a self, _: &'a Identified) -> Answer<'a, Option<Identified>> {
+            Box::pin(pending())
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -65,6 +91,11 @@ mod tests {
         assert!(matches!(patient.claim("ana").await, Err(IdentityError::Slow(_))));
         assert!(matches!(patient.current("ana").await, Err(IdentityError::Slow(_))));
         assert!(matches!(patient.keys("ana").await, Err(IdentityError::Slow(_))));
-        assert!(began.elapsed() <= 4 * PATIENCE);
+        let slow = |answer| matches!(answer, Err(IdentityError::Slow(_)));
+        assert!(slow(patient.token("pcl_").await));
+        assert!(slow(patient.certificate(&CertificateDer::from_slice(b"none")).await));
+        let ana = Identified { principal: Principal::human("ana", ["eng"]), proof: "password".into() };
+        assert!(slow(patient.still(&ana).await));
+        assert!(began.elapsed() <= 7 * PATIENCE);
     }
 }

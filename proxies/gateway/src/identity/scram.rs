@@ -11,6 +11,8 @@ use ring::{digest, hmac, pbkdf2};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::token::TokenText;
+
 /// Iterations of new verifiers. RFC 7677 asks for 4,096 at least; more slow a thief of verifiers down.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(15_000).unwrap();
 /// The most that a stored verifier may ask of a client, and of us.
@@ -38,6 +40,9 @@ impl Verifier {
         }
         if password.chars().any(char::is_control) {
             return Err(PasswordRefused::ControlCharacter);
+        }
+        if TokenText::is_meant(password) {
+            return Err(PasswordRefused::Token);
         }
         if password.trim().is_empty() || password.eq_ignore_ascii_case(user) {
             return Err(PasswordRefused::Guessable);
@@ -144,6 +149,9 @@ pub enum PasswordRefused {
     /// A tab, a line end, a NUL.
     #[error("the password has a control character in it, which clients can't type")]
     ControlCharacter,
+    /// It begins as tokens do.
+    #[error("the password begins like a token, and would be taken for one: use another")]
+    Token,
     /// White space, or the user's own name.
     #[error("the password is the first one to be guessed: use another")]
     Guessable,
@@ -232,6 +240,7 @@ mod tests {
             ("1234567", PasswordRefused::TooShort),
             ("         ", PasswordRefused::Guessable),
             ("Anastasia", PasswordRefused::Guessable),
+            ("pcl_correct horse", PasswordRefused::Token),
             ("abcdefgh\n", PasswordRefused::ControlCharacter),
         ] {
             assert_eq!(Verifier::new("anastasia", password), Err(why), "{password:?}");

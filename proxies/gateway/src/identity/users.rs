@@ -1,88 +1,27 @@
-//! Local users, kept in the store.
+//! Local users and their tokens, kept in the store.
 
-use std::pin::Pin;
-
-use policy_core::Principal;
+use policy_core::{Principal, PrincipalKind};
 use ring::hmac;
+use rustls_pki_types::CertificateDer;
 
-use super::scram::{NotAVerifier, SALT_BYTES, Verifier};
-use crate::store::{Keeper, StoreError, User};
-
-/// Where accounts come from. A look-up that takes longer than two seconds counts as one that failed.
-pub trait IdentitySource: Send + Sync + std::fmt::Debug {
-    /// The claim to a name. Given for every name, so that whether it exists can't be told.
-    fn claim<'a>(&'a self, name: &'a str) -> Answer<'a, Claim>;
-
-    /// The account of this name as it is now: its groups, and whether it may still act.
-    fn current<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Principal>>;
-
-    /// The public keys that an account may prove to hold, in OpenSSH's text form; none where there is no such account, or
-    /// it may not act.
-    fn keys<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>>;
-}
-
-/// What an [`IdentitySource`] answers with.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, IdentityError>> + Send + 'a>>;
-
-/// Why an account could not be looked up. Nobody is let in.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The source did not answer.
-    #[error("accounts could not be looked up within {} s", .0.as_secs())]
-    Slow(std::time::Duration),
-    /// The stored verifier is damaged.
-    #[error("the verifier of `{0}` in the store is damaged: set its password again")]
-    Verifier(String, #[source] NotAVerifier),
-}
-
-/// Somebody says that they are this account; not proven yet.
-#[derive(Debug)]
-pub struct Claim {
-    verifier: Verifier,
-    principal: Option<Principal>,
-}
-
-/// A proven account.
-#[derive(Debug)]
-pub struct Proven {
-    /// Who it is.
-    pub principal: Principal,
-    /// Proves the server to the client: the `v=` of SCRAM's last message.
-    pub server_signature: [u8; 32],
-}
-
-impl Claim {
-    pub(super) fn new(verifier: Verifier, principal: Option<Principal>) -> Self {
-        Self { verifier, principal }
-    }
-
-    /// What the exchange is made with.
-    pub fn verifier(&self) -> &Verifier {
-        &self.verifier
-    }
-
-    /// Checks the client's proof over the exchange's AuthMessage. `None` if it is wrong, or right for an account that
-    /// doesn't exist or is disabled: the client learns nothing else.
-    pub fn prove(self, auth_message: &[u8], proof: &[u8]) -> Option<Proven> {
-        let server_signature = self.verifier.check(auth_message, proof)?;
-        Some(Proven { principal: self.principal?, server_signature })
-    }
-
-    /// Checks a password, as [`Claim::prove`] checks a proof. Takes milliseconds.
-    pub fn prove_by_password(self, password: &str) -> Option<Principal> {
-        if self.verifier.fits(password) { self.principal } else { None }
-    }
-}
+use super::certificate;
+use super::proof::{Identified, Proof};
+use super::scram::{SALT_BYTES, Verifier};
+use super::source::{Answer, Claim, IdentityError, IdentitySource};
+use super::token::TokenText;
+use crate::clock::Clock;
+use crate::store::{Keeper, Number, Store, StoreError, Token, User};
 
 /// The accounts in the store.
 #[derive(Clone)]
 pub struct LocalUsers {
     store: Keeper,
+    clock: Clock,
     mock: Mock,
 }
+
+/// How much later a token must be used again for that to be noted.
+const USED_AGAIN_MS: i64 = 3_600_000;
 
 /// Makes verifiers for users that don't exist: always the same for a name, and never satisfied.
 #[derive(Clone, Debug)]
@@ -90,13 +29,42 @@ pub(super) struct Mock(hmac::Key);
 
 impl LocalUsers {
     /// `secret` makes the salts of users that don't exist: it stays the same for an installation.
-    pub fn new(store: Keeper, secret: &[u8]) -> Self {
-        Self { store, mock: Mock::new(secret) }
+    pub fn new(store: Keeper, clock: Clock, secret: &[u8]) -> Self {
+        Self { store, clock, mock: Mock::new(secret) }
     }
 
-    async fn find(&self, name: &str) -> Result<Option<User>, IdentityError> {
+    /// The account of this name, and who it is if it may act.
+    async fn find(&self, name: &str) -> Result<Option<(User, Option<Principal>)>, IdentityError> {
         let name = name.to_owned();
-        Ok(self.store.ask(move |store| store.user(&name)).await?)
+        let found = self.store.ask(move |store| {
+            let Some(user) = store.user(&name)? else { return Ok(None) };
+            let principal = active(store, &user, None)?;
+            Ok(Some((user, principal)))
+        });
+        Ok(found.await?)
+    }
+
+    /// Whom the token proves that `find` finds, as long as it is good.
+    async fn by_token(
+        &self,
+        find: impl FnOnce(&mut dyn Store) -> Result<Option<Token>, StoreError> + Send + 'static,
+    ) -> Result<Option<(Token, Principal)>, IdentityError> {
+        let now = self.clock.millis();
+        let found = self.store.ask(move |store| {
+            let Some(token) = find(store)?.filter(|token| token.is_good(now)) else { return Ok(None) };
+            let Some(user) = store.user(&token.user)? else { return Ok(None) };
+            let principal = active(store, &user, token.owner.as_deref())?;
+            Ok(principal.map(|principal| (token, principal)))
+        });
+        Ok(found.await?)
+    }
+
+    /// Says that a token was used, at most once an hour, and lets nobody wait for it.
+    fn note_use(&self, token: &Token) {
+        let (number, now) = (token.number, self.clock.millis());
+        if token.used.is_none_or(|used| used <= now - USED_AGAIN_MS) {
+            self.store.tell("note that a token was used", move |store| store.token_used(number, now));
+        }
     }
 }
 
@@ -129,36 +97,99 @@ impl std::fmt::Debug for LocalUsers {
 impl IdentitySource for LocalUsers {
     fn claim<'a>(&'a self, name: &'a str) -> Answer<'a, Claim> {
         Box::pin(async move {
-            let Some(user) = self.find(name).await? else {
-                return Ok(Claim { verifier: self.mock.verifier(name), principal: None });
+            let Some((user, principal)) = self.find(name).await? else {
+                return Ok(Claim::new(self.mock.verifier(name), None));
             };
             let verifier =
                 user.verifier.parse().map_err(|error| IdentityError::Verifier(name.to_owned(), error))?;
-            Ok(Claim { verifier, principal: active(user) })
+            Ok(Claim::new(verifier, principal))
         })
     }
 
     fn current<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Principal>> {
-        Box::pin(async move { Ok(self.find(name).await?.and_then(active)) })
+        Box::pin(async move { Ok(self.find(name).await?.and_then(|(_, principal)| principal)) })
     }
 
     fn keys<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>> {
         Box::pin(async move {
-            let user = self.find(name).await?.filter(|user| !user.disabled);
-            Ok(user.map(|user| user.keys).unwrap_or_default())
+            let active = self.find(name).await?.filter(|(_, principal)| principal.is_some());
+            Ok(active.map(|(user, _)| user.keys).unwrap_or_default())
+        })
+    }
+
+    fn token<'a>(&'a self, shown: &'a str) -> Answer<'a, Option<Identified>> {
+        Box::pin(async move {
+            let Some(hash) = TokenText::parse(shown).map(|text| text.hash()) else { return Ok(None) };
+            let found = self.by_token(move |store| store.token_of(&hash)).await?;
+            Ok(found.map(|(token, principal)| {
+                self.note_use(&token);
+                Identified { principal, proof: Proof::Token { number: token.number, expires: token.expires } }
+            }))
+        })
+    }
+
+    fn certificate<'a>(&'a self, verified: &'a CertificateDer<'_>) -> Answer<'a, Option<Identified>> {
+        Box::pin(async move {
+            let named = match certificate::read(verified) {
+                Ok(named) => named,
+                Err(error) => {
+                    tracing::warn!(%error, "a client's certificate proves nobody");
+                    return Ok(None);
+                }
+            };
+            let proof = Proof::Certificate { expires: named.expires };
+            if proof.has_expired(self.clock.millis()) {
+                return Ok(None);
+            }
+            let principal = self.current(&named.name).await?;
+            Ok(principal.map(|principal| Identified { principal, proof }))
+        })
+    }
+
+    fn still<'a>(&'a self, who: &'a Identified) -> Answer<'a, Option<Identified>> {
+        Box::pin(async move {
+            let principal = match who.proof {
+                Proof::Token { number, .. } => self.of_number(number, &who.principal.id).await?,
+                Proof::Certificate { .. } if who.proof.has_expired(self.clock.millis()) => None,
+                Proof::Certificate { .. } | Proof::Account(_) => self.current(&who.principal.id).await?,
+            };
+            Ok(principal.map(|principal| Identified { principal, proof: who.proof.clone() }))
         })
     }
 }
 
-fn active(user: User) -> Option<Principal> {
-    if user.disabled {
-        return None;
+impl LocalUsers {
+    async fn of_number(&self, number: Number, user: &str) -> Result<Option<Principal>, IdentityError> {
+        let found = self.by_token(move |store| store.token(number)).await?;
+        Ok(found.map(|(_, principal)| principal).filter(|principal| *principal.id == *user))
     }
-    let mut principal = Principal::human(user.name, user.groups);
+}
+
+/// Who an account is, if it may act: not while it is disabled, nor as an agent without somebody who may act and whom it
+/// acts for. `owner` is whom a token says.
+fn active(store: &mut dyn Store, user: &User, owner: Option<&str>) -> Result<Option<Principal>, StoreError> {
+    if user.disabled {
+        return Ok(None);
+    }
+    let mut principal = Principal::human(user.name.as_str(), user.groups.iter().map(String::as_str));
     principal.kind = user.kind;
-    principal.person = user.person.map(Into::into);
-    principal.owner = user.owner.map(Into::into);
-    Some(principal)
+    principal.person = user.person.as_deref().map(Into::into);
+    if user.kind != PrincipalKind::Agent {
+        principal.owner = user.owner.as_deref().map(Into::into);
+        // Whoever acts for themselves acts for nobody else.
+        return Ok(owner.is_none().then_some(principal));
+    }
+    let name = match (user.owner.as_deref(), owner) {
+        (Some(lasting), Some(said)) if lasting != said => return Ok(None),
+        (Some(name), _) | (None, Some(name)) => name,
+        (None, None) => return Ok(None),
+    };
+    let owner = store.user(name)?.filter(|owner| !owner.disabled && owner.kind != PrincipalKind::Agent);
+    Ok(owner.map(|owner| {
+        principal.owner = Some(owner.name.into());
+        principal.owner_groups = Some(owner.groups.into_iter().map(Into::into).collect());
+        principal
+    }))
 }
 
 #[cfg(test)]
@@ -186,7 +217,7 @@ mod tests {
             };
             keeper.ask(move |store| store.put_user(&user)).await.expect("stored");
         }
-        (directory, LocalUsers::new(keeper, b"secret"))
+        (directory, LocalUsers::new(keeper, Clock::system(), b"secret"))
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! What outlives a session and what several gateways share: approvals, votes, revocations, counters, users, tag pins.
+//! What outlives a session and what several gateways share: approvals, votes, revocations, counters, users and their tokens,
+//! tag pins.
 //!
 //! [`Store`] is the contract, [`Sqlite`] the embedded one, [`Keeper`] runs one on a thread of its own.
 
@@ -7,11 +8,12 @@ mod records;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use keeper::Keeper;
 pub use records::{
-    Approval, ApprovalState, BoundTo, HeldRule, Joined, NewApproval, Number, Revocation, RevocationSubject,
-    Room, SessionRow, TagPin, User, Vote,
+    Approval, ApprovalState, BoundTo, HeldRule, Joined, NewApproval, NewToken, Number, Revocation,
+    RevocationSubject, Room, SessionRow, TagPin, Token, User, Vote,
 };
 pub use sqlite::Sqlite;
 
@@ -97,8 +99,23 @@ pub trait Store: Send {
     fn users(&mut self) -> Result<Vec<User>, StoreError>;
     /// Adds a user, or replaces the one of this name. Disabled, what waits for approval bound to them is withdrawn.
     fn put_user(&mut self, user: &User) -> Result<(), StoreError>;
-    /// Removes a user, and withdraws what waits for approval bound to them. `false` if there was none.
+    /// Removes a user, and with it every token that proves it, or an agent that acts for it; withdraws what waits for approval
+    /// bound to them. `false` if there was none.
     fn remove_user(&mut self, name: &str) -> Result<bool, StoreError>;
+
+    /// Notes a token; numbers are never used again.
+    fn add_token(&mut self, token: &NewToken) -> Result<Number, StoreError>;
+    /// The token of a number, whether or not it is good any more.
+    fn token(&mut self, number: Number) -> Result<Option<Token>, StoreError>;
+    /// The token with this hash, whether or not it is good any more.
+    fn token_of(&mut self, hash: &[u8; 32]) -> Result<Option<Token>, StoreError>;
+    /// The tokens of one user, or all, newest first. At most 1,000; those that ended a year ago may be forgotten.
+    fn tokens(&mut self, user: Option<&str>) -> Result<Vec<Token>, StoreError>;
+    /// Ends a token, and orders that every session it opened ends: both or neither. `false` if there is none of this
+    /// number, or it was revoked before.
+    fn revoke_token(&mut self, number: Number, by: &str, reason: &str, now: i64) -> Result<bool, StoreError>;
+    /// Notes that a token was used. Nobody waits for this.
+    fn token_used(&mut self, number: Number, now: i64) -> Result<(), StoreError>;
 
     /// The identities that tagged columns of a target resolved to.
     fn tag_pins(&mut self, target: &str) -> Result<Vec<TagPin>, StoreError>;

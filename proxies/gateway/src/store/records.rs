@@ -274,8 +274,10 @@ pub struct Vote {
 pub enum RevocationSubject {
     /// One session.
     Session(SessionId),
-    /// Every session that a principal has open.
+    /// Every session that a principal has open, and every one of an agent that acts for it.
     User(String),
+    /// Every session that a token opened.
+    Token(Number),
 }
 
 /// An order to end sessions.
@@ -310,6 +312,51 @@ pub struct User {
     pub disabled: bool,
     /// Public keys that it may prove to hold, in OpenSSH's text form.
     pub keys: Vec<String>,
+}
+
+/// A token that is made. Times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewToken {
+    /// The SHA-256 of its text, which is kept nowhere.
+    pub hash: [u8; 32],
+    /// The user that it proves.
+    pub user: String,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// For an agent: the user that it acts for with this token.
+    pub owner: Option<String>,
+    /// When it was made.
+    pub created: i64,
+    /// From when on it proves nobody.
+    pub expires: i64,
+}
+
+/// A token as it is kept. Times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its number: what people revoke it by.
+    pub number: Number,
+    /// The user that it proves.
+    pub user: String,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// For an agent: the user that it acts for with this token.
+    pub owner: Option<String>,
+    /// When it was made.
+    pub created: i64,
+    /// From when on it proves nobody.
+    pub expires: i64,
+    /// When it was last seen to prove somebody, to the hour.
+    pub used: Option<i64>,
+    /// When it was revoked.
+    pub revoked: Option<i64>,
+}
+
+impl Token {
+    /// Whether it may prove somebody at this moment.
+    pub fn is_good(&self, now: i64) -> bool {
+        self.revoked.is_none() && now < self.expires
+    }
 }
 
 /// What a column that a policy tags resolved to on a target: renaming it doesn't untag it.

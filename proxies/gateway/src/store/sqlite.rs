@@ -10,14 +10,18 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 
 use super::{
-    Approval, ApprovalState, BoundTo, HeldRule, Joined, NewApproval, Number, Revocation, RevocationSubject,
-    Room, SessionRow, Store, StoreError, TagPin, User, Vote,
+    Approval, ApprovalState, BoundTo, HeldRule, Joined, NewApproval, NewToken, Number, Revocation,
+    RevocationSubject, Room, SessionRow, Store, StoreError, TagPin, Token, User, Vote, tokens,
 };
 use crate::session::SessionId;
 
 /// Brings a store from the version that is its index to the next. Never changed once released, only added to.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("keys.sql"), include_str!("bound.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("keys.sql"),
+    include_str!("bound.sql"),
+    include_str!("tokens.sql"),
+];
 /// How long a writer waits for another instance's transaction.
 const BUSY: Duration = Duration::from_secs(2);
 /// An instance that has not been heard of for this long is dead.
@@ -340,34 +344,27 @@ impl Store for Sqlite {
     }
 
     fn revoke(&mut self, revocation: &Revocation) -> Result<u64, StoreError> {
-        let (session, principal) = match &revocation.subject {
-            RevocationSubject::Session(id) => (Some(sql(id.0)), None),
-            RevocationSubject::User(name) => (None, Some(name)),
-        };
         self.atomically(|db| {
-            if let Some(name) = principal {
+            if let RevocationSubject::User(name) = &revocation.subject {
                 withdraw(db, name, &revocation.by, "revoked", revocation.at)?;
             }
-            db.execute(
-                "INSERT INTO revocations (session, principal, by, reason, at) VALUES (?, ?, ?, ?, ?)",
-                params![session, principal, revocation.by, revocation.reason, revocation.at],
-            )?;
-            Ok(db.last_insert_rowid().cast_unsigned())
+            note(db, revocation)
         })
     }
 
     fn revocations(&mut self, after: u64) -> Result<Vec<(u64, Revocation)>, StoreError> {
         self.with(|db| {
             let mut statement = db.prepare_cached(
-                "SELECT sequence, session, principal, by, reason, at FROM revocations WHERE sequence > ? ORDER BY sequence",
+                "SELECT sequence, session, principal, token, by, reason, at FROM revocations WHERE sequence > ? ORDER BY sequence",
             )?;
             let rows = statement.query_map([sql(after)], |row| {
-                let session: Option<i64> = row.get(1)?;
-                let subject = match session {
-                    Some(id) => RevocationSubject::Session(SessionId(id.cast_unsigned())),
-                    None => RevocationSubject::User(row.get(2)?),
+                let (session, token): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(3)?);
+                let subject = match (session, token) {
+                    (Some(id), _) => RevocationSubject::Session(SessionId(id.cast_unsigned())),
+                    (None, Some(number)) => RevocationSubject::Token(number.cast_unsigned()),
+                    (None, None) => RevocationSubject::User(row.get(2)?),
                 };
-                let revocation = Revocation { subject, by: row.get(3)?, reason: row.get(4)?, at: row.get(5)? };
+                let revocation = Revocation { subject, by: row.get(4)?, reason: row.get(5)?, at: row.get(6)? };
                 Ok((unsigned(row, 0)?, revocation))
             })?;
             rows.collect()
@@ -449,8 +446,41 @@ impl Store for Sqlite {
     fn remove_user(&mut self, name: &str) -> Result<bool, StoreError> {
         self.atomically(|db| {
             withdraw(db, name, "gateway", "the account was removed", None)?;
+            tokens::forget_user(db, name)?;
             Ok(db.execute("DELETE FROM users WHERE name = ?", [name])? == 1)
         })
+    }
+
+    fn add_token(&mut self, token: &NewToken) -> Result<Number, StoreError> {
+        self.atomically(|db| tokens::add(db, token))
+    }
+
+    fn token(&mut self, number: Number) -> Result<Option<Token>, StoreError> {
+        self.with(|db| tokens::of_number(db, number))
+    }
+
+    fn token_of(&mut self, hash: &[u8; 32]) -> Result<Option<Token>, StoreError> {
+        self.with(|db| tokens::of_hash(db, hash))
+    }
+
+    fn tokens(&mut self, user: Option<&str>) -> Result<Vec<Token>, StoreError> {
+        self.with(|db| tokens::all(db, user))
+    }
+
+    fn revoke_token(&mut self, number: Number, by: &str, reason: &str, now: i64) -> Result<bool, StoreError> {
+        let subject = RevocationSubject::Token(number);
+        let revocation = Revocation { subject, by: by.to_owned(), reason: reason.to_owned(), at: now };
+        self.atomically(|db| {
+            let ended = tokens::end(db, number, now)?;
+            if ended {
+                note(db, &revocation)?;
+            }
+            Ok(ended)
+        })
+    }
+
+    fn token_used(&mut self, number: Number, now: i64) -> Result<(), StoreError> {
+        self.with(|db| tokens::used(db, number, now))
     }
 
     fn tag_pins(&mut self, target: &str) -> Result<Vec<TagPin>, StoreError> {
@@ -473,6 +503,20 @@ impl Store for Sqlite {
             Ok(())
         })
     }
+}
+
+/// Adds to the log of revocations.
+fn note(db: &Connection, revocation: &Revocation) -> Result<u64, rusqlite::Error> {
+    let (session, principal, token) = match &revocation.subject {
+        RevocationSubject::Session(id) => (Some(sql(id.0)), None, None),
+        RevocationSubject::User(name) => (None, Some(name), None),
+        RevocationSubject::Token(number) => (None, None, Some(sql(*number))),
+    };
+    db.execute(
+        "INSERT INTO revocations (session, principal, token, by, reason, at) VALUES (?, ?, ?, ?, ?, ?)",
+        params![session, principal, token, revocation.by, revocation.reason, revocation.at],
+    )?;
+    Ok(db.last_insert_rowid().cast_unsigned())
 }
 
 const USER: &str = "SELECT name, verifier, kind, groups, person, owner, disabled, keys FROM users";
@@ -592,11 +636,11 @@ fn with_votes(db: &Connection, mut approval: Approval) -> Result<Approval, rusql
 }
 
 /// SQLite has signed integers only; the bits are kept.
-const fn sql(value: u64) -> i64 {
+pub(super) const fn sql(value: u64) -> i64 {
     value.cast_signed()
 }
 
-fn unsigned(row: &Row<'_>, index: usize) -> Result<u64, rusqlite::Error> {
+pub(super) fn unsigned(row: &Row<'_>, index: usize) -> Result<u64, rusqlite::Error> {
     row.get::<_, i64>(index).map(i64::cast_unsigned)
 }
 

@@ -179,3 +179,83 @@ fn a_store_of_a_newer_version_is_left_alone() {
     drop(raw);
     assert!(matches!(Sqlite::open(&path), Err(StoreError::TooNew { found: 99, .. })));
 }
+
+fn token(user: &str, owner: Option<&str>, hash: u8) -> NewToken {
+    NewToken {
+        hash: [hash; 32],
+        user: user.into(),
+        name: "ci".into(),
+        owner: owner.map(Into::into),
+        created: 1_000,
+        expires: 9_000,
+    }
+}
+
+#[test]
+fn tokens_read_back_and_end_once() {
+    let (_directory, mut one, mut two) = open();
+    let first = one.add_token(&token("ana", None, 1)).expect("stored");
+    let second = one.add_token(&token("bot", Some("ana"), 2)).expect("stored");
+    assert!(one.add_token(&token("ben", None, 1)).is_err(), "one hash, two tokens");
+    let read = two.token_of(&[2; 32]).expect("read").expect("there");
+    assert_eq!((read.number, &*read.user, read.owner.as_deref()), (second, "bot", Some("ana")));
+    assert!(read.is_good(8_999) && !read.is_good(9_000));
+    assert_eq!(two.token(first).expect("read").map(|token| token.user), Some("ana".into()));
+    assert_eq!(two.token_of(&[3; 32]).expect("read"), None);
+    let numbers = |tokens: Vec<Token>| tokens.into_iter().map(|token| token.number).collect::<Vec<_>>();
+    assert_eq!(numbers(two.tokens(None).expect("read")), [second, first]);
+    assert_eq!(numbers(two.tokens(Some("ana")).expect("read")), [first]);
+
+    assert!(two.revoke_token(first, "root", "leaked", 2_000).expect("asked"));
+    assert!(!one.revoke_token(first, "root", "leaked", 2_000).expect("asked"), "revoked twice");
+    assert!(!one.revoke_token(99, "root", "", 2_000).expect("asked"), "there is none");
+    assert!(!one.token(first).expect("read").expect("still listed").is_good(2_000));
+    let revocations = one.revocations(0).expect("read");
+    assert_eq!(revocations.len(), 1, "{revocations:?}");
+    assert_eq!(revocations[0].1.subject, RevocationSubject::Token(first));
+
+    one.token_used(second, 3_000).expect("noted");
+    two.token_used(second, 2_000).expect("noted");
+    assert_eq!(one.token(second).expect("read").and_then(|token| token.used), Some(3_000));
+}
+
+#[test]
+fn a_name_that_is_given_again_has_no_old_tokens() {
+    let (_directory, mut one, _two) = open();
+    let of_ana = one.add_token(&token("ana", None, 1)).expect("stored");
+    let for_ana = one.add_token(&token("bot", Some("ana"), 2)).expect("stored");
+    let of_bot = one.add_token(&token("bot", Some("ben"), 3)).expect("stored");
+    one.remove_user("ana").expect("asked");
+    assert_eq!(one.token(of_ana).expect("read"), None);
+    assert_eq!(one.token(for_ana).expect("read"), None);
+    assert!(one.token(of_bot).expect("read").is_some());
+    let next = one.add_token(&token("ana", None, 4)).expect("stored");
+    assert!(next > of_bot, "a number was used again");
+}
+
+/// A store of the version before tokens, with what it holds.
+#[test]
+fn an_older_store_keeps_its_revocations_and_their_numbers() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store.db");
+    let raw = rusqlite::Connection::open(&path).expect("opened");
+    raw.execute_batch(include_str!("schema.sql")).expect("made");
+    raw.execute_batch(include_str!("keys.sql")).expect("made");
+    raw.execute_batch(
+        "INSERT INTO revocations (sequence, principal, by, reason, at) VALUES (41, 'ana', 'root', 'gone', 5);
+         INSERT INTO revocations (session, by, reason, at) VALUES (-1, 'root', '', 6);
+         PRAGMA user_version = 2;",
+    )
+    .expect("filled");
+    drop(raw);
+    let mut store = Sqlite::open(&path).expect("migrated");
+    let read: Vec<_> =
+        store.revocations(0).expect("read").into_iter().map(|(number, it)| (number, it.subject)).collect();
+    let session = RevocationSubject::Session(SessionId(u64::MAX));
+    assert_eq!(read, [(41, RevocationSubject::User("ana".into())), (42, session)]);
+    let token = store.add_token(&token("ana", None, 1)).expect("stored");
+    assert!(store.revoke_token(token, "root", "", 7).expect("asked"));
+    assert_eq!(store.revocations(42).expect("read")[0].0, 43);
+    drop(store);
+    Sqlite::open(&path).expect("opened again");
+}

@@ -157,7 +157,7 @@ async fn a_reviewer_who_left_the_group_counts_no_more() {
     let house = House::policed(POLICY).await;
     let number = ORDER.held(&house).await;
     vote(&house, number, true).await;
-    house.add_user("ben", "sales").await;
+    house.add("ben", policy_core::PrincipalKind::Human, "sales", None).await;
     assert_eq!(ORDER.held(&house).await, number);
     assert!(house.origin.seen().is_empty());
 }

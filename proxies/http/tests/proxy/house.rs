@@ -15,7 +15,7 @@ use portcullis_gateway::control::{ApprovalView, Client as Control, ControlServer
 use portcullis_gateway::credential::Secret;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::identity::Verifier;
-use portcullis_gateway::store::User;
+use portcullis_gateway::store::{Store, StoreError, User};
 
 pub const PASSWORD: &str = "correct horse";
 /// What the target is shown.
@@ -105,9 +105,9 @@ impl House {
         let (address, serving) = serve(&gateway);
         let control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
         let house = Self { origin, address, gateway, directory, _control: control, _serving: serving };
-        house.add_user("ana", "eng").await;
-        house.add_user("ben", "sre").await;
-        house.add_user("eve", "eng").await;
+        house.add("ana", PrincipalKind::Human, "eng", None).await;
+        house.add("ben", PrincipalKind::Human, "sre", None).await;
+        house.add("eve", PrincipalKind::Human, "eng", None).await;
         house
     }
 
@@ -158,18 +158,26 @@ impl House {
         assert!(report.is_intact(), "{report:?}");
     }
 
-    pub async fn add_user(&self, name: &str, group: &str) {
+    pub async fn add(&self, name: &str, kind: PrincipalKind, group: &str, owner: Option<&str>) {
         let user = User {
             name: name.into(),
             verifier: Verifier::new(name, PASSWORD).unwrap().to_string(),
-            kind: PrincipalKind::Human,
+            kind,
             groups: vec![group.into()],
             person: None,
-            owner: None,
+            owner: owner.map(Into::into),
             disabled: false,
             keys: Vec::new(),
         };
-        self.gateway.store().ask(move |store| store.put_user(&user)).await.unwrap();
+        self.store(move |store| store.put_user(&user)).await;
+    }
+
+    /// Does something to the store.
+    pub async fn store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> T {
+        self.gateway.store().ask(work).await.unwrap()
     }
 
     fn control(&self) -> Control {
@@ -221,7 +229,7 @@ impl House {
     /// The account may not log in any more.
     pub async fn disable(&self, user: &str) {
         let user = user.to_owned();
-        let change = move |store: &mut dyn portcullis_gateway::store::Store| {
+        let change = move |store: &mut dyn Store| {
             let mut found = store.user(&user)?.expect("a user");
             found.disabled = true;
             store.put_user(&found)

@@ -16,4 +16,5 @@ mod holds;
 mod house;
 mod legs;
 mod requests;
+mod tokens;
 mod websockets;

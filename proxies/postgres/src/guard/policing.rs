@@ -47,7 +47,7 @@ impl Policing for Judging {
             target: &config,
             source: Some(opening.source),
             client: setting("application_name").unwrap_or_default(),
-            proven_by: "scram-sha-256",
+            proven_by: "scram-sha-256".into(),
             tls: opening.is_encrypted,
         };
         // A client that is not connected yet can't be told that it waits; it sees a connection that takes its time.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use portcullis_gateway::config::Config;
-use portcullis_gateway::tls::ServerCertificate;
+use portcullis_gateway::tls::{ClientAuthorities, ServerCertificate};
 use x509_parser::parse_x509_certificate;
 
 use super::finding::Finding;
@@ -17,6 +17,13 @@ const YEARS: i64 = 3653;
 const SOON: i64 = 30;
 
 pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
+    if let Err(error) = ClientAuthorities::load(config) {
+        findings.push(
+            Finding::bad("tls.client_authorities", error.to_string())
+                .why("no client can prove itself by a certificate")
+                .mend("put the authorities' certificates there, in PEM form"),
+        );
+    }
     let generated: PathBuf = config.state.join("server.crt");
     if config.tls.files.is_none() && !generated.exists() {
         findings.push(Finding::good(ABOUT, "one is generated when `serve` first starts").mend(

@@ -54,7 +54,7 @@ fn named(rules: &RuleSet) -> BTreeSet<&str> {
 fn collect<'a>(expression: &'a Expr, groups: &mut BTreeSet<&'a str>) {
     match expression {
         Expr::All(all) | Expr::Any(all) => all.iter().for_each(|one| collect(one, groups)),
-        Expr::Not(one) => collect(one, groups),
+        Expr::Not(one) | Expr::OnBehalfOf(one) => collect(one, groups),
         Expr::Group(group) => {
             groups.insert(group);
         }

@@ -9,6 +9,7 @@ mod listeners;
 mod policy;
 mod process;
 mod targets;
+mod tokens;
 
 use portcullis_evidence::inert;
 use portcullis_gateway::config::Config;
@@ -67,6 +68,7 @@ fn examine(config: &Config) -> Result<Vec<Finding>, Failure> {
     process::examine(running.as_ref(), &mut findings);
     listeners::examine(config, running.as_ref(), &mut findings);
     certificate::examine(config, &mut findings);
+    tokens::examine(config, &mut findings);
     runtime.block_on(targets::examine(config, &mut findings));
     if let Some(status) = &running {
         gateway(status, &mut findings);

@@ -32,16 +32,21 @@ fn principal(
     arguments: &Explain,
     notes: &mut Vec<String>,
 ) -> Result<Principal, Failure> {
-    let known = known(config, &arguments.user)?;
+    let account = known(config, &arguments.user)?;
     let mut principal =
         Principal::human(arguments.user.as_str(), arguments.groups.iter().map(String::as_str));
-    principal.kind = known.as_ref().map_or(PrincipalKind::Human, |user| user.kind);
-    match known {
+    principal.kind = account.as_ref().map_or(PrincipalKind::Human, |user| user.kind);
+    match account {
         Some(user) => {
             if user.disabled {
                 notes.push(format!("the local user `{}` is disabled and can't log in at all", user.name));
             }
             principal.person = user.person.map(Into::into);
+            if let Some(owner) = &user.owner {
+                // Whom a token says is not known here.
+                principal.owner_groups =
+                    known(config, owner)?.map(|owner| owner.groups.into_iter().map(Into::into).collect());
+            }
             principal.owner = user.owner.map(Into::into);
             if arguments.groups.is_empty() {
                 principal.groups = Some(user.groups.into_iter().map(Into::into).collect());

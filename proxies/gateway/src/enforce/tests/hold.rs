@@ -345,7 +345,7 @@ async fn connecting_can_be_held() {
         target: &target,
         source: None,
         client: "psql",
-        proven_by: "scram-sha-256",
+        proven_by: "scram-sha-256".into(),
         tls: true,
     };
     let store = house.gateway.store().clone();

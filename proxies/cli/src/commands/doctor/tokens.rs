@@ -1,0 +1,48 @@
+//! Whether tokens end soon, and whether one proves nobody although it has not ended.
+
+use portcullis_evidence::inert;
+use portcullis_gateway::config::Config;
+use portcullis_gateway::store::{Store as _, Token};
+
+use super::super::gateway::{now, until};
+use super::finding::Finding;
+
+const ABOUT: &str = "tokens";
+/// When to say that a token ends soon, in milliseconds.
+const SOON: i64 = 7 * 86_400_000;
+/// How many are named.
+const NAMED: usize = 5;
+
+pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
+    // Nothing is made by looking: without a store there are no tokens.
+    if !config.state.join("portcullis.db").exists() {
+        return;
+    }
+    // What else is wrong with the store is said elsewhere.
+    let Ok(mut store) = portcullis_gateway::start::open_store(config) else { return };
+    let Ok(tokens) = store.tokens(None) else { return };
+    let now = now();
+    let ending: Vec<&Token> =
+        tokens.iter().filter(|token| token.is_good(now) && !token.is_good(now + SOON)).collect();
+    if ending.is_empty() {
+        return;
+    }
+    let named: Vec<String> = ending
+        .iter()
+        .take(NAMED)
+        .map(|token| {
+            let called = if token.name.is_empty() { String::new() } else { format!(", {}", token.name) };
+            let ends = until(token.expires);
+            format!("{} of {}{}, {ends}", token.number, inert::line(&token.user), inert::line(&called))
+        })
+        .collect();
+    let what = if ending.len() == 1 { "token ends" } else { "tokens end" };
+    let more = if ending.len() > NAMED { "; …" } else { "" };
+    findings.push(
+        Finding::warning(ABOUT, format!("{} {what} within a week: {}{more}", ending.len(), named.join("; ")))
+            .why("whoever uses one is refused from then on")
+            .mend(
+                "make another with `portcullis token create --user NAME` and put it in the old one's place",
+            ),
+    );
+}
