@@ -210,6 +210,8 @@ async fn what_waits_ends_with_its_user() {
     vote(&house, number, true).await;
     house.revoke("ana").await;
     assert_eq!(house.approval(number).await.state, "withdrawn");
+    // Whoever comes back before it was carried out has a session that it ends.
+    house.until_said("\"of_principal\":\"ana\"").await;
     let next = ORDER.held(&house).await;
     assert_ne!(next, number);
     vote(&house, next, true).await;
