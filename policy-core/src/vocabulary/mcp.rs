@@ -8,7 +8,8 @@
 //! | `call` | tool | a tool is called, as a task or not |
 //! | `read` | URI | a resource is read |
 //! | `subscribe`, `unsubscribe` | URI | changes of a resource are followed, or no longer |
-//! | `listen` | – | changes of lists are followed |
+//! | `listen` | – | what the server says by itself is followed: `subscriptions/listen`, or the event stream that a GET opens |
+//! | `end` | – | the session with a server is ended (DELETE) |
 //! | `prompt` | prompt | a prompt is got |
 //! | `complete` | prompt or URI template | completions of an argument are asked for |
 //! | `log` | – | the level of log messages is set |
@@ -54,9 +55,10 @@ const VERBS: &[VerbRow] = &[
     ("call", "call a tool", NAME, CALL),
     ("complete", "ask for completions", NAME, COMPLETE),
     ("elicit", "let a server ask the client's user", Object::None, NONE),
+    ("end", "end the session with a server", Object::None, NONE),
     ("initialize", "open a session with a server, or ask what it offers", Object::None, NONE),
     ("list", "list tools, resources, templates, prompts or tasks", NAME, NONE),
-    ("listen", "follow changes of lists", Object::None, NONE),
+    ("listen", "follow what a server says by itself", Object::None, NONE),
     ("log", "set the level of log messages", Object::None, LOG),
     ("notify", "tell the other side what happened", NAME, NONE),
     ("ping", "see whether the other side is there", Object::None, NONE),

@@ -15,7 +15,11 @@ pub struct Denial<'a> {
     /// The rule that refused it, where one did and may be named.
     pub rule: Option<&'a str>,
     /// What may be done instead.
-    pub hint: Option<&'a str>,
+    pub way_out: Option<&'a str>,
+    /// The number of the approval that it waits for.
+    pub approval: Option<u64>,
+    /// What to send again, and when.
+    pub retry: Option<&'a str>,
 }
 
 #[derive(serde::Serialize)]
@@ -38,14 +42,19 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
+    way_out: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<&'a str>,
 }
 
 /// The text of a JSON-RPC error: the answer to the request whose id is this JSON text ([`Element::id`](super::Element::id)). Without
 /// one, or with what is no JSON text, its id is null.
 pub fn error(id: Option<&str>, code: i64, message: &str, data: &Denial<'_>) -> String {
     let id = id.and_then(|id| serde_json::from_str::<&RawValue>(id).ok()).unwrap_or(RawValue::NULL);
-    let data = (*data != Denial::default()).then_some(Data { rule: data.rule, hint: data.hint });
+    let Denial { rule, way_out, approval, retry } = *data;
+    let data = (*data != Denial::default()).then_some(Data { rule, way_out, approval, retry });
     let answer = Answer { jsonrpc: "2.0", id, error: Fault { code, message, data } };
     // Texts and numbers alone: nothing in it can fail.
     serde_json::to_string(&answer).unwrap_or_default()
@@ -57,17 +66,18 @@ mod tests {
 
     #[test]
     fn a_refusal_names_its_request() {
-        let denial = Denial { rule: Some("no \"transfers\""), hint: Some("ask for less") };
+        let denial =
+            Denial { rule: Some("no \"transfers\""), way_out: Some("ask for less"), ..Denial::default() };
         for (id, data, expected) in [
             (
                 Some("7"),
                 denial,
-                r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32010,"message":"no\n","data":{"rule":"no \"transfers\"","hint":"ask for less"}}}"#,
+                r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32010,"message":"no\n","data":{"rule":"no \"transfers\"","way_out":"ask for less"}}}"#,
             ),
             (
                 Some(r#""a\"b""#),
                 Denial { rule: None, ..denial },
-                r#"{"jsonrpc":"2.0","id":"a\"b","error":{"code":-32010,"message":"no\n","data":{"hint":"ask for less"}}}"#,
+                r#"{"jsonrpc":"2.0","id":"a\"b","error":{"code":-32010,"message":"no\n","data":{"way_out":"ask for less"}}}"#,
             ),
             (
                 None,

@@ -1,12 +1,13 @@
 //! The lists that a server answers with.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
+use super::members::Members;
 use crate::http::body::{json, member};
+
+/// Every list that there is.
+pub(super) const LISTS: [List; 4] = [List::Tools, List::Prompts, List::Resources, List::Templates];
 
 /// Which list an answer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +47,19 @@ pub struct Tool {
 }
 
 impl List {
+    /// The list that a request of this method is answered with.
+    pub fn of(method: &str) -> Option<Self> {
+        Some(match method {
+            "tools/list" => Self::Tools,
+            "prompts/list" => Self::Prompts,
+            "resources/list" => Self::Resources,
+            "resources/templates/list" => Self::Templates,
+            _ => return None,
+        })
+    }
+
     /// The member of the result that holds the list.
-    const fn member(self) -> &'static str {
+    pub(super) const fn member(self) -> &'static str {
         match self {
             Self::Tools => "tools",
             Self::Prompts => "prompts",
@@ -181,57 +193,4 @@ fn write_member(out: &mut String, key: &str, value: &Json) {
     out.push_str(&Json::from(key).to_string());
     out.push(':');
     write_canonical(out, value);
-}
-
-/// The members of an object in their order, each value as it was written.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    /// Writes the object, the value of one member by `other`.
-    fn write(
-        &self,
-        out: &mut Vec<u8>,
-        name: &str,
-        mut other: impl FnMut(&'a RawValue, &mut Vec<u8>) -> Result<(), serde_json::Error>,
-    ) -> Result<(), serde_json::Error> {
-        out.push(b'{');
-        for (index, (key, value)) in self.0.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(Json::from(key.as_str()).to_string().as_bytes());
-            out.push(b':');
-            if key == name {
-                other(value, out)?;
-            } else {
-                out.extend_from_slice(value.get().as_bytes());
-            }
-        }
-        out.push(b'}');
-        Ok(())
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder)
-    }
 }

@@ -110,7 +110,7 @@ impl<'a> Parts<'a> {
 }
 
 /// An id as a JSON text: a string or a whole number.
-fn id_text(id: &Json) -> Option<String> {
+pub(super) fn id_text(id: &Json) -> Option<String> {
     match id {
         Json::String(_) => Some(id.to_string()),
         Json::Number(number) if !number.is_f64() => Some(id.to_string()),

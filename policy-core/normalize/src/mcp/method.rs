@@ -3,6 +3,7 @@
 use policy_core::{Action, Resource, Value, Verb};
 use serde_json::{Map, Value as Json};
 
+use super::list::List;
 use super::message::{object, text};
 use super::name::{plain, uri};
 use crate::http::Fields;
@@ -71,6 +72,25 @@ pub(super) fn actions(method: &str, params: Params<'_>, context: &Context<'_>) -
         }
     }
     Some(actions)
+}
+
+/// What using an element of a list would do, whose arguments are not known yet: they are pending. `pinned` is as in
+/// [`Context`]; of other lists than tools it is not looked at. A template is read by its own text.
+pub fn listed(list: List, name: &str, fields: &Fields, pinned: Option<bool>) -> Action {
+    let pending = |action: Action| {
+        fields
+            .of_family("arguments")
+            .iter()
+            .fold(action, |action, name| action.with(format!("arguments.{name}"), Value::Pending))
+    };
+    let action = match list {
+        List::Tools => plain(name).map(|name| {
+            pending(on("call", name)).with("pinned", pinned.map_or(Value::Undetermined, Value::Bool))
+        }),
+        List::Prompts => plain(name).map(|name| pending(on("prompt", name))),
+        List::Resources | List::Templates => uri(name).map(|uri| on("read", uri)),
+    };
+    action.unwrap_or_else(Action::unknown)
 }
 
 /// What a client asks of a server.
