@@ -207,6 +207,8 @@ pub struct HttpLeg {
     pub http2: bool,
     /// The paths at which GraphQL is spoken.
     pub graphql: Vec<String>,
+    /// The one path at which an MCP server is asked: `/mcp` where nothing is said. Of no meaning to other targets.
+    pub path: String,
 }
 
 /// How clients ask for a target that is reached over HTTP. Any of them leads there.

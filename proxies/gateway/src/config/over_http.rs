@@ -76,6 +76,9 @@ impl Resolver<'_> {
         if raw.protocol != TargetProtocol::Http {
             self.only_for("http", [("graphql", raw.graphql.as_ref().map(Spanned::span))])?;
         }
+        if raw.protocol != TargetProtocol::Mcp {
+            self.only_for("mcp", [("path", raw.path.as_ref().map(Spanned::span))])?;
+        }
         if host.starts_with('/') {
             return Err(self.fault(raw.address.span(), "a target over HTTP is a host, not a Unix socket"));
         }
@@ -87,6 +90,10 @@ impl Resolver<'_> {
             header: raw.header.as_ref().map(|header| self.header(header)).transpose()?,
             http2: raw.http2.as_ref().is_some_and(|http2| *http2.get_ref()),
             graphql: self.paths(raw.graphql.as_ref())?,
+            path: match &raw.path {
+                Some(path) => self.a_path(path)?,
+                None => "/mcp".to_owned(),
+            },
         }))
     }
 
@@ -100,7 +107,8 @@ impl Resolver<'_> {
             ("http2", raw.http2.as_ref().map(Spanned::span)),
             ("graphql", raw.graphql.as_ref().map(Spanned::span)),
         ];
-        self.only_for("http", keys)
+        self.only_for("http", keys)?;
+        self.only_for("mcp", [("path", raw.path.as_ref().map(Spanned::span))])
     }
 
     fn asked_by(&self, raw: &raw::Target) -> Result<AskedBy, ConfigError> {

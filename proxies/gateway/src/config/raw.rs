@@ -134,6 +134,7 @@ pub(super) struct Target {
     pub(super) header: Option<Spanned<String>>,
     pub(super) http2: Option<Spanned<bool>>,
     pub(super) graphql: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) path: Option<Spanned<String>>,
     pub(super) credential: Option<Spanned<Credential>>,
     pub(super) tls: Option<Spanned<TargetTls>>,
     pub(super) host_keys: Option<Spanned<Vec<Spanned<String>>>>,

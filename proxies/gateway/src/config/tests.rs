@@ -86,6 +86,27 @@ fn errors_name_key_line_and_what_is_allowed() {
 }
 
 #[test]
+fn an_mcp_server_has_one_path() {
+    let with = |protocol: &str, line: &str| {
+        format!(
+            "policies = [\"p\"]\n[[target]]\nname = \"files\"\nprotocol = \"{protocol}\"\naddress = \"127.0.0.1:1\"\n{line}\n"
+        )
+    };
+    let path = |line: &str| {
+        let config = parse(&with("mcp", line)).unwrap();
+        config.http_targets().next().map(|(_, leg)| leg.path.clone()).unwrap()
+    };
+    assert_eq!(path(""), "/mcp");
+    assert_eq!(path("path = \"/api/v1/mcp\""), "/api/v1/mcp");
+    for odd in ["mcp", "/", "/mcp/", "/a/../b", "/mcp?a"] {
+        fails(&with("mcp", &format!("path = \"{odd}\"")), 6, &["no path of plain segments"]);
+    }
+    for protocol in ["http", "kubernetes"] {
+        fails(&with(protocol, "path = \"/mcp\""), 6, &["`path` is for targets with `protocol = \"mcp\"`"]);
+    }
+}
+
+#[test]
 fn plaintext_to_another_machine_is_spelled_out() {
     let to = |host: &str, mode: &str| {
         format!(

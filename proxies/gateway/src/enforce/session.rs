@@ -129,6 +129,14 @@ impl Session {
         Ok(judged)
     }
 
+    /// Whether the policy in force would admit this, or hold it, where what is pending is not known yet: for lists of what may be
+    /// used. Nothing is forwarded by this, so nothing is counted or recorded.
+    pub fn would_admit(&self, actions: &ActionSet) -> bool {
+        self.live.entry.stop.reached().is_none()
+            && evaluate(&self.live, actions, Stage::Prepare, &[])
+                .is_ok_and(|judged| matches!(judged.answer, Answer::Allow | Answer::Hold))
+    }
+
     /// The generation of the policy in force.
     pub fn policy_generation(&self) -> u64 {
         self.live.gateway.policies.generation()

@@ -1,5 +1,5 @@
 //! What outlives a session and what several gateways share: approvals, votes, revocations, counters, users and their tokens,
-//! tag pins.
+//! tag pins, tool pins.
 //!
 //! [`Store`] is the contract, [`Sqlite`] the embedded one, [`Keeper`] runs one on a thread of its own.
 
@@ -9,11 +9,12 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod tools;
 
 pub use keeper::Keeper;
 pub use records::{
-    Approval, ApprovalState, BoundTo, HeldRule, Joined, NewApproval, NewToken, Number, Revocation,
-    RevocationSubject, Room, SessionRow, TagPin, Token, User, Vote,
+    Approval, ApprovalState, BoundTo, Described, HeldRule, Joined, NewApproval, NewToken, Number, Revocation,
+    RevocationSubject, Room, SessionRow, TagPin, Token, ToolPin, User, Vote,
 };
 pub use sqlite::Sqlite;
 
@@ -121,6 +122,14 @@ pub trait Store: Send {
     fn tag_pins(&mut self, target: &str) -> Result<Vec<TagPin>, StoreError>;
     /// Notes identities, replacing those of the same target, pattern and column.
     fn pin_tags(&mut self, target: &str, pins: &[TagPin]) -> Result<(), StoreError>;
+
+    /// Notes how tools of a target are described, before anybody is shown it; what is known of each then, in order. The first
+    /// description of a tool is taken for approved. At most 10,000 tools a target and 8 descriptions a tool wait for approval.
+    fn describe_tools(&mut self, target: &str, tools: &[ToolPin]) -> Result<Vec<Described>, StoreError>;
+    /// The descriptions of a tool that nobody has approved; `None` where it was never described.
+    fn tool_changes(&mut self, target: &str, tool: &str) -> Result<Option<Vec<[u8; 32]>>, StoreError>;
+    /// Notes that descriptions were approved.
+    fn approve_tools(&mut self, target: &str, tools: &[ToolPin]) -> Result<(), StoreError>;
 }
 
 /// The store failed. Whatever depended on the answer is refused.

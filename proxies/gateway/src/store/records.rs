@@ -369,3 +369,24 @@ pub struct TagPin {
     /// The column's attribute number.
     pub attribute: i16,
 }
+
+/// How a tool of an MCP server is described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolPin {
+    /// The tool's name.
+    pub tool: String,
+    /// The SHA-256 of its description in canonical form.
+    pub digest: [u8; 32],
+}
+
+/// What is known of how a tool is described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Described {
+    /// Each of its descriptions so far was approved; the first one is by itself.
+    Pinned,
+    /// It was described in a way that nobody has approved.
+    Changed,
+    /// It is described in yet another way, and too many wait for approval, or the target has too many tools: this one is not noted,
+    /// and must not be shown.
+    NoRoom,
+}

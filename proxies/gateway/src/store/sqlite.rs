@@ -10,8 +10,9 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 
 use super::{
-    Approval, ApprovalState, BoundTo, HeldRule, Joined, NewApproval, NewToken, Number, Revocation,
-    RevocationSubject, Room, SessionRow, Store, StoreError, TagPin, Token, User, Vote, tokens,
+    Approval, ApprovalState, BoundTo, Described, HeldRule, Joined, NewApproval, NewToken, Number, Revocation,
+    RevocationSubject, Room, SessionRow, Store, StoreError, TagPin, Token, ToolPin, User, Vote, tokens,
+    tools,
 };
 use crate::session::SessionId;
 
@@ -21,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("keys.sql"),
     include_str!("bound.sql"),
     include_str!("tokens.sql"),
+    include_str!("tools.sql"),
 ];
 /// How long a writer waits for another instance's transaction.
 const BUSY: Duration = Duration::from_secs(2);
@@ -502,6 +504,18 @@ impl Store for Sqlite {
             }
             Ok(())
         })
+    }
+
+    fn describe_tools(&mut self, target: &str, pins: &[ToolPin]) -> Result<Vec<Described>, StoreError> {
+        self.atomically(|db| tools::describe(db, target, pins))
+    }
+
+    fn tool_changes(&mut self, target: &str, tool: &str) -> Result<Option<Vec<[u8; 32]>>, StoreError> {
+        self.with(|db| tools::changes(db, target, tool))
+    }
+
+    fn approve_tools(&mut self, target: &str, pins: &[ToolPin]) -> Result<(), StoreError> {
+        self.atomically(|db| tools::approve(db, target, pins))
     }
 }
 

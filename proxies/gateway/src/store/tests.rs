@@ -170,6 +170,27 @@ fn users_and_pins_read_back() {
 }
 
 #[test]
+fn a_tools_first_description_is_approved_and_others_are_not() {
+    let (_directory, mut one, mut two) = open();
+    let pin = |tool: &str, digest: u8| ToolPin { tool: tool.into(), digest: [digest; 32] };
+    let mut describe = |pins: &[ToolPin]| one.describe_tools("files", pins).expect("noted");
+    assert_eq!(describe(&[pin("read", 1), pin("write", 1)]), [Described::Pinned; 2]);
+    assert_eq!(two.tool_changes("files", "read").expect("read"), Some(vec![]));
+    assert_eq!(two.tool_changes("files", "run").expect("read"), None);
+    assert_eq!(two.tool_changes("other", "read").expect("read"), None);
+    assert_eq!(describe(&[pin("read", 2), pin("write", 1)]), [Described::Changed, Described::Pinned]);
+    // It is not approved by going back.
+    assert_eq!(describe(&[pin("read", 1)]), [Described::Changed]);
+    assert_eq!(two.tool_changes("files", "read").expect("read"), Some(vec![[2; 32]]));
+    two.approve_tools("files", &[pin("read", 2)]).expect("approved");
+    assert_eq!(describe(&[pin("read", 1), pin("read", 2)]), [Described::Pinned; 2]);
+    for change in 3..11 {
+        assert_eq!(describe(&[pin("read", change)]), [Described::Changed]);
+    }
+    assert_eq!(describe(&[pin("read", 11), pin("read", 3)]), [Described::NoRoom, Described::Changed]);
+}
+
+#[test]
 fn a_store_of_a_newer_version_is_left_alone() {
     let (directory, one, two) = open();
     drop((one, two));

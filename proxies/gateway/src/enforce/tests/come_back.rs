@@ -29,7 +29,7 @@ impl House {
             target: &target,
             source: None,
             client: "",
-            proven_by: "basic",
+            proven_by: crate::identity::Proof::Account("basic"),
             tls: true,
         };
         self.gateway.open_session(opening, &mut |_| {}).await.expect("admitted")
