@@ -14,6 +14,7 @@ use portcullis_gateway::enforce::{Outcome, Receipt};
 use crate::activity::Busy;
 use crate::body::{Body, Fault};
 use crate::decode::Source;
+use crate::dialect::mcp::Answering;
 use crate::fields;
 use crate::mask::{Masker, Sought, Unseen};
 use crate::request::media_type;
@@ -31,6 +32,8 @@ pub(crate) struct Due {
     pub(crate) method: Method,
     /// What was taken off the path that was asked for.
     pub(crate) prefix: String,
+    /// What an MCP server's answer is looked through for.
+    pub(crate) mcp: Option<Arc<Answering>>,
     /// The request is under way until its answer has left.
     pub(crate) busy: Busy,
 }
@@ -80,7 +83,9 @@ impl Due {
         }
         fields::strip_connection(headers)?;
         fields::below(headers, LOCATION, &self.prefix);
-        if self.sought.is_nothing() {
+        if let Some(mcp) = &self.mcp {
+            mcp.seal(headers);
+        } else if self.sought.is_nothing() {
             return Ok((Source::Plain(body), Masker::Nothing));
         }
         self.sought.fields(headers)?;
@@ -90,6 +95,12 @@ impl Due {
         let masker = self.sought.masker(&media_type(headers.get(CONTENT_TYPE)))?;
         let source = Source::decoded(body, headers)?;
         OF_BYTES.iter().for_each(|name| drop(headers.remove(*name)));
+        let source = match &self.mcp {
+            Some(mcp) if status.is_success() => {
+                source.filtered(mcp.filter(&media_type(headers.get(CONTENT_TYPE)))?)
+            }
+            _ => source,
+        };
         Ok((source, masker))
     }
 }

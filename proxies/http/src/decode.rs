@@ -5,6 +5,7 @@ use std::pin::Pin;
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, BodyStream};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
@@ -12,6 +13,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader};
 use tokio_util::io::StreamReader;
 
 use crate::body::Fault;
+use crate::dialect::mcp::Filter;
 use crate::mask::Unseen;
 
 /// The most codings, one upon the other.
@@ -25,11 +27,53 @@ pub(crate) enum Source {
     Plain(Incoming),
     /// With its codings taken off. Trailers are not reached.
     Decoded(Pin<Box<dyn AsyncRead + Send>>),
+    /// Without what its principal may not use. Trailers are not reached.
+    Filtered(Box<Filtered>),
     /// Nothing but trailers is left of it.
     Trailers(Option<HeaderMap>),
 }
 
+/// An answer of an MCP server.
+pub(crate) struct Filtered {
+    source: Source,
+    filter: Filter,
+    ended: bool,
+}
+
+impl Filtered {
+    /// Boxed, as it holds a source itself.
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Frame<Bytes>, Fault>>> {
+        Box::pin(async {
+            while !self.ended {
+                let shown = match self.source.next().await {
+                    None => {
+                        self.ended = true;
+                        self.filter.finish().await
+                    }
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) => self.filter.push(&data).await,
+                        Err(_trailers) => continue,
+                    },
+                    Some(Err(error)) => Err(error),
+                };
+                self.ended |= shown.is_err();
+                match shown {
+                    Ok(shown) if shown.is_empty() => {}
+                    Ok(shown) => return Some(Ok(Frame::data(shown.into()))),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            None
+        })
+    }
+}
+
 impl Source {
+    /// The same body, looked through by this.
+    pub(crate) fn filtered(self, filter: Filter) -> Self {
+        Self::Filtered(Box::new(Filtered { source: self, filter, ended: false }))
+    }
+
     /// A body, with the codings taken off that its header names; they are not named any more then.
     ///
     /// # Errors
@@ -63,6 +107,7 @@ impl Source {
     pub(crate) async fn next(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
         match self {
             Self::Plain(body) => Some(body.frame().await?.map_err(Into::into)),
+            Self::Filtered(filtered) => filtered.next().await,
             Self::Trailers(trailers) => trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
             Self::Decoded(reader) => {
                 let mut piece = BytesMut::with_capacity(PIECE);

@@ -1,19 +1,22 @@
 //! One request: judged, held, sent on with its permit, answered.
 
+mod mcp;
+
 use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
 use hyper::{Method, Request, Response, StatusCode};
 use portcullis_gateway::enforce::{
-    Asked as Question, Judgement, Outcome, Permit, Receipt, Stage, StatementParts,
+    Asked as Question, Judgement, Outcome, Parameter, Permit, Receipt, Stage, StatementParts,
 };
 
 use crate::activity::Busy;
 use crate::answer::Due;
 use crate::body::{Body, Broken, Taken};
 use crate::connect::{Leads, Way};
-use crate::dialect::{Meaning, Seen};
+use crate::dialect::mcp::Said;
+use crate::dialect::{Dialect, Meaning, Place, Seen};
 use crate::fields::{self, Forwarded};
 use crate::identical;
 use crate::login::{self, Refused};
@@ -89,13 +92,14 @@ struct One<'v> {
 impl One<'_> {
     async fn carried(
         &self,
-        head: Head,
+        mut head: Head,
         body: Taken,
         upgrading: Option<Upgrading>,
         busy: Busy,
     ) -> Result<Response<Body>, Turned> {
         let method = head.method.clone();
-        let (permit, body) = self.admitted(&head, body, upgrading.is_some()).await?;
+        self.own_session(&mut head).await?;
+        let (permit, body, said) = self.admitted(&head, body, upgrading.is_some()).await?;
         let sought = match self.sought(&permit) {
             Ok(sought) => sought,
             Err(error) => {
@@ -136,6 +140,7 @@ impl One<'_> {
             sought,
             method,
             prefix: self.prefix.to_owned(),
+            mcp: said.and_then(|said| self.answering(said)).map(Arc::new),
             busy,
         };
         due.answer(response).map_err(|odd| {
@@ -144,13 +149,23 @@ impl One<'_> {
     }
 
     /// Judges the request to the end: what comes back may be sent.
-    async fn admitted(&self, head: &Head, body: Taken, upgrade: bool) -> Result<(Permit, Body), Turned> {
+    async fn admitted(
+        &self,
+        head: &Head,
+        body: Taken,
+        upgrade: bool,
+    ) -> Result<(Permit, Body, Option<Box<Said>>), Turned> {
         let dialect = &self.way.dialect;
         let unread = |broken: Broken| self.broken(broken);
         let most = self.visit.settings.body_bytes;
         let patience = self.visit.settings.patience.next;
         let looked_at = self.visit.looked_at();
-        let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &looked_at };
+        let place = Place {
+            who: &self.open.who.principal.id,
+            target: &self.way.config.subject.name,
+            store: self.visit.gateway.store(),
+        };
+        let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &looked_at, place };
         let has_body = self.asked.size != Some(0);
         // Of these methods only a body of a known length is sent on as it comes.
         let is_odd = self.asked.size.is_none() && matches!(head.method, Method::GET | Method::HEAD);
@@ -164,9 +179,17 @@ impl One<'_> {
             return Err(self.turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be sent on", detail));
         }
         loop {
-            let Meaning { actions, words } = dialect.meaning(&seen, &body);
+            let Meaning { actions, words, said } = dialect.meaning(&seen, &body).await;
             let refuse = |refusal| Box::new(words.refused(&refusal));
-            let text = format!("{} {}{}", head.method, self.authority, self.asked.target.sent);
+            let mut text = format!("{} {}{}", head.method, self.authority, self.asked.target.sent);
+            if let Some(said) = said.as_ref().filter(|said| !said.words.is_empty()) {
+                text = format!("{text}: {}", said.words);
+            }
+            let arguments: Vec<Parameter<'_>> = said
+                .iter()
+                .flat_map(|said| &said.arguments)
+                .map(|value| Parameter { value: Some(value), binary: false, sensitive: false })
+                .collect();
             let statement = self
                 .visit
                 .gateway
@@ -176,14 +199,14 @@ impl One<'_> {
                     shown: &text,
                     actions: &Arc::new(actions),
                     // An approval is for this body only.
-                    definitions: body.read_so_far(),
+                    definitions: said.as_ref().map_or_else(|| body.read_so_far(), |said| &said.bound),
                 })
                 .map_err(refuse)?;
             let question = Question {
                 statement: &statement,
                 stage: Stage::Execute,
                 via: "request",
-                parameters: &[],
+                parameters: &arguments,
                 in_transaction: false,
                 settings: &[],
                 justification: None,
@@ -191,7 +214,7 @@ impl One<'_> {
             // Its own statement: the guard of the session must not outlive the judging.
             let judgement = self.open.session.lock().await.judge(&question).await;
             let mut held = match judgement {
-                Judgement::Admit(permit) => return Ok((permit, body.send(&self.open, patience))),
+                Judgement::Admit(permit) => return Ok((permit, body.send(&self.open, patience), said)),
                 Judgement::Refuse(refusal) => return Err(refuse(refusal)),
                 Judgement::Hold(held) => held,
             };
@@ -208,7 +231,8 @@ impl One<'_> {
             held.bind(identical::fields(&head.headers));
             held.open().await.map_err(refuse)?;
             let released = held.wait().await.map_err(refuse)?;
-            return Ok((released.permit, body.send(&self.open, patience)));
+            self.approved(&released, said.as_deref()).await;
+            return Ok((released.permit, body.send(&self.open, patience), said));
         }
     }
 
@@ -244,8 +268,8 @@ impl One<'_> {
     ) -> Result<Request<Body>, &'static str> {
         let mut headers = head.headers;
         let credential = self.way.credential.as_ref();
-        let forwarded =
-            Forwarded { authority: &self.authority, credential, looked_through: !sought.is_nothing() };
+        let looked_through = !sought.is_nothing() || matches!(self.way.dialect, Dialect::Mcp(_));
+        let forwarded = Forwarded { authority: &self.authority, credential, looked_through };
         forwarded.rewrite(&mut headers, &self.asked.media_type)?;
         if let Some(upgrading) = upgrading {
             upgrading.ask(&mut headers, self.way.dialect.carried(&self.asked.target))?;

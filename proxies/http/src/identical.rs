@@ -9,6 +9,9 @@ use crate::fields;
 const OF_ONE_SENDING: &[&str] = &[
     "baggage",
     "kubectl-session",
+    // Which of its connections with an MCP server a client asks in, and how far it had read a stream.
+    "last-event-id",
+    "mcp-session-id",
     "sentry-trace",
     "traceparent",
     "tracestate",

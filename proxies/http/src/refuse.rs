@@ -33,8 +33,15 @@ impl Words {
             RefusalKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "the gateway can't do its part"),
             RefusalKind::Stopped => (StatusCode::FORBIDDEN, "the session was ended"),
         };
+        let mut way_out = refusal.hint.to_string();
+        if matches!(refusal.kind, RefusalKind::Forbidden | RefusalKind::NotPermitted)
+            && matches!(self, Self::JsonRpc { .. })
+        {
+            // An agent asks for them as it is.
+            way_out.push_str("; what you may use is in the server's lists");
+        }
         let mut told =
-            Told { status, title, detail: &refusal.message, way_out: Some(&refusal.hint), more: vec![] };
+            Told { status, title, detail: &refusal.message, way_out: Some(&way_out), more: vec![] };
         if let Some(rule) = &refusal.rule {
             told.more.push(("rule", json!(rule)));
         }
@@ -55,10 +62,17 @@ impl Words {
             Self::Status => answer(told.status, "application/json", &told.kubernetes()),
             Self::JsonRpc { ids, .. } if ids.is_empty() => Self::Problem.say(told, code),
             Self::JsonRpc { ids, batch } => {
-                let rule =
-                    told.more.iter().find(|(name, _)| *name == "rule").and_then(|(_, rule)| rule.as_str());
-                let denial = mcp::Denial { rule, hint: told.way_out };
-                let message = format!("{}: {}", told.title, told.detail);
+                let more = |name| told.more.iter().find(|(of, _)| *of == name).map(|(_, value)| value);
+                let text = |name| more(name).and_then(Value::as_str);
+                let denial = mcp::Denial {
+                    rule: text("rule"),
+                    way_out: told.way_out,
+                    approval: more("approval").and_then(Value::as_u64),
+                    retry: text("retry"),
+                };
+                // Many clients show their model nothing but the message.
+                let way_out = told.way_out.map(|way_out| format!(" ({way_out})")).unwrap_or_default();
+                let message = format!("{}: {}{way_out}", told.title, told.detail);
                 let each: Vec<String> =
                     ids.iter().map(|id| mcp::error(Some(id), code, &message, &denial)).collect();
                 let text = if *batch { format!("[{}]", each.join(",")) } else { each.concat() };

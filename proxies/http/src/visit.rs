@@ -38,7 +38,7 @@ pub(crate) struct Visit {
     sessions: Sync<HashMap<Pair, Slot>>,
     /// What the connection has turned into.
     tunnel: Sync<Option<Tunnel>>,
-    looking: Arc<Looking>,
+    pub(crate) looking: Arc<Looking>,
     pub(crate) activity: Arc<Activity>,
 }
 
@@ -64,7 +64,7 @@ struct Known {
 
 /// One principal's session with one target.
 pub(crate) struct Open {
-    who: Identified,
+    pub(crate) who: Identified,
     /// Judges; one request at a time.
     pub(crate) session: Mutex<Session>,
     pub(crate) stop: Arc<Stop>,

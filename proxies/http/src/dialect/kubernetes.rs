@@ -13,7 +13,11 @@ pub(super) fn needs_body(seen: &Seen<'_>) -> bool {
 }
 
 pub(super) fn meaning(seen: &Seen<'_>, body: &Taken) -> Meaning {
-    Meaning { actions: actions(seen, body).unwrap_or_else(ActionSet::unknown), words: Words::Status }
+    Meaning {
+        actions: actions(seen, body).unwrap_or_else(ActionSet::unknown),
+        words: Words::Status,
+        said: None,
+    }
 }
 
 fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {

@@ -3,7 +3,7 @@
 
 mod http;
 mod kubernetes;
-mod mcp;
+pub(crate) mod mcp;
 
 use std::sync::Arc;
 
@@ -14,20 +14,21 @@ use policy_normalize::http::Target;
 use policy_normalize::{http as normal, kubernetes as cluster};
 use portcullis_gateway::config::HttpLeg;
 use portcullis_gateway::policies::Active;
+use portcullis_gateway::store::Keeper;
 
 use crate::body::Taken;
 use crate::refuse::Words;
 use crate::request::Asked;
 
 /// What a target speaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Dialect {
     /// HTTP, and GraphQL at these paths.
     Http { graphql: Vec<String> },
     /// The API of a Kubernetes cluster.
     Kubernetes,
     /// The Model Context Protocol, over streamable HTTP.
-    Mcp,
+    Mcp(Arc<mcp::Server>),
 }
 
 /// What a connection carries once it has turned into something else.
@@ -46,6 +47,15 @@ pub(crate) struct Seen<'a> {
     /// Whether it wishes for another protocol.
     pub(crate) upgrade: bool,
     pub(crate) looked_at: &'a LookedAt,
+    pub(crate) place: Place<'a>,
+}
+
+/// Who asks, of which target, and what is known of both.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) who: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) store: &'a Keeper,
 }
 
 /// What a request was understood as.
@@ -53,6 +63,8 @@ pub(crate) struct Meaning {
     pub(crate) actions: ActionSet,
     /// How it is refused.
     pub(crate) words: Words,
+    /// What a message of MCP says.
+    pub(crate) said: Option<Box<mcp::Said>>,
 }
 
 /// What a policy looks at in requests.
@@ -89,7 +101,7 @@ impl Dialect {
     pub(crate) fn of(protocol: &Protocol, leg: &HttpLeg) -> Self {
         match protocol {
             _ if *protocol == Protocol::KUBERNETES => Self::Kubernetes,
-            _ if *protocol == Protocol::MCP => Self::Mcp,
+            _ if *protocol == Protocol::MCP => Self::Mcp(Arc::new(mcp::Server::at(&leg.path))),
             _ => Self::Http { graphql: leg.graphql.clone() },
         }
     }
@@ -99,14 +111,14 @@ impl Dialect {
         match self {
             Self::Http { .. } => Protocol::HTTP,
             Self::Kubernetes => Protocol::KUBERNETES,
-            Self::Mcp => Protocol::MCP,
+            Self::Mcp(_) => Protocol::MCP,
         }
     }
 
     /// How a request is refused whose meaning is not known yet.
     pub(crate) const fn words(&self) -> Words {
         match self {
-            Self::Http { .. } | Self::Mcp => Words::Problem,
+            Self::Http { .. } | Self::Mcp(_) => Words::Problem,
             Self::Kubernetes => Words::Status,
         }
     }
@@ -116,7 +128,7 @@ impl Dialect {
         match self {
             Self::Http { graphql } => http::needs_body(seen, graphql),
             Self::Kubernetes => kubernetes::needs_body(seen),
-            Self::Mcp => true,
+            Self::Mcp(_) => true,
         }
     }
 
@@ -124,16 +136,16 @@ impl Dialect {
     pub(crate) fn carried(&self, target: &Target) -> Carried {
         match self {
             Self::Kubernetes => kubernetes::carried(target),
-            Self::Http { .. } | Self::Mcp => Carried::Messages,
+            Self::Http { .. } | Self::Mcp(_) => Carried::Messages,
         }
     }
 
     /// What a request does, told from as much of its body as was read.
-    pub(crate) fn meaning(&self, seen: &Seen<'_>, body: &Taken) -> Meaning {
+    pub(crate) async fn meaning(&self, seen: &Seen<'_>, body: &Taken) -> Meaning {
         match self {
             Self::Http { graphql } => http::meaning(seen, body, graphql),
             Self::Kubernetes => kubernetes::meaning(seen, body),
-            Self::Mcp => mcp::meaning(seen, body),
+            Self::Mcp(server) => mcp::meaning(server, seen, body).await,
         }
     }
 }

@@ -15,6 +15,7 @@ mod framing;
 mod holds;
 mod house;
 mod legs;
+mod mcp;
 mod requests;
 mod tokens;
 mod websockets;

@@ -1,0 +1,87 @@
+//! Fields of a request that repeat what its body says (revision 2026-07-28). Whoever is on the way to the server may go by the one or by
+//! the other: they must agree, or it is not known what the request does.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper::header::HeaderMap;
+use serde_json::Value as Json;
+
+/// Whether the fields say nothing else than the message. A batch has no such fields.
+pub(super) fn agree(fields: &HeaderMap, message: &[u8], batch: bool) -> bool {
+    let (Ok(method), Ok(name), Ok(version)) =
+        (only(fields, "mcp-method"), only(fields, "mcp-name"), only(fields, "mcp-protocol-version"))
+    else {
+        return false;
+    };
+    if batch {
+        return method.is_none() && name.is_none();
+    }
+    // One that is not JSON is unknown by itself.
+    let Ok(message) = serde_json::from_slice::<Json>(message) else { return true };
+    let text = |value: Option<&Json>| value.and_then(Json::as_str).map(str::to_owned);
+    let params = message.get("params");
+    let of_params = |key| text(params.and_then(|params| params.get(key)));
+    let is_so = |said: Option<String>, is: Option<String>| said.is_none() || said == is;
+    let said_method = text(message.get("method"));
+    let said_name = match said_method.as_deref() {
+        Some("tools/call" | "prompts/get") => of_params("name"),
+        Some("tasks/get" | "tasks/result" | "tasks/cancel" | "tasks/update") => of_params("taskId"),
+        _ => of_params("uri"),
+    };
+    let meta = params.and_then(|params| params.get("_meta"));
+    let said_version = text(meta.and_then(|meta| meta.get("io.modelcontextprotocol/protocolVersion")));
+    is_so(method, said_method)
+        && is_so(name, said_name)
+        && (said_version.is_none() || version.is_none() || said_version == version)
+}
+
+/// The one value of a field. What is no plain text is written as `=?base64?…?=`.
+fn only(fields: &HeaderMap, name: &str) -> Result<Option<String>, ()> {
+    let mut values = fields.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let text = value.to_str().map_err(|_| ())?;
+            match text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
+                Some(encoded) => {
+                    let decoded = BASE64.decode(encoded).map_err(|_| ())?;
+                    Ok(Some(String::from_utf8(decoded).map_err(|_| ())?))
+                }
+                None => Ok(Some(text.to_owned())),
+            }
+        }
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test states what it expects by failing")]
+mod tests {
+    use hyper::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    const CALL: &str = r#"{"method":"tools/call","params":{"name":"päy","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+
+    #[test]
+    fn fields_say_what_the_body_says_or_nothing_is_known() {
+        let check = |fields: &[(&'static str, &'static str)], batch: bool, expected: bool| {
+            let mut map = HeaderMap::new();
+            for (name, value) in fields {
+                map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+            }
+            assert_eq!(agree(&map, CALL.as_bytes(), batch), expected, "{fields:?} {batch}");
+        };
+        check(&[], false, true);
+        check(&[("mcp-method", "tools/call"), ("mcp-name", "=?base64?cMOkeQ==?=")], false, true);
+        check(&[("mcp-protocol-version", "2026-07-28")], false, true);
+        check(&[("mcp-method", "tools/list")], false, false);
+        check(&[("mcp-method", "Tools/Call")], false, false);
+        check(&[("mcp-name", "pay")], false, false);
+        check(&[("mcp-name", "=?base64?!?=")], false, false);
+        check(&[("mcp-protocol-version", "2025-06-18")], false, false);
+        check(&[("mcp-method", "tools/call"), ("mcp-method", "tools/call")], false, false);
+        check(&[("mcp-method", "tools/call")], true, false);
+        check(&[], true, true);
+    }
+}

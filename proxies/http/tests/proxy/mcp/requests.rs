@@ -1,0 +1,185 @@
+//! What is asked: judged, refused in JSON-RPC's words, held, and passed on.
+
+use serde_json::json;
+
+use super::house::{Client, POLICY, got, house};
+
+#[tokio::test]
+async fn a_call_is_judged_by_its_tool_and_its_arguments() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    ana.passes("read_file", json!({ "path": "/a" })).await;
+    ana.passes("pay", json!({ "amount": 1000 })).await;
+    for arguments in [json!({ "amount": "5000" }), json!({ "AMOUNT": 5 }), json!({ "amount": [5] })] {
+        ana.refused("pay", arguments, -32010).await;
+    }
+    let error = ana.refused("drop", json!({}), -32010).await;
+    assert_eq!(error["data"]["rule"], "nobody drops");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("use pay") && message.contains("lists"), "{message}");
+    let error = ana.refused("wipe", json!({}), -32010).await;
+    assert!(error["data"]["way_out"].as_str().unwrap().contains("lists"), "{error}");
+    // An agent is somebody else than whom it acts for.
+    let bot = Client::of(&house, "bot");
+    bot.passes("read_file", json!({})).await;
+    bot.refused("pay", json!({ "amount": 1 }), -32010).await;
+    assert_eq!(got(&house, "pay"), 1);
+    assert_eq!(got(&house, "drop") + got(&house, "wipe"), 0);
+    house.until_said("amount").await;
+}
+
+#[tokio::test]
+async fn prompts_and_resources_are_judged_by_their_names() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    for (method, params, passes) in [
+        ("prompts/get", json!({ "name": "greet" }), true),
+        ("prompts/get", json!({ "name": "spill" }), false),
+        ("resources/read", json!({ "uri": "file:///srv/docs/a" }), true),
+        ("resources/read", json!({ "uri": "file:///srv/keys/b" }), false),
+        ("resources/read", json!({ "uri": "file:///srv/docs/../keys/b" }), false),
+        ("resources/subscribe", json!({ "uri": "file:///srv/docs/a" }), false),
+        ("admin/reset", json!({}), false),
+    ] {
+        let answer = ana.ask(method, params.clone()).await;
+        assert_eq!(answer.get("result").is_some(), passes, "{method} {params}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_with_one_bad_element_is_refused_as_a_whole() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let call = |id: u8, tool: &str| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool } });
+    let answer =
+        ana.post(&json!([call(1, "read_file"), call(2, "drop"), call(3, "read_file")]).to_string()).await;
+    let answers = answer.json();
+    let ids: Vec<_> =
+        answers.as_array().unwrap().iter().map(|one| (&one["id"], &one["error"]["code"])).collect();
+    assert_eq!(
+        format!("{ids:?}"),
+        "[(Number(1), Number(-32010)), (Number(2), Number(-32010)), (Number(3), Number(-32010))]"
+    );
+    assert_eq!(got(&house, "tools/call"), 0);
+    let answer = ana.post(&json!([call(1, "read_file"), call(2, "read_file")]).to_string()).await;
+    assert_eq!(answer.json().as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_could_mean_two_things_does_not_arrive() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let before = house.origin.seen().len();
+    let call = ana.request("tools/call", &json!({ "name": "read_file" }));
+    for body in [
+        call.replace("{\"name\"", "{\"name\":\"drop\",\"name\""),
+        call.replace("{\"name\"", "{\"Name\":\"drop\",\"name\""),
+        call.replace("\"method\"", "\"method\":\"ping\",\"method\""),
+        call.replace("\"params\"", "\"Params\""),
+        format!("{call}{call}"),
+        "[]".into(),
+        "null".into(),
+        call.replace("2.0", "1.0"),
+    ] {
+        let answer = ana.post(&body).await;
+        assert!(answer.status == 403 || answer.body.contains("-32010"), "{body}: {answer:?}");
+    }
+    for fields in
+        ["mcp-method: tools/list\r\n", "mcp-name: drop\r\n", "mcp-name: read_file\r\nmcp-name: drop\r\n"]
+    {
+        let answer = ana.with(fields).post(&call).await;
+        assert_eq!(answer.json()["error"]["code"], -32010, "{fields}: {answer:?}");
+    }
+    assert_eq!(house.origin.seen().len(), before);
+    let right = ana.with("mcp-method: tools/call\r\nmcp-name: read_file\r\n").post(&call).await;
+    assert!(right.json()["result"].is_object(), "{right:?}");
+}
+
+#[tokio::test]
+async fn a_server_is_asked_at_its_one_path_and_in_its_three_ways() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let before = house.origin.seen().len();
+    let call = ana.request("tools/call", &json!({ "name": "read_file" }));
+    for (method, path, body) in [
+        ("POST", "/files", call.as_str()),
+        ("POST", "/files/", &call),
+        ("POST", "/files/mcp/", &call),
+        ("POST", "/files/mcp?a=b", &call),
+        ("POST", "/files/mcp/../admin", &call),
+        ("POST", "/files/__do", "{\"description\":\"x\"}"),
+        ("GET", "/files/__seen", ""),
+        ("PUT", "/files/mcp", &call),
+        ("HEAD", "/files/mcp", ""),
+        ("OPTIONS", "/files/mcp", ""),
+        ("GET", "/files/mcp", &call),
+        ("DELETE", "/files/mcp", &call),
+    ] {
+        let answer = ana.send(method, path, body).await;
+        assert_eq!(answer.status, 403, "{method} {path}: {answer:?}");
+    }
+    assert_eq!(house.origin.seen().len(), before);
+    assert_eq!(ana.send("DELETE", "/files/mcp", "").await.status, 200);
+    house.repolice(&POLICY.replace("listen, end, ", "")).await;
+    for method in ["GET", "DELETE"] {
+        assert_eq!(ana.send(method, "/files/mcp", "").await.status, 403, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_told_to_come_back_passes_with_another_id_once() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let number = ana.held("pay", json!({ "amount": 5000 })).await;
+    let error = ana.refused("pay", json!({ "amount": 5000 }), -32011).await;
+    assert_eq!(error["data"]["rule"], "large", "{error}");
+    assert!(error["data"]["retry"].as_str().unwrap().contains("identical"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains(&format!("portcullis approve {number}")), "{error}");
+    let seen = house.approval(number).await;
+    let asked = house.store(move |store| store.approval(number)).await.unwrap().asked;
+    assert!(asked.revealed.unwrap().contains("5000"), "reviewers see arguments where a hold reveals them");
+    assert!(!seen.command.contains("5000"), "{}", seen.command);
+    house.vote(&seen, true).await;
+    assert_ne!(ana.held("pay", json!({ "amount": 5001 })).await, number);
+    assert_eq!(got(&house, "pay"), 0);
+    let again = Client { id: json!("another"), ..ana.with("x-request-id: 5\r\n") };
+    let params = json!({ "name": "pay", "arguments": { "amount": 5000 }, "_meta": { "progressToken": 3 } });
+    // What else `_meta` says counts.
+    let other = json!({ "name": "pay", "arguments": { "amount": 5000 }, "_meta": { "mode": 3 } });
+    assert_eq!(again.ask("tools/call", other).await["error"]["code"], -32011);
+    assert_ne!(
+        again.ask("tools/call", params).await["error"]["data"]["approval"],
+        number,
+        "it has a `_meta` now"
+    );
+    again.passes("pay", json!({ "amount": 5000 })).await;
+    assert_ne!(ana.held("pay", json!({ "amount": 5000 })).await, number, "it was for one");
+    assert_eq!(got(&house, "pay"), 1);
+    house.verify();
+}
+
+#[tokio::test]
+async fn a_session_is_its_principals_alone() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let opened = ana.post(&ana.request("initialize", &json!({}))).await;
+    let name = opened.field("mcp-session-id").unwrap().to_owned();
+    assert!(name.starts_with("s-1~"), "{name}");
+    let own = ana.with(&format!("mcp-session-id: {name}\r\n"));
+    own.passes("read_file", json!({})).await;
+    let last = house.origin.seen().pop().unwrap().to_string();
+    assert!(last.contains("\"s-1\"") && !last.contains(&name), "{last}");
+    for (user, name) in
+        [("eve", &*name), ("ana", "s-1"), ("ana", "s-1~"), ("ana", "s-1~00000000000000000000000000000000")]
+    {
+        let fields = format!("mcp-session-id: {name}\r\n");
+        for method in ["POST", "GET", "DELETE"] {
+            let body = if method == "POST" { ana.request("ping", &json!({})) } else { String::new() };
+            let answer = Client::of(&house, user).with(&fields).send(method, "/files/mcp", &body).await;
+            assert_eq!(answer.status, 404, "{user} {name} {method}: {answer:?}");
+        }
+    }
+    let twice = ana.with(&format!("mcp-session-id: {name}\r\nmcp-session-id: {name}\r\n"));
+    assert_eq!(twice.post(&ana.request("ping", &json!({}))).await.status, 404);
+    assert_eq!(got(&house, "ping"), 0);
+}

@@ -1,0 +1,80 @@
+//! Streams of events: at once, looked through, and for as long as their principal may.
+
+use std::io::Read as _;
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use super::house::{Client, POLICY, got, house, tell};
+
+/// Reads until this has come; what has come by then.
+async fn until(mut stream: TcpStream, text: &'static str) -> (TcpStream, String) {
+    let reading = tokio::task::spawn_blocking(move || {
+        let (mut all, mut piece) = (String::new(), [0; 4096]);
+        while !all.contains(text) {
+            let read = stream.read(&mut piece).unwrap_or_else(|error| panic!("{error}: {all}"));
+            assert!(read > 0, "the stream has ended: {all}");
+            all.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        }
+        (stream, all)
+    });
+    reading.await.unwrap()
+}
+
+/// Reads to the end, or to where it breaks off: not until nothing more is heard.
+async fn rest(mut stream: TcpStream) -> String {
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut all = Vec::new();
+        let end = stream.read_to_end(&mut all).map_err(|error| error.kind());
+        assert_ne!(end, Err(std::io::ErrorKind::WouldBlock), "it goes on");
+        String::from_utf8(all).unwrap()
+    });
+    reading.await.unwrap()
+}
+
+#[tokio::test]
+async fn an_event_arrives_before_the_next_is_there() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let stream = ana.begin("POST", "/files/mcp", &ana.request("tools/call", &json!({ "name": "slow" })));
+    let (stream, _) = until(stream, "notifications/progress").await;
+    tell(&house, &json!({ "go": true }));
+    assert!(rest(stream).await.contains("did tools/call"));
+}
+
+#[tokio::test]
+async fn a_stream_of_the_server_is_looked_through_and_ends_with_its_user() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let (stream, _) = until(ana.begin("GET", "/files/mcp", ""), "hello").await;
+    // The answer to a list whose stream had broken off may come here.
+    let list =
+        json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": [{ "name": "drop" }, { "name": "key" }] } });
+    tell(&house, &json!({ "say": [list] }));
+    let (stream, all) = until(stream, "\"tools\"").await;
+    let (stream, all) = if all.contains("key") { (stream, all) } else { until(stream, "key").await };
+    assert!(!all.contains("drop"), "{all}");
+    house.revoke("ana").await;
+    // It says nothing, and ends all the same.
+    rest(stream).await;
+}
+
+#[tokio::test]
+async fn a_server_asks_its_client_for_what_rules_permit_and_is_answered() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let stream = ana.post(&ana.request("tools/call", &json!({ "name": "ask" }))).await;
+    assert!(stream.body.contains("roots/list") && stream.body.contains("did tools/call"), "{stream:?}");
+    assert!(!stream.body.contains("sampling"), "{stream:?}");
+    let answer = |id: &str| json!({ "jsonrpc": "2.0", "id": id, "result": { "roots": [] } }).to_string();
+    assert_eq!(ana.post(&answer("r")).await.status, 202);
+    // It was not asked, or somebody else was.
+    for (user, id) in [("ana", "m"), ("ana", "x"), ("eve", "r")] {
+        let refused = Client::of(&house, user).post(&answer(id)).await;
+        assert!(refused.body.contains("denied by policy"), "{user} {id}: {refused:?}");
+    }
+    assert_eq!(got(&house, "roots"), 1);
+    house.repolice(&POLICY.replace("end, roots", "end, sample")).await;
+    let stream = ana.post(&ana.request("tools/call", &json!({ "name": "ask" }))).await;
+    assert!(stream.body.contains("sampling") && !stream.body.contains("roots/list"), "{stream:?}");
+}
