@@ -6,6 +6,7 @@
 # make test-ssh-clients   paramiko, asyncssh, ansible and ssh-audit at work with SSH (from PyPI)
 # make test-ssh-large   a gigabyte there and back, a line of 100 MB, large files by scp, sftp, rsync and git (minutes)
 # make test-http-origins  requests that Node's and gunicorn's servers might read in another way, through Portcullis (from PyPI)
+# make test-agents   the MCP SDK's client at work with the official server of examples (from npm)
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
 # make build  portcullis, portcullis-postgres, portcullis-ssh and portcullis-http, optimised, in target/release
 # make lint   formatting, clippy and documentation, all without warnings
@@ -19,7 +20,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 # Not packages-% and bench-%: make looks up no pattern rule for a target that is declared phony.
-.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients test-ssh-large test-http-origins conformance-postgres lint bench fuzz audit FORCE
+.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients test-ssh-large test-http-origins test-agents conformance-postgres lint bench fuzz audit FORCE
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -57,6 +58,9 @@ test-ssh-large: packages-test
 
 test-http-origins: packages-origins
 	scripts/test-http-origins
+
+test-agents: packages-agents
+	scripts/test-agents
 
 conformance-postgres: packages-conformance
 	cargo build --release --locked -p portcullis-cli
