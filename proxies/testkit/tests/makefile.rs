@@ -33,6 +33,7 @@ fn each_target_looks_for_its_packages_first() {
         ("test-clients", "clients"),
         ("test-ssh-clients", "python"),
         ("conformance-postgres", "conformance"),
+        ("conformance-kubernetes", "python"),
         ("bench", "bench"),
         ("bench-postgres", "bench"),
     ] {
