@@ -45,8 +45,8 @@ async fn the_same_way_twice_makes_no_difference() {
     let cluster = Cluster::start();
     let commands = Commands::read(&data().join("commands.txt"));
     assert!(commands.len() >= 60, "only {} commands", commands.len());
-    let first = Way::fresh(&cluster.access, &cluster.access, "first").await;
-    let second = Way::fresh(&cluster.access, &cluster.access, "second").await;
+    let first = Way::fresh(&cluster.access, &cluster.access, "compared-one").await;
+    let second = Way::fresh(&cluster.access, &cluster.access, "compared-two").await;
     let differences = compare(&commands, &data().join("files"), &first, &second).await;
     for difference in &differences {
         println!("{difference}");
@@ -62,8 +62,8 @@ async fn a_way_on_which_less_is_allowed_is_told_apart() {
          text kubectl get configmap plain -o jsonpath={.data}\n\
          text kubectl version --client",
     );
-    let first = Way::fresh(&cluster.access, &cluster.access, "first").await;
-    let second = Way::fresh(&cluster.guest, &cluster.access, "second").await;
+    let first = Way::fresh(&cluster.access, &cluster.access, "compared-one").await;
+    let second = Way::fresh(&cluster.guest, &cluster.access, "compared-two").await;
     let differences = compare(&commands, &data().join("files"), &first, &second).await;
     let numbers: Vec<usize> = differences.iter().map(|one| one.command.number).collect();
     assert_eq!(numbers, [1, 2], "{differences:?}");

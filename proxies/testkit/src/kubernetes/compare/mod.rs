@@ -2,7 +2,7 @@
 //!
 //! Commands are data ([`Commands`]): lines of the shell in which `kubectl` reaches the server by one [`Way`]. All of them run
 //! over the first way, one after the other, then over the second; each way has a namespace of its own, so that both find the
-//! same state. What can't be the same twice is made alike before comparing (see [`normalise`](normal::normalise)).
+//! same state. What can't be the same twice is made alike before comparing (see [`normalise`]).
 
 mod commands;
 mod normal;
@@ -52,6 +52,7 @@ pub struct Outcome {
 
 impl Way {
     /// A way in a namespace of its own, made by `admin` with its own clients. Nobody removes it: it goes with the cluster.
+    /// The name is taken out of all that is said, so it is one that nothing else has in it, as long as the other way's.
     ///
     /// # Panics
     /// When the namespace can't be made.
