@@ -9,6 +9,8 @@ const KEEPING_ITS_NAME: &str = "0";
 
 /// What is replaced, in this order, and by what.
 const VOLATILE: &[(&str, &str)] = &[
+    // What kubectl complains about itself, now and then: it reads before it has made its streams, writes after it has closed.
+    (r"(?m)^[EWI]\d{4} .*(Unknown stream id \d+, discarding message|websocket: close sent).*\n", ""),
     // A log line of a client: its time, its process, its place in the source.
     (r"(?m)^([EWI])\d{4} [\d:.]+ +\d+ [\w./-]+:\d+\]", "LOGGED"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
@@ -68,6 +70,10 @@ mod tests {
             ("at 2024-01-02T03:04:05Z", "at TIME"),
             ("configmap/made-x2b4c created", "configmap/made-NAME created"),
             ("E1126 03:44:30.016993    5819 memcache.go:265] no", "LOGGED no"),
+            (
+                "E1126 03:44:30.016993    5819 websocket.go:297] Unknown stream id 1, discarding message\nleaf",
+                "leaf",
+            ),
             ("Forwarding from 127.0.0.1:4021 -> 80", "Forwarding from HOST:PORT -> 80"),
             ("configmap/palette created", "configmap/palette created"),
             ("color: blue", "color: blue"),
