@@ -67,5 +67,9 @@ async fn a_way_on_which_less_is_allowed_is_told_apart() {
     let differences = compare(&commands, &data().join("files"), &first, &second).await;
     let numbers: Vec<usize> = differences.iter().map(|one| one.command.number).collect();
     assert_eq!(numbers, [1, 2], "{differences:?}");
-    assert!(differences[0].to_string().contains("+ Error from server (Forbidden)"), "{}", differences[0]);
+    assert!(
+        differences[0].to_string().contains("configmaps is forbidden: User \"guest\""),
+        "{}",
+        differences[0]
+    );
 }

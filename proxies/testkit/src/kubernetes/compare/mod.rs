@@ -132,9 +132,13 @@ fn sorted(text: &str) -> String {
 /// another.
 pub async fn compare(commands: &Commands, files: &Path, first: &Way, second: &Way) -> Vec<Difference> {
     let left = first.run_all(commands, files).await;
-    for (command, outcome) in commands.iter().zip(&left) {
-        assert_eq!(outcome.code, Some(command.code), "over the first way, `{}`:\n{outcome}", command.line);
-    }
+    let wrong: String = commands
+        .iter()
+        .zip(&left)
+        .filter(|(command, outcome)| outcome.code != Some(command.code))
+        .map(|(command, outcome)| format!("line {}: {}\n{outcome}\n", command.number, command.line))
+        .collect();
+    assert!(wrong.is_empty(), "over the first way these ended otherwise than they say:\n{wrong}");
     let right = second.run_all(commands, files).await;
     let pairs = commands.iter().zip(left.into_iter().zip(right));
     pairs
