@@ -283,6 +283,7 @@ fn clauses_of(kind: Option<&str>) -> &'static [&'static str] {
             "unless",
             "columns",
             "values",
+            "fields",
             "with",
             "unresolved",
             "predicates",

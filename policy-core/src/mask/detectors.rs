@@ -159,7 +159,7 @@ impl fmt::Debug for Scratch {
 }
 
 /// The shortest find in bytes: `a@b.co`.
-const MIN_FIND: usize = 6;
+pub(super) const MIN_FIND: usize = 6;
 
 /// Hits that overlap, as one.
 #[derive(Clone, Copy, Debug)]

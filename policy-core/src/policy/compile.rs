@@ -13,8 +13,8 @@ use super::matcher::{Does, Matcher, On};
 use crate::action::Verb;
 use crate::mask::FieldMasks;
 use crate::rule::{
-    Comparison, Do, Effect, Element, Expr, Fact, LimitUnit, Literal, Masked, Mode, Pattern, Predicates, Quorum,
-    Rule, Selector,
+    Comparison, Do, Effect, Element, Expr, Fact, LimitUnit, Literal, Masked, Mode, Pattern, Predicates,
+    Quorum, Rule, Selector,
 };
 use crate::subject::Protocol;
 use crate::vocabulary::{Capability, Type, VerbSpec, Vocabulary};

@@ -210,7 +210,10 @@ mod tests {
             ("customers.Email", &["customers", "Email"][..]),
             ("**.ssn", &["**", "ssn"]),
             ("items.*.card.pan", &["items", "*", "card", "pan"]),
-            ("metadata.annotations.'kubectl.kubernetes.io/last'", &["metadata", "annotations", "kubectl.kubernetes.io/last"]),
+            (
+                "metadata.annotations.'kubectl.kubernetes.io/last'",
+                &["metadata", "annotations", "kubectl.kubernetes.io/last"],
+            ),
             ("'it''s'.x", &["it's", "x"]),
             ("it's", &["it's"]),
             ("a b./c", &["a b", "/c"]),

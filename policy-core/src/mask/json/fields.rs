@@ -186,8 +186,8 @@ struct Row {
     wilds: Bits,
     /// Keys that segments name, sorted by length and letters.
     exact: Vec<(Box<[u8]>, Bits)>,
-    /// Which lengths those have; the last bit is for all that are longer.
-    lengths: u64,
+    /// Which sorts of keys are among them.
+    sorts: [u64; 4],
 }
 
 /// One place in the row.
@@ -209,7 +209,7 @@ impl Row {
             wild: Vec::new(),
             wilds: nothing,
             exact: Vec::new(),
-            lengths: 0,
+            sorts: [0; 4],
         }
     }
 
@@ -264,7 +264,10 @@ impl Row {
         if let Some((_, bits)) = self.exact.get_mut(at) {
             place.put(bits);
         }
-        self.lengths |= 1 << key.len().min(63);
+        let (word, bit) = sort(key);
+        if let Some(sorts) = self.sorts.get_mut(word) {
+            *sorts |= bit;
+        }
     }
 
     fn ready(&mut self) {
@@ -272,9 +275,9 @@ impl Row {
     }
 
     fn exact(&self, key: &[u8]) -> Option<&Bits> {
-        if self.lengths & 1 << key.len().min(63) == 0 {
-            return None;
-        }
+        // Most keys are named by nobody, which this tells at once.
+        let (word, bit) = sort(key);
+        self.sorts.get(word).filter(|sorts| **sorts & bit != 0)?;
         let at = self.exact.binary_search_by(|(known, _)| order(known, key)).ok()?;
         self.exact.get(at).map(|(_, bits)| bits)
     }
@@ -298,6 +301,13 @@ impl Place {
     fn is_in(self, bits: &[u64]) -> bool {
         bits.get(self.word()).is_some_and(|word| word & self.bit() != 0)
     }
+}
+
+/// One of 256 sorts of keys, as a bit of one of four words.
+fn sort(key: &[u8]) -> (usize, u64) {
+    let of = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+    let sort = key.len() * 37 + of(key.first()) * 5 + of(key.last()) * 3;
+    (sort / 64 % 4, 1 << (sort % 64))
 }
 
 fn order(known: &[u8], key: &[u8]) -> std::cmp::Ordering {

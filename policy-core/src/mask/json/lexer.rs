@@ -115,8 +115,7 @@ fn plain(bytes: &[u8]) -> Run {
         seen |= word;
         // A byte's highest bit is set where it is zero, or less than a space; of those bits the lowest is right.
         let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-        let ends =
-            (zeros(word ^ QUOTES) | zeros(word ^ SLASHES) | word.wrapping_sub(SPACES) & !word) & HIGHS;
+        let ends = (zeros(word ^ QUOTES) | zeros(word ^ SLASHES) | word.wrapping_sub(SPACES) & !word) & HIGHS;
         if ends != 0 {
             let length = number * 8 + ends.trailing_zeros() as usize / 8;
             return Run { length, ascii: seen & HIGHS == 0 };

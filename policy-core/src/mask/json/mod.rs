@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 pub use fields::FieldMasks;
 
-use super::detectors::MAX_FIND;
+use super::detectors::{MAX_FIND, MIN_FIND};
+use super::sieve::Ahead;
 use super::{Applied, Detectors, MaskKey, REDACTED, Scratch, Transform};
 use path::Path;
 use weave::Woven;
@@ -66,7 +67,7 @@ pub struct JsonMasker {
     around: Vec<Around>,
     /// So many objects and lists are around the one that became `null`, whose content is dropped.
     dropped: Option<usize>,
-    /// The last key, as what it stands for: what values are called by.
+    /// What values are called by: the last key, as what it stands for, unless it is still in [`Run::name`].
     name: Vec<u8>,
     /// A detector may have to look at what follows this key.
     telling: bool,
@@ -94,7 +95,11 @@ pub enum JsonError {
     #[error("the answer nests deeper than {}", JsonMasker::MAX_DEPTH)]
     TooDeep,
     /// A key or a number is too long.
-    #[error("the answer has a key of more than {} bytes, or a number of more than {}", JsonMasker::MAX_KEY, JsonMasker::MAX_NUMBER)]
+    #[error(
+        "the answer has a key of more than {} bytes, or a number of more than {}",
+        JsonMasker::MAX_KEY,
+        JsonMasker::MAX_NUMBER
+    )]
     TooLong,
     /// A line of an event stream that is no data is too long.
     #[error("the event stream has a line of more than {} bytes that is no data", super::SseMasker::MAX_LINE)]
@@ -211,7 +216,9 @@ impl JsonMasker {
 
     /// Whether no value has begun that has not ended.
     fn is_between(&self) -> bool {
-        matches!(self.expect, Expect::Outermost | Expect::Apart) && self.open.is_none() && self.carry.is_empty()
+        matches!(self.expect, Expect::Outermost | Expect::Apart)
+            && self.open.is_none()
+            && self.carry.is_empty()
     }
 
     fn fail(&mut self, error: JsonError) -> JsonError {
@@ -261,9 +268,10 @@ impl JsonMasker {
             key,
             bytes,
             ended,
+            name: None,
             at: 0,
             kept: 0,
-            trigger: 0,
+            ahead: Ahead::default(),
             literal: 0,
             always: detectors.literals().is_some_and(|literals| literals.contain(BETWEEN)),
             out,
@@ -273,6 +281,9 @@ impl JsonMasker {
         }
         if self.dropped.is_none() && self.open.is_none_or(|open| open == Open::Plain) {
             run.keep(run.at);
+        }
+        if let Some((start, end)) = run.name {
+            self.name.extend_from_slice(bytes.get(start..end).unwrap_or_default());
         }
         Ok(run.at)
     }
@@ -308,8 +319,7 @@ impl JsonMasker {
                     true
                 }
                 (Expect::Outermost, _) | (Expect::Apart, b'{' | b'[' | b'"') => {
-                    self.name.clear();
-                    self.telling = false;
+                    self.forget_name(run);
                     if let Some(fields) = &self.fields {
                         self.path.root(fields);
                     }
@@ -338,6 +348,12 @@ impl JsonMasker {
         }
     }
 
+    fn forget_name(&mut self, run: &mut Run<'_>) {
+        self.name.clear();
+        run.name = None;
+        self.telling = false;
+    }
+
     /// A value has ended.
     fn ended(&mut self) {
         self.expect = if self.around.is_empty() { Expect::Outermost } else { Expect::Comma };
@@ -357,13 +373,14 @@ impl JsonMasker {
             return Ok(true);
         }
         self.name.clear();
+        run.name = None;
         if text.escaped {
             lexer::decode(run.bytes, start, &mut self.name)?;
         } else {
-            self.name.extend_from_slice(run.bytes.get(start..text.end).unwrap_or_default());
+            run.name = Some((start, text.end));
         }
         if let Some(fields) = &self.fields {
-            self.path.member(fields, &self.name);
+            self.path.member(fields, run.called(&self.name));
         }
         self.telling = if text.escaped {
             run.detectors.first(&self.name).is_some()
@@ -425,8 +442,7 @@ impl JsonMasker {
             self.path.leave();
         }
         // What follows is not called by a key in here.
-        self.name.clear();
-        self.telling = false;
+        self.forget_name(run);
         if self.dropped == Some(self.around.len()) {
             self.dropped = None;
             run.kept = run.at;
@@ -480,7 +496,7 @@ impl JsonMasker {
     fn is_find(&mut self, start: usize, end: usize, run: &Run<'_>) -> bool {
         let mut text = std::mem::take(&mut self.value);
         text.clear();
-        context(&self.name).into_iter().for_each(|part| text.extend_from_slice(part));
+        context(run.called(&self.name)).into_iter().for_each(|part| text.extend_from_slice(part));
         let begins = text.len();
         text.extend_from_slice(run.bytes.get(start..end).unwrap_or_default());
         let found = run.detectors.find(&text, &mut self.scratch).iter().any(|find| find.range.end > begins);
@@ -518,7 +534,7 @@ impl JsonMasker {
             run.kept = run.at;
         } else if self.has_to_look(start, &text, run)? {
             run.keep(start);
-            self.strings.begin(context(&self.name));
+            self.strings.begin(context(run.called(&self.name)));
             self.detect(start, run)?;
             run.kept = text.end;
         }
@@ -576,7 +592,7 @@ impl JsonMasker {
             None if run.detectors.is_empty() => Open::Plain,
             None => {
                 run.keep(run.at);
-                self.strings.begin(context(&self.name));
+                self.strings.begin(context(run.called(&self.name)));
                 Open::Detected
             }
         };
@@ -658,12 +674,13 @@ struct Run<'r> {
     bytes: &'r [u8],
     /// Nothing more comes.
     ended: bool,
+    /// Where the last key is, if it is here and has no escapes.
+    name: Option<(usize, usize)>,
     /// Up to here everything is read.
     at: usize,
     /// Up to here everything has left.
     kept: usize,
-    /// No trigger that is not known ends before this place.
-    trigger: usize,
+    ahead: Ahead,
     /// No secret that is not known begins before this place.
     literal: usize,
     /// A secret may reach from a key into its value, so that each value has to be looked at.
@@ -674,6 +691,11 @@ struct Run<'r> {
 impl Run<'_> {
     fn rest(&self) -> &[u8] {
         self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// The last key, which is here or was kept.
+    fn called<'n>(&'n self, kept: &'n [u8]) -> &'n [u8] {
+        self.name.map_or(kept, |(start, end)| self.bytes.get(start..end).unwrap_or_default())
     }
 
     /// Lets go of everything before `end`, as it is.
@@ -690,24 +712,23 @@ impl Run<'_> {
 
     /// Whether a detector has to look at what is there between these places, which has no escapes.
     ///
-    /// What has come is searched once, not token by token: most tokens hold nothing.
+    /// What has come is searched ahead, not token by token: most tokens hold nothing.
     fn may_hold(&mut self, start: usize, end: usize) -> bool {
-        if let Some(triggers) = self.detectors.triggers()
-            && self.trigger <= start
-        {
-            self.trigger = match triggers.next(self.bytes, start) {
-                Ok(Some((_, end))) => end,
-                Ok(None) => usize::MAX,
-                Err(_) => start + 1,
-            };
+        if self.always {
+            return true;
         }
-        if let Some(literals) = self.detectors.literals()
-            && self.literal < start
-        {
-            self.literal = literals.next(self.bytes, start).unwrap_or(usize::MAX);
+        if end - start < MIN_FIND {
+            return false;
         }
-        let triggered = self.detectors.triggers().is_some() && self.trigger <= end;
-        let secret = self.detectors.literals().is_some() && self.literal < end;
-        self.always || triggered || secret
+        if let Some(literals) = self.detectors.literals() {
+            if self.literal < start {
+                self.literal = literals.next(self.bytes, start).unwrap_or(usize::MAX);
+            }
+            if self.literal < end {
+                return true;
+            }
+        }
+        let triggers = self.detectors.triggers();
+        triggers.is_some_and(|triggers| triggers.stand_in(self.bytes, start..end, &mut self.ahead))
     }
 }

@@ -59,8 +59,9 @@ fn check(name: &str, masks: Option<&Arc<FieldMasks>>, detectors: &Detectors, tex
 #[test]
 fn fields_are_masked_and_all_else_stays_as_it_is() {
     use Transform::{Hash, Last, Null, Partial, Redact};
+    type Case<'a> = (&'a str, &'a [(&'a str, Transform)], &'a str, &'a str);
     #[rustfmt::skip]
-    let cases: &[(&str, &[(&str, Transform)], &str, &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("nothing named", &[("x", Redact)], "{ \"a\" : [1.50e+3 ,\t-0,true,\r\n null,\"\\u0041\\/\"] }", "{ \"a\" : [1.50e+3 ,\t-0,true,\r\n null,\"\\u0041\\/\"] }"),
         ("a text", &[("email", Partial)], r#"{"email":"ana@example.com","e":"x"}"#, r#"{"email":"a***@example.com","e":"x"}"#),
         ("through lists", &[("a.b", Redact)], r#"[{"a":[[{"b":"x"}],{"c":"y"}]}]"#, r#"[{"a":[[{"b":"[redacted]"}],{"c":"y"}]}]"#),
@@ -196,7 +197,8 @@ fn long_strings_leave_before_their_end_and_are_bounded_under_a_mask() {
     let masks = fields(&[("a", Transform::Last(4)), ("n", Transform::Null)]);
     for length in [WAIT, WAIT + 1, MAX_FIND, MAX_FIND + 1, 5 * PIECE] {
         let long = "é".repeat(length / 2) + &"x".repeat(length % 2);
-        let text = format!("{{\"b\":\"{long} ana@example.com\\n\",\"a\":\"{long}\",\"n\":\"{long}\",\"c\":1}}");
+        let text =
+            format!("{{\"b\":\"{long} ana@example.com\\n\",\"a\":\"{long}\",\"n\":\"{long}\",\"c\":1}}");
         let masked = if long.len() > MAX_FIND {
             "[redacted]".to_owned()
         } else {
@@ -205,8 +207,7 @@ fn long_strings_leave_before_their_end_and_are_bounded_under_a_mask() {
         };
         let rules = [(Detector::Email, Transform::Redact)];
         let emails = Detectors::new(&rules).unwrap();
-        let expected =
-            format!("{{\"b\":\"{long} [redacted]\\n\",\"a\":\"{masked}\",\"n\":null,\"c\":1}}");
+        let expected = format!("{{\"b\":\"{long} [redacted]\\n\",\"a\":\"{masked}\",\"n\":null,\"c\":1}}");
         for sizes in [&[usize::MAX][..], &[1000], &[7, 4096]] {
             let (out, end) = run(Some(&masks), &emails, text.as_bytes(), sizes);
             assert_eq!(end, Ok(3), "{length} in {sizes:?}");
@@ -222,9 +223,30 @@ fn long_strings_leave_before_their_end_and_are_bounded_under_a_mask() {
 /// Text with what detectors look for in it.
 fn texts() -> impl Strategy<Value = String> {
     let pieces: &[&str] = &[
-        "a", "é", "😀", "\"", "\\", "\n", "\u{1}", " ", ".", "@", "ana@example.com", "4111111111111111", "4111 1111 ", "536-90-4399",
-        "Bearer ", "the password of ", "the password of a target", "-----BEGIN PRIVATE KEY-----\nMC4C", "\n-----END PRIVATE KEY-----",
-        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcd", "authorization", "+1 202-555-0143", "DE89370400440532013000", ": ",
+        "a",
+        "é",
+        "😀",
+        "\"",
+        "\\",
+        "\n",
+        "\u{1}",
+        " ",
+        ".",
+        "@",
+        "ana@example.com",
+        "4111111111111111",
+        "4111 1111 ",
+        "536-90-4399",
+        "Bearer ",
+        "the password of ",
+        "the password of a target",
+        "-----BEGIN PRIVATE KEY-----\nMC4C",
+        "\n-----END PRIVATE KEY-----",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcd",
+        "authorization",
+        "+1 202-555-0143",
+        "DE89370400440532013000",
+        ": ",
     ];
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..6).prop_map(|pieces| pieces.concat())
 }
@@ -262,13 +284,16 @@ pub(in crate::mask) fn documents() -> impl Strategy<Value = String> {
         1 => prop::sample::select(&["0", "-1.5E+3", "4111111111111111", "536904399", "true", "false", "null"][..]).prop_map(String::from),
     ];
     scalar.prop_recursive(4, 32, 5, move |value| {
-        let member = (keys(), blank(), value.clone()).prop_map(|(key, blank, value)| format!("{key}{blank}:{blank}{value}"));
+        let member = (keys(), blank(), value.clone())
+            .prop_map(|(key, blank, value)| format!("{key}{blank}:{blank}{value}"));
         let listed = |open: &'static str, items: Vec<String>, blank: &str, close: &'static str| {
             format!("{open}{blank}{}{close}", items.join(&format!("{blank},")))
         };
         prop_oneof![
-            (prop::collection::vec(value, 0..4), blank()).prop_map(move |(items, blank)| listed("[", items, blank, "]")),
-            (prop::collection::vec(member, 0..4), blank()).prop_map(move |(items, blank)| listed("{", items, blank, "}")),
+            (prop::collection::vec(value, 0..4), blank())
+                .prop_map(move |(items, blank)| listed("[", items, blank, "]")),
+            (prop::collection::vec(member, 0..4), blank())
+                .prop_map(move |(items, blank)| listed("{", items, blank, "}")),
         ]
     })
 }

@@ -78,12 +78,7 @@ impl Woven {
     }
 
     /// Ends the text; says how many finds were masked in it.
-    pub(in crate::mask) fn end(
-        &mut self,
-        detectors: &Detectors,
-        key: &MaskKey,
-        out: &mut Vec<u8>,
-    ) -> usize {
+    pub(in crate::mask) fn end(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut Vec<u8>) -> usize {
         self.masker.end(detectors, key, &mut Onto { weave: &mut self.weave, out });
         self.waiting = 0;
         self.weave.end(out)
@@ -275,7 +270,8 @@ fn length(first: u8) -> usize {
 /// How many bytes at the end of the text begin a character that does not end there.
 fn begun(text: &[u8]) -> usize {
     let last = text.iter().rev().take(3).position(|byte| !continues(*byte));
-    let Some((back, first)) = last.and_then(|back| Some((back + 1, *text.get(text.len() - back - 1)?))) else {
+    let Some((back, first)) = last.and_then(|back| Some((back + 1, *text.get(text.len() - back - 1)?)))
+    else {
         return 0;
     };
     if length(first) > back { back } else { 0 }

@@ -26,7 +26,8 @@ fn run(
 }
 
 fn emails() -> Detectors {
-    Detectors::new(&[(Detector::Email, Transform::Redact), (Detector::PrivateKey, Transform::Redact)]).unwrap()
+    Detectors::new(&[(Detector::Email, Transform::Redact), (Detector::PrivateKey, Transform::Redact)])
+        .unwrap()
 }
 
 #[test]
@@ -54,7 +55,11 @@ fn data_are_masked_and_lines_stay_where_they_are() {
     for (name, text, expected) in cases {
         for sizes in [&[usize::MAX][..], &[1], &[2, 3]] {
             let (out, end) = run(Some(&masks), &emails(), text.as_bytes(), sizes);
-            assert_eq!((String::from_utf8(out).unwrap(), end), (expected.to_string(), Ok(())), "{name} in {sizes:?}");
+            assert_eq!(
+                (String::from_utf8(out).unwrap(), end),
+                (expected.to_string(), Ok(())),
+                "{name} in {sizes:?}"
+            );
         }
     }
 }
@@ -73,7 +78,11 @@ fn what_is_no_json_goes_through_the_detectors() {
     for (name, text, expected) in cases {
         for sizes in [&[usize::MAX][..], &[1], &[2, 3]] {
             let (out, end) = run(None, &emails(), text.as_bytes(), sizes);
-            assert_eq!((String::from_utf8(out).unwrap(), end), (expected.to_string(), Ok(())), "{name} in {sizes:?}");
+            assert_eq!(
+                (String::from_utf8(out).unwrap(), end),
+                (expected.to_string(), Ok(())),
+                "{name} in {sizes:?}"
+            );
         }
     }
 }
@@ -118,15 +127,32 @@ fn an_event_has_left_once_its_empty_line_has_come() {
 
 fn streams() -> impl Strategy<Value = String> {
     let end = || prop::sample::select(&["\n", "\r\n", "\r"][..]);
-    let other = prop::sample::select(&[
-        "", "", "event: x", ": ana@example.com", "id", "data", "data: ", "data:[DONE]", "data: text 4111111111111111", "dat", "data : x",
-        "data: -----BEGIN PRIVATE KEY-----", "data: MC4C", "data:  {\"a\":", "data:\"x\"", "data: }",
-    ][..]);
+    let other = prop::sample::select(
+        &[
+            "",
+            "",
+            "event: x",
+            ": ana@example.com",
+            "id",
+            "data",
+            "data: ",
+            "data:[DONE]",
+            "data: text 4111111111111111",
+            "dat",
+            "data : x",
+            "data: -----BEGIN PRIVATE KEY-----",
+            "data: MC4C",
+            "data:  {\"a\":",
+            "data:\"x\"",
+            "data: }",
+        ][..],
+    );
     let line = prop_oneof![
         3 => other.prop_map(String::from),
         1 => documents().prop_map(|document| format!("data: {}", document.replace(['\r', '\n'], " "))),
     ];
-    prop::collection::vec((line, end()), 0..12).prop_map(|lines| lines.iter().map(|(line, end)| format!("{line}{end}")).collect())
+    prop::collection::vec((line, end()), 0..12)
+        .prop_map(|lines| lines.iter().map(|(line, end)| format!("{line}{end}")).collect())
 }
 
 proptest! {
