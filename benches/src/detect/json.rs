@@ -49,7 +49,7 @@ pub fn speeds(bytes: usize) -> Result<Vec<(&'static str, f64)>, Box<dyn std::err
 }
 
 /// The customers, always the same ones.
-pub fn answer(bytes: usize) -> Vec<u8> {
+fn answer(bytes: usize) -> Vec<u8> {
     let (mut random, mut text) = (Random(7), String::from("{\"customers\":["));
     while text.len() < bytes {
         if !text.ends_with('[') {
