@@ -140,6 +140,19 @@ fn finds_are_masked_whatever_they_are_written_like() {
 }
 
 #[test]
+fn a_find_hides_the_whole_of_a_character_that_it_cuts() {
+    let secret = Literals::new([&b"\xa9 a secret of a target\xc3"[..]]).unwrap();
+    let detectors = Detectors::new(&[]).unwrap().with_literals(secret);
+    for text in [
+        "[\"x\u{e9} a secret of a target\u{e9} y\"]",
+        "[\"x\\u00e9 a secret of a target\\u00e9 y\"]",
+        "[\"x\\u00e9 a secret of a target\u{e9} y\"]",
+    ] {
+        check("a character", None, &detectors, text, "[\"x[redacted] y\"]");
+    }
+}
+
+#[test]
 fn what_is_not_json_ends_the_stream() {
     let deep = "[".repeat(JsonMasker::MAX_DEPTH) + &"]".repeat(JsonMasker::MAX_DEPTH);
     check("as deep as can be", None, &none(), &deep, &deep);
