@@ -217,6 +217,15 @@ mod tests {
                     "{:?} at {before}: {first:?}",
                     trigger.kind
                 );
+                let mut ahead = Ahead::default();
+                for at in 0..before / 8 {
+                    let _ = triggers.stand_in(&whole, at * 8..at * 8 + 8, &mut ahead);
+                }
+                prop_assert!(
+                    triggers.stand_in(&whole, before..before + text.len(), &mut ahead),
+                    "{:?} at {before}",
+                    trigger.kind
+                );
                 Ok(())
             });
             passed.unwrap();
