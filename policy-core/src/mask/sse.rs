@@ -366,6 +366,10 @@ impl SseMasker {
         }
         let others = self.line_end.min(self.between.len());
         way.out.extend(self.between.drain(..others));
+        if others == 0 && !self.moved.is_empty() {
+            // The stream ends with the data line.
+            way.out.push(b'\n');
+        }
         way.out.append(&mut self.moved);
         way.out.append(&mut self.between);
         self.line_end = 0;

@@ -50,6 +50,7 @@ fn data_are_masked_and_lines_stay_where_they_are() {
         ("an address in JSON", "data: [\"ana@example.com\"]\n\n", "data: [\"[redacted]\"]\n\n"),
         ("no empty line at the end", "data: {\"a\":1}\n", "data: {\"a\":null}\n"),
         ("no end of the line", "data: {\"a\":1}", "data: {\"a\":null}"),
+        ("lines in what is dropped, and no end", "data: {\"n\":[1,\nid: 3\ndata: 2]}", "data: {\"n\":null}\nid: 3\n"),
         ("a line cut off", "data: {\"a\":1}\n\nda", "data: {\"a\":null}\n\nda"),
     ];
     for (name, text, expected) in cases {
