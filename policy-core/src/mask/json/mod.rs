@@ -1,23 +1,28 @@
 //! Masking JSON while it streams: by field, and by content.
 //!
-//! `lexer` reads the tokens, `path` follows the keys through the patterns of `fields`, and `weave` takes strings through the
+//! `lexer` reads the tokens, `run` is one look at what has come, `path` follows the keys through the patterns of `fields`, and `weave` takes strings through the
 //! detectors and back into the form that they came in.
 
+mod error;
 mod fields;
 mod lexer;
 mod path;
+mod run;
+mod strings;
 #[cfg(test)]
 pub(super) mod tests;
 pub(super) mod weave;
 
 use std::sync::Arc;
 
+pub use error::JsonError;
 pub use fields::FieldMasks;
 
-use super::detectors::{MAX_FIND, MIN_FIND};
 use super::sieve::Ahead;
-use super::{Applied, Detectors, MaskKey, REDACTED, Scratch, Transform};
+use super::{Detectors, MaskKey, Scratch, Transform};
 use path::Path;
+use run::{BETWEEN, Run, context};
+use strings::{Open, Patience, WAIT};
 use weave::Woven;
 
 /// Masks one stream of JSON values (RFC 8259), one after the other: an answer, lines of JSON, a watch.
@@ -37,7 +42,7 @@ use weave::Woven;
 ///
 /// # Bounds
 /// A key has at most [`JsonMasker::MAX_KEY`] bytes, a number [`JsonMasker::MAX_NUMBER`], and objects and lists nest
-/// [`JsonMasker::MAX_DEPTH`] deep. A string under a mask of more than [`MAX_FIND`] bytes is redacted, whatever the transform.
+/// [`JsonMasker::MAX_DEPTH`] deep. A string under a mask of more than [`super::MAX_FIND`] bytes is redacted, whatever the transform.
 /// Held back are at most [`JsonMasker::MAX_HELD`] bytes; at the end of each value of the sequence that is an object, a list or
 /// a string, nothing is. The work is linear.
 ///
@@ -83,33 +88,6 @@ pub struct JsonMasker {
     failed: Option<JsonError>,
 }
 
-/// Why a stream can't be masked. No words of these hold anything of the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JsonError {
-    /// What came is not JSON.
-    #[error("the answer is not JSON")]
-    NotJson,
-    /// It ended before a value did.
-    #[error("the answer ends in the middle of a JSON value")]
-    CutOff,
-    /// Objects and lists nest too deep.
-    #[error("the answer nests deeper than {}", JsonMasker::MAX_DEPTH)]
-    TooDeep,
-    /// A key or a number is too long.
-    #[error(
-        "the answer has a key of more than {} bytes, or a number of more than {}",
-        JsonMasker::MAX_KEY,
-        JsonMasker::MAX_NUMBER
-    )]
-    TooLong,
-    /// A line of an event stream that is no data is too long.
-    #[error("the event stream has a line of more than {} bytes that is no data", super::SseMasker::MAX_LINE)]
-    LineTooLong,
-    /// Fields are masked, and the data of an event are not JSON.
-    #[error("the data of an event are not JSON, so that its fields can't be masked")]
-    NoFields,
-}
-
 /// What may come next, white space aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Expect {
@@ -135,37 +113,8 @@ enum Around {
     List,
 }
 
-/// A string that leaves, or is swallowed, before its end has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
-    /// As it is.
-    Plain,
-    /// Through the detectors.
-    Detected,
-    /// Under a mask; its beginning is held.
-    Masked(Transform),
-    /// Answered, or dropped.
-    Swallowed,
-}
-
-/// Strings of so many bytes wait for their end; of longer ones parts leave before it. What leaves does not depend on it, which
-/// tests hold against each other.
-struct Patience(usize);
-
-const WAIT: usize = 4 * 1024;
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self(WAIT)
-    }
-}
-
 /// How much is looked at in one go.
 const PIECE: usize = 64 * 1024;
-/// Stands between a key and its value where detectors look.
-const BETWEEN: &[u8] = b": ";
-/// So much of a key detectors look at.
-const MAX_NAME: usize = super::detect::MAX_CONTEXT;
 
 impl JsonMasker {
     /// The longest key, in bytes as it came.
@@ -523,223 +472,10 @@ impl JsonMasker {
             self.expect = Expect::Apart;
         }
     }
-
-    fn string(&mut self, transform: Option<Transform>, run: &mut Run<'_>) -> Result<bool, JsonError> {
-        let start = run.at + 1;
-        let Some(text) = lexer::text(run.bytes, start)? else {
-            if run.bytes.len() - start > self.patience.0 {
-                self.open(transform, run)?;
-            }
-            return Ok(false);
-        };
-        run.at = text.end + 1;
-        self.ended();
-        if self.dropped.is_some() {
-            return Ok(true);
-        }
-        if let Some(transform) = transform {
-            run.keep(start - 1);
-            self.value.clear();
-            lexer::decode(run.bytes, start, &mut self.value)?;
-            self.answer(transform, run);
-            run.kept = run.at;
-        } else if self.has_to_look(start, &text, run)? {
-            run.keep(start);
-            self.strings.begin(context(run.called(&self.name)));
-            self.detect(start, run)?;
-            run.kept = text.end;
-        }
-        Ok(true)
-    }
-
-    /// Whether something may be found in a string that is all there.
-    fn has_to_look(
-        &mut self,
-        start: usize,
-        text: &lexer::Text,
-        run: &mut Run<'_>,
-    ) -> Result<bool, JsonError> {
-        if run.detectors.is_empty() {
-            return Ok(false);
-        }
-        if self.telling || run.always || !text.escaped {
-            return Ok(self.telling || run.may_hold(start, text.end));
-        }
-        self.value.clear();
-        lexer::decode(run.bytes, start, &mut self.value)?;
-        let found = run.detectors.first(&self.value).is_some();
-        self.value.clear();
-        Ok(found)
-    }
-
-    /// Takes the rest of a string through the detectors, onto the output.
-    fn detect(&mut self, start: usize, run: &mut Run<'_>) -> Result<(), JsonError> {
-        self.feed(start, run)?;
-        self.masked += self.strings.end(run.detectors, run.key, run.out);
-        Ok(())
-    }
-
-    fn feed(&mut self, from: usize, run: &mut Run<'_>) -> Result<(usize, bool), JsonError> {
-        let Run { detectors, key, out, bytes, .. } = run;
-        lexer::content(bytes, from, |piece| match piece {
-            lexer::Piece::Plain(text) => self.strings.plain(detectors, key, text, out),
-            lexer::Piece::Escape { raw, decoded } => {
-                self.strings.written(detectors, key, (raw, decoded), out);
-            }
-        })
-    }
-
-    /// Begins a string whose end is not waited for.
-    fn open(&mut self, transform: Option<Transform>, run: &mut Run<'_>) -> Result<(), JsonError> {
-        let quote = run.at;
-        run.at += 1;
-        let open = match transform {
-            _ if self.dropped.is_some() => Open::Swallowed,
-            Some(transform) => {
-                run.keep(quote);
-                self.value.clear();
-                Open::Masked(transform)
-            }
-            None if run.detectors.is_empty() => Open::Plain,
-            None => {
-                run.keep(run.at);
-                self.strings.begin(context(run.called(&self.name)));
-                Open::Detected
-            }
-        };
-        self.open = Some(open);
-        self.go_on(open, run).map(drop)
-    }
-
-    /// Goes on with such a string; says whether it has ended.
-    fn go_on(&mut self, open: Open, run: &mut Run<'_>) -> Result<bool, JsonError> {
-        let (at, ended) = match open {
-            Open::Plain | Open::Swallowed => lexer::content(run.bytes, run.at, |_| {})?,
-            Open::Detected => self.feed(run.at, run)?,
-            Open::Masked(_) => lexer::decode(run.bytes, run.at, &mut self.value)?,
-        };
-        run.at = at;
-        match open {
-            Open::Masked(transform) if ended || self.value.len() > MAX_FIND => {
-                self.answer(transform, run);
-                self.open = Some(Open::Swallowed);
-            }
-            Open::Detected if ended => self.masked += self.strings.end(run.detectors, run.key, run.out),
-            _ => {}
-        }
-        if ended {
-            // The quote is a part of what was answered, or leaves with what follows.
-            run.kept = match open {
-                Open::Plain => run.kept,
-                Open::Detected => at,
-                Open::Masked(_) | Open::Swallowed => at + 1,
-            };
-            run.at += 1;
-            self.open = None;
-            self.ended();
-        }
-        Ok(ended)
-    }
-
-    /// Writes what becomes of the string that `value` holds.
-    fn answer(&mut self, transform: Transform, run: &mut Run<'_>) {
-        let mut text = std::mem::take(&mut self.value);
-        let mut masked = Vec::new();
-        let applied = match transform {
-            Transform::Null => Applied::Null,
-            _ if text.len() > MAX_FIND => Transform::Redact.apply(&text, run.key, &mut masked),
-            _ => transform.apply(&text, run.key, &mut masked),
-        };
-        match applied {
-            Applied::Null => run.out.extend_from_slice(b"null"),
-            Applied::Text => {
-                run.out.push(b'"');
-                lexer::encode(std::str::from_utf8(&masked).unwrap_or(REDACTED), run.out);
-                run.out.push(b'"');
-            }
-        }
-        self.masked += 1;
-        text.clear();
-        self.value = text;
-    }
 }
 
 impl std::fmt::Debug for JsonMasker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JsonMasker").field("held", &self.held()).finish_non_exhaustive()
-    }
-}
-
-/// What detectors see before a value: the end of its key.
-fn context(name: &[u8]) -> [&[u8]; 2] {
-    if name.is_empty() {
-        return [&[], &[]];
-    }
-    [name.get(name.len().saturating_sub(MAX_NAME)..).unwrap_or_default(), BETWEEN]
-}
-
-/// One look at what has come.
-struct Run<'r> {
-    detectors: &'r Detectors,
-    key: &'r MaskKey,
-    bytes: &'r [u8],
-    /// Nothing more comes.
-    ended: bool,
-    /// Where the last key is, if it is here and has no escapes.
-    name: Option<(usize, usize)>,
-    /// Up to here everything is read.
-    at: usize,
-    /// Up to here everything has left.
-    kept: usize,
-    ahead: Ahead,
-    /// No secret that is not known begins before this place.
-    literal: usize,
-    /// A secret may reach from a key into its value, so that each value has to be looked at.
-    always: bool,
-    out: &'r mut Vec<u8>,
-}
-
-impl Run<'_> {
-    fn rest(&self) -> &[u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    /// The last key, which is here or was kept.
-    fn called<'n>(&'n self, kept: &'n [u8]) -> &'n [u8] {
-        self.name.map_or(kept, |(start, end)| self.bytes.get(start..end).unwrap_or_default())
-    }
-
-    /// Lets go of everything before `end`, as it is.
-    fn keep(&mut self, end: usize) {
-        self.out.extend_from_slice(self.bytes.get(self.kept..end).unwrap_or_default());
-        self.kept = end;
-    }
-
-    fn replace(&mut self, start: usize, end: usize, with: &[u8]) {
-        self.keep(start);
-        self.out.extend_from_slice(with);
-        self.kept = end;
-    }
-
-    /// Whether a detector has to look at what is there between these places, which has no escapes.
-    ///
-    /// What has come is searched ahead, not token by token: most tokens hold nothing.
-    fn may_hold(&mut self, start: usize, end: usize) -> bool {
-        if self.always {
-            return true;
-        }
-        if end - start < MIN_FIND {
-            return false;
-        }
-        if let Some(literals) = self.detectors.literals() {
-            if self.literal < start {
-                self.literal = literals.next(self.bytes, start).unwrap_or(usize::MAX);
-            }
-            if self.literal < end {
-                return true;
-            }
-        }
-        let triggers = self.detectors.triggers();
-        triggers.is_some_and(|triggers| triggers.stand_in(self.bytes, start..end, &mut self.ahead))
     }
 }

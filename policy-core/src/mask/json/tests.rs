@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::tests::key;
 use super::super::tests::splits::detectors;
 use super::*;
-use crate::mask::{Detector, Literals};
+use crate::mask::{Detector, Literals, MAX_FIND};
 use crate::rule::FieldMask;
 use crate::vocabulary::parse_field;
 
