@@ -12,13 +12,15 @@
     reason = "a property states what it expects by failing"
 )]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use policy_core::mask::{
-    Detector, Detectors, Literals, MaskKey, Scratch, StreamMasker, TerminalMasker, Transform,
+    Detector, Detectors, FieldMasks, JsonError, JsonMasker, Literals, MaskKey, Scratch, SseMasker,
+    StreamMasker, TerminalMasker, Transform,
 };
 use policy_core::reference::{self, Plain};
-use policy_core::rule::HoldKey;
+use policy_core::rule::{FieldMask, HoldKey};
+use policy_core::vocabulary::parse_field;
 use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target, Value, Verb};
 use policy_lang::{Environment, Source, format, load};
 use policy_normalize::http::{self, Body, graphql as fields_of};
@@ -295,6 +297,55 @@ pub fn terminal(input: &[u8]) {
     let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'B').collect();
     assert_eq!(run(&KEYS, &text, sizes, true), text);
     let _ = run(&DETECTORS, &text, sizes, true);
+}
+
+/// However a stream of JSON, or of events, is split, the same leaves; what leaves is JSON where that came. The first bytes say how it is
+/// split, the next one which masks apply and whether it is a stream of events. Says what came, and what left in their place.
+pub fn json_mask(input: &[u8]) -> Option<(&[u8], Result<Vec<u8>, JsonError>)> {
+    static DETECTORS: LazyLock<Detectors> = LazyLock::new(detectors);
+    static FIELDS: LazyLock<Arc<FieldMasks>> = LazyLock::new(|| {
+        let read = |text: &str| parse_field(text).expect("a pattern");
+        let redacted = FieldMask {
+            fields: ["**.a", "b.*.c"].map(read).into(),
+            with: vec![(read("**.c"), Transform::Last(4))],
+            otherwise: Transform::Redact,
+        };
+        let null = FieldMask { fields: vec![read("n")], with: vec![], otherwise: Transform::Null };
+        Arc::new(FieldMasks::new([&redacted, &null]))
+    });
+    let (sizes, rest) = input.split_at_checked(8)?;
+    let (mode, text) = rest.split_first()?;
+    let masks = (mode & 1 != 0).then(|| Arc::clone(&FIELDS));
+    let events = mode & 2 != 0;
+    let key = MaskKey::new(b"sixteen bytes or more").expect("enough of them");
+    let run = |masks: Option<Arc<FieldMasks>>, detectors: &Detectors, text: &[u8], sizes: &[usize]| {
+        let (mut json, mut sse) = (JsonMasker::new(masks.clone()), SseMasker::new(masks));
+        let (mut out, mut rest) = (Vec::new(), text);
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, behind) = rest.split_at((*size).clamp(1, rest.len()));
+            if events {
+                sse.push(detectors, &key, piece, &mut out)?;
+            } else {
+                json.push(detectors, &key, piece, &mut out)?;
+                assert!(json.held() <= JsonMasker::MAX_HELD, "{} bytes held back", json.held());
+            }
+            rest = behind;
+        }
+        if events { sse.finish(detectors, &key, &mut out) } else { json.finish(detectors, &key, &mut out) }?;
+        Ok(out)
+    };
+    let sizes: Vec<usize> = sizes.iter().map(|size| usize::from(*size)).collect();
+    let whole = run(masks.clone(), &DETECTORS, text, &[usize::MAX]);
+    assert_eq!(whole, run(masks, &DETECTORS, text, &sizes), "in pieces of {sizes:?}");
+    if let Ok(out) = &whole {
+        let nothing = Detectors::new(&[]).expect("no detectors");
+        assert_eq!(run(None, &nothing, out, &[usize::MAX]).as_ref(), Ok(out), "what leaves can't be read");
+        assert_eq!(run(None, &nothing, text, &sizes).as_deref(), Ok(text), "what is not masked changes");
+    }
+    (!events).then_some((text, whole))
 }
 
 /// All of them, with forms that show where a find began and ended.

@@ -55,6 +55,11 @@ fn terminal() {
 }
 
 #[test]
+fn json_mask() {
+    each("json_mask", |seed| drop(properties::json_mask(seed)));
+}
+
+#[test]
 fn evaluator() {
     each("evaluator", properties::evaluator);
 }
