@@ -27,7 +27,8 @@ pub fn speeds(bytes: usize) -> Result<Vec<(&'static str, f64)>, Box<dyn std::err
         otherwise: Transform::Redact,
     };
     let fields = Arc::new(FieldMasks::new([&fields]));
-    let rules = [Detector::CreditCard, Detector::Email, Detector::Jwt].map(|detector| (detector, Transform::Redact));
+    let rules =
+        [Detector::CreditCard, Detector::Email, Detector::Jwt].map(|detector| (detector, Transform::Redact));
     let (none, three) = (Detectors::new(&[])?, Detectors::new(&rules)?);
     let mut out = Vec::with_capacity(2 * answer.len());
     let mut speed = |fields: Option<&Arc<FieldMasks>>, detectors: &Detectors| {
