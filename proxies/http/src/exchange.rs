@@ -226,12 +226,7 @@ impl One<'_> {
 
     /// What is looked for in the answer.
     fn sought(&self, permit: &Permit) -> Result<Sought, policy_core::mask::DetectorsError> {
-        let judged = permit.judged();
-        Ok(Sought {
-            detectors: self.way.finders.of(Some(judged))?,
-            by_rule: !judged.policy().value_masks(judged.obligations()).is_empty(),
-            key: self.visit.gateway.mask_key().clone(),
-        })
+        Sought::of(permit.judged(), &self.way.finders, self.visit.gateway.mask_key())
     }
 
     /// The request as the target gets it: written anew from what was judged.

@@ -56,7 +56,7 @@ impl Shown {
 /// What is spoken in a tunnel.
 pub(crate) enum Content {
     /// Messages of a WebSocket.
-    Messages(Messages),
+    Messages(Box<Messages>),
     /// A program's streams.
     Program(Box<FromProgram>, Program),
 }

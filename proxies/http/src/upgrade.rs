@@ -91,7 +91,7 @@ impl Upgrading {
             return Err(why);
         }
         let content = match carried {
-            Carried::Messages => Content::Messages(Messages::new(sought)),
+            Carried::Messages => Content::Messages(Box::new(Messages::new(sought))),
             Carried::Program { has_terminal } => {
                 let program = Program::new(open.tape.clone(), &receipt, &sought, has_terminal);
                 Content::Program(Box::new(FromProgram::new(sought, program.clone())), program)

@@ -55,7 +55,11 @@ impl Saying {
             Part::Piece { kind, is_first, is_last, data } => (kind, is_first, is_last, data),
         };
         if is_first {
-            let media_type = if kind == Opcode::Text { "" } else { "application/octet-stream" };
+            let media_type = match (kind, data.first()) {
+                (Opcode::Text, Some(b'{')) => "application/json",
+                (Opcode::Text, _) => "",
+                _ => "application/octet-stream",
+            };
             self.masker = self.sought.masker(media_type)?;
             self.has_begun = false;
         }
