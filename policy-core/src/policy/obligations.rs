@@ -131,11 +131,14 @@ impl Policy {
         if let [Some(only)] = masks.as_slice() {
             return Some(Arc::clone(only));
         }
+        if masks.is_empty() {
+            return None;
+        }
         // What this policy does not know counts as the strongest mask there is.
         let everything = Arc::new(FieldMasks::everything());
         let masks = masks.drain(..).map(|masks| masks.unwrap_or(&everything));
         let rules: Vec<&FieldMask> = masks.flat_map(|masks| masks.rules()).collect();
-        (!rules.is_empty()).then(|| Arc::new(FieldMasks::new(rules)))
+        Some(Arc::new(FieldMasks::new(rules)))
     }
 
     /// What becomes of an answer that has no fields to be looked at, or `None` if no fields are masked.

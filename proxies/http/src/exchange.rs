@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
 use hyper::{Method, Request, Response, StatusCode};
 use portcullis_gateway::enforce::{
-    Asked as Question, Judgement, Outcome, Permit, Receipt, Stage, StatementParts,
+    Asked as Question, Judgement, Outcome, Permit, Receipt, Stage, Statement, StatementParts,
 };
 
 use crate::activity::Busy;
@@ -16,6 +16,7 @@ use crate::connect::{Leads, Way};
 use crate::dialect::{Meaning, Seen};
 use crate::fields::{self, Forwarded};
 use crate::identical;
+use crate::known::Key;
 use crate::login::{self, Refused};
 use crate::mask::Sought;
 use crate::refuse::{Words, unproven};
@@ -164,21 +165,8 @@ impl One<'_> {
             return Err(self.turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be sent on", detail));
         }
         loop {
-            let Meaning { actions, words } = dialect.meaning(&seen, &body);
+            let (statement, words) = self.understood(&seen, &body)?;
             let refuse = |refusal| Box::new(words.refused(&refusal));
-            let text = format!("{} {}{}", head.method, self.authority, self.asked.target.sent);
-            let statement = self
-                .visit
-                .gateway
-                .statement(StatementParts {
-                    protocol: &dialect.protocol(),
-                    raw: &text,
-                    shown: &text,
-                    actions: &Arc::new(actions),
-                    // An approval is for this body only.
-                    definitions: body.read_so_far(),
-                })
-                .map_err(refuse)?;
             let question = Question {
                 statement: &statement,
                 stage: Stage::Execute,
@@ -210,6 +198,35 @@ impl One<'_> {
             let released = held.wait().await.map_err(refuse)?;
             return Ok((released.permit, body.send(&self.open, patience)));
         }
+    }
+
+    /// What the request does, and how it is refused: from what is known, where nothing of a body was read.
+    fn understood(&self, seen: &Seen<'_>, body: &Taken) -> Result<(Arc<Statement>, Words), Turned> {
+        let dialect = &self.way.dialect;
+        let generation = seen.looked_at.generation;
+        let key = match body {
+            Taken::Nothing(_) => Key::of(seen, &self.authority),
+            Taken::All(_) | Taken::Much(..) => None,
+        };
+        if let Some(known) = key.as_ref().and_then(|key| self.open.known.recall(generation, key)) {
+            return Ok(known);
+        }
+        let Meaning { actions, words } = dialect.meaning(seen, body);
+        let text = format!("{} {}{}", seen.head.method, self.authority, self.asked.target.sent);
+        let parts = StatementParts {
+            protocol: &dialect.protocol(),
+            raw: &text,
+            shown: &text,
+            actions: &Arc::new(actions),
+            // An approval is for this body only.
+            definitions: body.read_so_far(),
+        };
+        let statement =
+            self.visit.gateway.statement(parts).map_err(|refusal| Box::new(words.refused(&refusal)))?;
+        if let Some(key) = key {
+            self.open.known.keep(generation, key, &statement, &words);
+        }
+        Ok((statement, words))
     }
 
     fn turn(&self, status: StatusCode, title: &str, detail: &str) -> Turned {

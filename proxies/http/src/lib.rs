@@ -8,7 +8,8 @@
 //!   `activity`: whether there are any;
 //! - `exchange`: one request: judged by its meaning in the `dialect` of its target, held, sent on with its permit, answered;
 //!   `body`: what it carries;
-//! - `fields`: which header fields go on; `identical`: what of them an approval is for; `connect`: the target's leg, with the hidden credential;
+//! - `fields`: which header fields go on; `identical`: what of them an approval is for; `known`: what was
+//!   understood before; `connect`: the target's leg, with the hidden credential;
 //! - `answer`: what comes back, `decode`d and `mask`ed; `refuse`: an answer of the gateway's own;
 //! - `upgrade`: a connection that turns into something else; `tunnel`: how that is carried; `websocket`: what is spoken in it;
 //!   `streams`: the program behind it;
@@ -23,6 +24,7 @@ mod dialect;
 mod exchange;
 mod fields;
 mod identical;
+mod known;
 mod login;
 mod mask;
 mod refuse;

@@ -58,9 +58,16 @@ pub(crate) struct Meaning {
 /// What a policy looks at in requests.
 #[derive(Debug, Default)]
 pub(crate) struct LookedAt {
-    generation: u64,
+    pub(crate) generation: u64,
     http: normal::Fields,
     kubernetes: cluster::Fields,
+}
+
+impl LookedAt {
+    /// The header fields that it looks at.
+    pub(crate) fn header_names(&self) -> &[String] {
+        self.http.of_family("header")
+    }
 }
 
 /// What the policy in force looks at, found once a policy.
