@@ -81,7 +81,8 @@ fn a_secret_is_shown_without_what_it_holds() {
     let own = |verb, resource| action(verb, resource).with("builtin", Value::Bool(true));
     let others = |verb, resource| action(verb, resource).with("builtin", Value::Bool(false));
     let last = r#""annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"data\":{\"p\":\"c2VjcmV0\"}}","a":"b"}"#;
-    let without = r#""annotations":{"kubectl.kubernetes.io/last-applied-configuration":null,"a":"b"}"#;
+    let without =
+        r#""annotations":{"kubectl.kubernetes.io/last-applied-configuration":"[redacted]","a":"b"}"#;
     for (name, action, answer, expected) in [
         (
             "one",
