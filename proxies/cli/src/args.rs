@@ -31,7 +31,7 @@ Examples:
   portcullis replay 5f1d9a0b3c2e4d61 --events                        commands, files and terminals as a list
   portcullis replay 5f1d9a0b3c2e4d61 --export asciicast-v3 -o a.cast  for asciinema and its web player";
 
-/// Stands in front of your databases and hosts; judges, holds, masks and records every command.
+/// Stands in front of your databases, hosts and APIs; judges, holds, masks and records every command.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {

@@ -100,7 +100,8 @@ fn the_samples_pass_their_own_tests() {
     let folder = Folder::new();
     let sample = |name: &str| format!("{}/../../examples/{name}", env!("CARGO_MANIFEST_DIR"));
     let (shop, web) = (sample("shop/policies/production.policy"), sample("web/policies/web.policy"));
-    for files in [&[shop.as_str()][..], &[&web], &[&shop, &web]] {
+    let api = sample("api/policies/api.policy");
+    for files in [&[shop.as_str()][..], &[&web], &[&api], &[&shop, &web, &api]] {
         let ran = folder.run(&[&["test"][..], files].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         let ran = folder.run(&[&["check"][..], files].concat());
