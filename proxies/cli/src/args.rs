@@ -222,8 +222,8 @@ pub(crate) struct Explain {
     /// A label of a target that is not configured, such as env=prod; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
-    /// The target's protocol: postgres or ssh [default: the configured target's, or else postgres]
-    #[arg(long, value_name = "PROTOCOL", value_parser = ["postgres", "ssh"])]
+    /// The target's protocol [default: the configured target's, or else postgres]
+    #[arg(long, value_name = "PROTOCOL", value_parser = ["postgres", "ssh", "http", "kubernetes", "mcp"])]
     pub(crate) protocol: Option<String>,
     /// The schemas that names without one are looked up in
     #[arg(long, value_name = "SCHEMAS", default_value = "public")]
