@@ -39,6 +39,8 @@ pub fn requests_a_second(way: &Way, version: Version, seconds: u32) -> Result<f6
     let codes = said.lines().find(|line| line.starts_with("status codes:")).ok_or("h2load said nothing")?;
     let words: Vec<&str> = codes.split([' ', ',']).filter(|word| !word.is_empty()).collect();
     let counted: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
-    let [good @ 1.., 0, 0, 0] = counted[..] else { return Err(format!("{}: {codes}", way.name).into()) };
-    Ok(good as f64 / f64::from(seconds))
+    match counted[..] {
+        [good, 0, 0, 0] if good > 0 => Ok(good as f64 / f64::from(seconds)),
+        _ => Err(format!("{}: {codes}", way.name).into()),
+    }
 }
