@@ -14,9 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::Instant;
 
 use crate::mask::Unseen;
-use crate::streams::Program;
+use crate::spdy;
+use crate::streams::{Exited, Program};
 use crate::visit::Open;
-use crate::websocket::{Bad, FromProgram, Messages, Part, Reader, Sender, ToProgram};
+use crate::websocket::Bad;
 
 /// What is kept of a direction that is idle, in bytes, and the most that is read at once.
 const IDLE: usize = 512;
@@ -33,6 +34,14 @@ pub(crate) enum Stuck {
     Text,
     #[error("there is no channel {0}")]
     Channel(u8),
+    #[error(transparent)]
+    Frame(#[from] spdy::Bad),
+    #[error("nothing is said on stream {0} in this direction")]
+    Stream(u32),
+    #[error("more streams are open than may be")]
+    Many,
+    #[error("a terminal's size can't be read")]
+    Size,
     #[error("a message is longer than its channel may have")]
     Long,
 }
@@ -53,47 +62,54 @@ impl Shown {
     }
 }
 
-/// What is spoken in a tunnel.
-pub(crate) enum Content {
-    /// Messages of a WebSocket.
-    Messages(Messages),
-    /// A program's streams.
-    Program(Box<FromProgram>, Program),
-}
+/// What a target says in a tunnel, and what of it is shown.
+pub(crate) trait FromTarget: Send {
+    /// What becomes of these bytes.
+    fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck>;
 
-impl Content {
-    fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck> {
-        match self {
-            Self::Messages(messages) => messages.push(bytes, shown),
-            Self::Program(from, _) => from.push(bytes, shown),
-        }
-    }
-
+    /// Whether something is held back.
     fn holds(&self) -> bool {
-        match self {
-            Self::Messages(_) => false,
-            Self::Program(from, _) => from.holds(),
-        }
+        false
     }
 
-    fn hush(&mut self, silence: &mut Silence, shown: &mut Shown) {
-        if let Self::Program(from, _) = self {
-            from.hush(silence, shown);
-        }
-    }
+    /// What is shown once nothing has come for a while.
+    fn hush(&mut self, _: &mut Silence, _: &mut Shown) {}
 
-    fn masked(&self) -> u64 {
-        match self {
-            Self::Messages(messages) => messages.masked(),
-            Self::Program(from, _) => from.masked(),
-        }
+    /// What is shown once nothing comes any more.
+    fn finish(&mut self, _: &mut Shown) {}
+
+    /// Values that were masked so far.
+    fn masked(&self) -> u64;
+
+    /// How the program behind it ended, where it said so.
+    fn exited(&self) -> Option<Exited> {
+        None
     }
 }
 
-/// What the client says in it.
-enum Input {
-    Messages { reader: Reader, recorded: Option<Utf8Stream> },
-    Program(ToProgram),
+/// What a client says in a tunnel, which goes on as it is.
+pub(crate) trait FromClient: Send {
+    /// Reads what is about to be sent on.
+    fn push(&mut self, bytes: &mut [u8]) -> Result<(), Stuck>;
+}
+
+/// A client that is not listened to.
+pub(crate) struct Anything;
+
+impl FromClient for Anything {
+    fn push(&mut self, _: &mut [u8]) -> Result<(), Stuck> {
+        Ok(())
+    }
+}
+
+/// What is spoken in a tunnel.
+pub(crate) struct Content {
+    pub(crate) down: Box<dyn FromTarget>,
+    pub(crate) up: Box<dyn FromClient>,
+    /// Whether what is shown is recorded.
+    pub(crate) is_recorded: bool,
+    /// The program behind it, where there is one.
+    pub(crate) program: Option<Program>,
 }
 
 /// Two connections that are one.
@@ -121,29 +137,16 @@ impl Tunnel {
         };
         let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
         let (from_target, to_target) = tokio::io::split(TokioIo::new(target));
-        let records = receipt.judged().records_results();
-        let (input, is_recorded, program) = match &content {
-            Content::Messages(_) => {
-                let recorded = records.then(Utf8Stream::default);
-                (Input::Messages { reader: Reader::new(Sender::Client), recorded }, records, None)
-            }
-            Content::Program(_, program) => (
-                Input::Program(ToProgram::new(program.clone())),
-                program.is_recorded(),
-                Some(program.clone()),
-            ),
-        };
-        let command = receipt.command();
-        let up = Up { from: from_client, to: to_target, open: &open, command, input };
-        let texts = Default::default();
+        let Content { down, up, is_recorded, program } = content;
+        let up = Up { from: from_client, to: to_target, open: &open, said: up };
         let mut down = Down {
             from: from_target,
             to: to_client,
             open: &open,
             receipt,
-            content,
+            content: down,
             is_recorded,
-            texts,
+            texts: Default::default(),
             bytes: 0,
         };
         let (why, error) = tokio::select! {
@@ -156,10 +159,7 @@ impl Tunnel {
             tracing::debug!(why, error, "a tunnel ended");
         }
         if let Some(program) = program {
-            program.end(match &down.content {
-                Content::Program(from, _) => from.exited(),
-                Content::Messages(_) => None,
-            });
+            program.end(down.content.exited());
         }
         let (bytes, masked) = (down.bytes, down.content.masked());
         let told = error.is_some().then_some(why);
@@ -172,8 +172,7 @@ struct Up<'o> {
     from: ReadHalf<TokioIo<Upgraded>>,
     to: WriteHalf<TokioIo<Upgraded>>,
     open: &'o Open,
-    command: u64,
-    input: Input,
+    said: Box<dyn FromClient>,
 }
 
 impl Up<'_> {
@@ -187,7 +186,7 @@ impl Up<'_> {
             };
             let Some(bytes) = buffer.get(..read) else { continue };
             std::future::poll_fn(|cx| self.open.tape.poll_room(cx)).await;
-            if let Err(stuck) = self.look(bytes) {
+            if let Err(stuck) = self.said.push(&mut bytes.to_vec()) {
                 return ("the client sent what is none", Some(stuck.to_string()));
             }
             if let Err(error) = self.to.write_all(bytes).await {
@@ -195,26 +194,6 @@ impl Up<'_> {
             }
             if let Err(error) = self.to.flush().await {
                 return ("the target broke off", Some(error.to_string()));
-            }
-        }
-    }
-
-    fn look(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
-        let mut plain = bytes.to_vec();
-        match &mut self.input {
-            Input::Program(program) => program.push(&mut plain),
-            Input::Messages { reader, recorded } => {
-                let mut text = String::new();
-                reader.read(&mut plain, |part| {
-                    if let (Part::Piece { data, .. }, Some(recorded)) = (part, &mut *recorded) {
-                        recorded.push(data, &mut text);
-                    }
-                    Ok::<_, Stuck>(())
-                })?;
-                if !text.is_empty() && self.open.tape.is_on() {
-                    self.open.tape.push(&Event::Input { command: self.command, text: text.into() });
-                }
-                Ok(())
             }
         }
     }
@@ -226,7 +205,7 @@ struct Down<'o> {
     to: WriteHalf<TokioIo<Upgraded>>,
     open: &'o Open,
     receipt: Receipt,
-    content: Content,
+    content: Box<dyn FromTarget>,
     is_recorded: bool,
     /// How far the text of each stream was recorded.
     texts: [Utf8Stream; 2],
@@ -249,7 +228,11 @@ impl Down<'_> {
             let mut shown = Shown::default();
             let pushed = tokio::select! {
                 read = read(&mut self.from, &mut buffer) => match read {
-                    Ok(0) => return ("the target left", None),
+                    Ok(0) => {
+                        self.content.finish(&mut shown);
+                        let told = self.tell(shown).await;
+                        return told.err().unwrap_or(("the target left", None));
+                    }
                     Ok(read) => {
                         (heard, silence) = (Instant::now(), Silence::default());
                         let bytes = buffer.get_mut(..read).unwrap_or_default();

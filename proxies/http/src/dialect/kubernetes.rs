@@ -1,8 +1,9 @@
 //! The API of a Kubernetes cluster.
 
+use hyper::header::{ACCEPT, HeaderMap, HeaderValue};
 use policy_core::ActionSet;
 use policy_normalize::http::Target;
-use policy_normalize::kubernetes::{self, Object, Parts};
+use policy_normalize::kubernetes::{self, Object, Parts, content};
 
 use super::{Carried, Meaning, Seen};
 use crate::body::Taken;
@@ -33,13 +34,32 @@ fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
     Some(kubernetes::action(&parts, &seen.looked_at.kubernetes))
 }
 
-/// A program's streams behind `pods/NAME/exec` and `attach`; what a pod or service says behind its proxy means something by itself.
+/// A program's streams behind `pods/NAME/exec` and `attach`, a port behind `portforward`; what a pod or service says behind its
+/// proxy means something by itself.
 pub(super) fn carried(target: &Target) -> Carried {
     let segments: Vec<&str> = target.segments.iter().flatten().map(String::as_str).collect();
-    let ["api", _, "namespaces", _, "pods", _, "exec" | "attach"] = segments.as_slice() else {
-        return Carried::Messages;
-    };
-    let pairs = target.query.as_deref().unwrap_or_default();
-    let has_terminal = pairs.iter().any(|(key, value)| key == "tty" && matches!(&**value, "true" | "1"));
-    Carried::Program { has_terminal }
+    match segments.as_slice() {
+        ["api", _, "namespaces", _, "pods", _, "portforward"] => Carried::Port,
+        ["api", _, "namespaces", _, "pods", _, "exec" | "attach"] => {
+            let pairs = target.query.as_deref().unwrap_or_default();
+            let has_terminal =
+                pairs.iter().any(|(key, value)| key == "tty" && matches!(&**value, "true" | "1"));
+            Carried::Program { has_terminal }
+        }
+        _ => Carried::Messages,
+    }
+}
+
+/// Whether a request is to be done as somebody else. What a policy decides, it decides about whoever was proven; that the wish is
+/// refused, and not left out, tells them why nothing of it comes true.
+pub(super) fn acts_for_another(fields: &HeaderMap) -> bool {
+    fields.keys().any(|name| name.as_str().starts_with("impersonate-"))
+}
+
+/// Asks for an answer that can be read.
+pub(super) fn ask_plainly(fields: &mut HeaderMap) {
+    let asked: Vec<&str> =
+        fields.get_all(ACCEPT).iter().map(|field| field.to_str().unwrap_or_default()).collect();
+    let plain = content::negotiated(&asked.join(","));
+    fields.insert(ACCEPT, HeaderValue::from_str(&plain).unwrap_or(HeaderValue::from_static("application/json")));
 }
