@@ -65,7 +65,7 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
     let words = dialect.words();
     let refuse = |refusal| Box::new(words.refused(&refusal));
     let open = visit.session(&who, route.way).await.map_err(refuse)?;
-    if dialect.acts_for_another(request.headers()) {
+    if dialect.acts_for_another(&asked.target, request.headers()) {
         let why = "it asks to act as somebody else, and only whoever is proven acts here";
         open.session.lock().await.refused("request", why, None).map_err(refuse)?;
         return Err(Box::new(words.problem(StatusCode::FORBIDDEN, "the request is not sent on", why)));

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -78,6 +79,9 @@ pub(crate) trait FromTarget: Send {
     /// What is shown once nothing comes any more.
     fn finish(&mut self, _: &mut Shown) {}
 
+    /// What tells the client why no more comes, where there is a way to.
+    fn broken_off(&mut self, _why: &str, _: &mut Shown) {}
+
     /// Values that were masked so far.
     fn masked(&self) -> u64;
 
@@ -121,6 +125,14 @@ pub(crate) struct Tunnel {
     pub(crate) content: Content,
 }
 
+/// How a tunnel is ended by the gateway: then the client is told.
+const STOPPED: &str = "the session was ended";
+const LIMITED: &str = "a limit was reached";
+const UNSHOWN: &str = "it can't be shown";
+const PARTING: [&str; 3] = [STOPPED, LIMITED, UNSHOWN];
+/// How long a client may take to be told.
+const FAREWELL: Duration = Duration::from_millis(200);
+
 type Ended = (&'static str, Option<String>);
 
 impl Tunnel {
@@ -148,15 +160,19 @@ impl Tunnel {
             is_recorded,
             texts: Default::default(),
             bytes: 0,
+            is_between: true,
         };
         let (why, error) = tokio::select! {
             biased;
-            reason = open.stop.wait() => ("stopped", Some(reason.to_string())),
+            reason = open.stop.wait() => (STOPPED, Some(reason.to_string())),
             ended = down.carry() => ended,
             ended = up.carry() => ended,
         };
         if let Some(error) = &error {
             tracing::debug!(why, error, "a tunnel ended");
+            if PARTING.contains(&why) {
+                down.part(&format!("{why}: {error}")).await;
+            }
         }
         if let Some(program) = program {
             program.end(down.content.exited());
@@ -210,6 +226,8 @@ struct Down<'o> {
     /// How far the text of each stream was recorded.
     texts: [Utf8Stream; 2],
     bytes: u64,
+    /// Whether all that was begun to be sent was sent: something of its own may follow.
+    is_between: bool,
 }
 
 impl Down<'_> {
@@ -249,7 +267,7 @@ impl Down<'_> {
                 return ended;
             }
             if let Err(stuck) = pushed {
-                return ("it can't be shown", Some(stuck.to_string()));
+                return (UNSHOWN, Some(stuck.to_string()));
             }
         }
     }
@@ -257,15 +275,28 @@ impl Down<'_> {
     /// Counts, records and forwards, in this order.
     async fn tell(&mut self, shown: Shown) -> Result<(), Ended> {
         if let Err(refusal) = self.receipt.count(LimitUnit::Bytes, shown.out.len() as u64).await {
-            return Err(("a limit was reached", Some(refusal.message.to_string())));
+            return Err((LIMITED, Some(refusal.message.to_string())));
         }
         self.record(&shown.said).await;
         self.bytes += shown.out.len() as u64;
-        let sent = async {
-            self.to.write_all(&shown.out).await?;
-            self.to.flush().await
-        };
-        sent.await.map_err(|error: io::Error| ("the client broke off", Some(error.to_string())))
+        self.send(&shown.out).await.map_err(|error| ("the client broke off", Some(error.to_string())))
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.is_between = false;
+        self.to.write_all(bytes).await?;
+        self.to.flush().await?;
+        self.is_between = true;
+        Ok(())
+    }
+
+    /// Tells the client why it ends, where it waits for nothing else.
+    async fn part(&mut self, why: &str) {
+        let mut shown = Shown::default();
+        self.content.broken_off(why, &mut shown);
+        if self.is_between && !shown.out.is_empty() {
+            let _ = tokio::time::timeout(FAREWELL, self.send(&shown.out)).await;
+        }
     }
 
     async fn record(&mut self, said: &[(Stream, Bytes)]) {

@@ -51,9 +51,15 @@ pub(super) fn carried(target: &Target) -> Carried {
 }
 
 /// Whether a request is to be done as somebody else. What a policy decides, it decides about whoever was proven; that the wish is
-/// refused, and not left out, tells them why nothing of it comes true.
-pub(super) fn acts_for_another(fields: &HeaderMap) -> bool {
-    fields.keys().any(|name| name.as_str().starts_with("impersonate-"))
+/// refused, and not left out, tells them why nothing of it comes true. What only asks which kinds of objects there are is the same
+/// for everybody, and kubectl shows no reason where that is refused.
+pub(super) fn acts_for_another(target: &Target, fields: &HeaderMap) -> bool {
+    let segments: Vec<&str> = target.segments.iter().flatten().map(String::as_str).collect();
+    let only_asks_for_kinds = matches!(
+        segments.as_slice(),
+        ["api" | "apis" | "version"] | ["api" | "apis", _] | ["apis", _, _] | ["openapi", ..]
+    );
+    !only_asks_for_kinds && fields.keys().any(|name| name.as_str().starts_with("impersonate-"))
 }
 
 /// Asks for an answer that can be read.

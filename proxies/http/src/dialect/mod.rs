@@ -132,8 +132,8 @@ impl Dialect {
     }
 
     /// Whether a request is to be done in another's name than that of whoever was proven.
-    pub(crate) fn acts_for_another(&self, fields: &HeaderMap) -> bool {
-        matches!(self, Self::Kubernetes) && kubernetes::acts_for_another(fields)
+    pub(crate) fn acts_for_another(&self, target: &Target, fields: &HeaderMap) -> bool {
+        matches!(self, Self::Kubernetes) && kubernetes::acts_for_another(target, fields)
     }
 
     /// Asks for an answer in a form that can be looked through.

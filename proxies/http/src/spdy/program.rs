@@ -11,7 +11,7 @@ use super::block::Blocks;
 use super::frame::{Bad, Head, Kind};
 use super::reader::{Control, Part, Reader};
 use crate::mask::{Sought, Unseen};
-use crate::streams::{Exited, Program, Size};
+use crate::streams::{Exited, Program, Size, broken_off};
 use crate::tunnel::{FromClient, FromTarget, Shown, Stuck};
 
 /// The longest `Status`, and the longest text in which a size is looked for, in bytes.
@@ -127,6 +127,11 @@ impl FromTarget for FromProgram {
         for role in SAID {
             self.saying.flush(role, shown);
         }
+    }
+
+    fn broken_off(&mut self, why: &str, shown: &mut Shown) {
+        let status = Bytes::from(broken_off(why));
+        self.saying.tell(Role::Error, true, status, shown);
     }
 
     fn masked(&self) -> u64 {

@@ -8,7 +8,7 @@ use portcullis_gateway::stream::{Output, Silence};
 use super::messages::control;
 use super::{Header, Opcode, Part, Reader, Sender};
 use crate::mask::Sought;
-use crate::streams::{Exited, Program, Size};
+use crate::streams::{Exited, Program, Size, broken_off};
 use crate::tunnel::{FromClient, FromTarget, Shown, Stuck};
 
 const STDIN: u8 = 0;
@@ -70,6 +70,13 @@ impl FromTarget for FromProgram {
 
     fn finish(&mut self, shown: &mut Shown) {
         self.saying.flush(shown);
+    }
+
+    fn broken_off(&mut self, why: &str, shown: &mut Shown) {
+        write(ERROR, &broken_off(why), shown);
+        // A client believes a `Status` once nothing can follow it: closed as it should be (RFC 6455, section 7.4.1).
+        Header::write(Opcode::Close, true, 2, &mut shown.out);
+        shown.out.extend(1000_u16.to_be_bytes());
     }
 
     fn masked(&self) -> u64 {

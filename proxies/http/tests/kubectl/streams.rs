@@ -57,7 +57,7 @@ async fn a_log_is_followed_line_by_line() {
         let between = pair[1] - pair[0];
         assert!(between > gap / 2 && between < gap * 2, "{between:?}: lines come as they are said");
     }
-    running.finish().await.success();
+    let _ = running.finish().await.success();
 }
 
 #[tokio::test]
@@ -102,7 +102,8 @@ async fn whoever_is_out_is_out_at_once() {
         house.revoke("ana").await;
         let ended = running.wait().await;
         assert!(began.elapsed() < Duration::from_secs(1), "{over:?}: {:?}", began.elapsed());
-        assert_ne!(ended.code, Some(0), "{over:?}");
+        assert_eq!(ended.code, Some(1), "{over:?}");
+        assert!(ended.errors().contains("the session was ended"), "{over:?}: {}", ended.errors());
         // The kubelet ends what nobody listens to.
         let limit = Instant::now() + Duration::from_secs(5);
         while kubelet.seen().iter().all(|seen| seen.exit.is_none()) {
@@ -115,11 +116,12 @@ async fn whoever_is_out_is_out_at_once() {
 
 #[tokio::test]
 async fn a_limit_in_bytes_ends_it() {
-    let policy = format!("{OPEN}\nlimit \"little\" {{ on kubernetes  bytes 200_000 per session }}");
+    let policy = format!("{OPEN}\nlimit \"little\" {{ on kubernetes  bytes 200_000 per command }}");
     for over in Over::BOTH {
         let (_kubelet, house) = house(&policy).await;
         let ended = over.kubectl(&house).run(&["exec", "web", "--", "head", "-c", "900000", "/dev/zero"]).await;
-        assert_ne!(ended.code, Some(0), "{over:?}");
+        assert_eq!(ended.code, Some(1), "{over:?}");
+        assert!(ended.errors().contains("a limit was reached"), "{over:?}: {}", ended.errors());
         assert!(ended.stdout.len() <= 200_000, "{over:?}: {}", ended.stdout.len());
         house.until_said("a limit was reached").await;
     }
