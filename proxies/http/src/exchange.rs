@@ -128,7 +128,7 @@ impl One<'_> {
             }
         };
         let leads = if upgrading.is_some() { Leads::ToAnotherProtocol } else { Leads::ToAnAnswer };
-        let (receipt, response) = self.sent(permit, request, leads).await?;
+        let (receipt, mut response) = self.sent(permit, request, leads).await?;
         if let Some(upgrading) = upgrading
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
         {
@@ -142,6 +142,7 @@ impl One<'_> {
                 }
             };
         }
+        self.way.dialect.name_form(&self.asked.target, response.headers_mut());
         let due = Due {
             open: Arc::clone(&self.open),
             receipt,
@@ -260,7 +261,7 @@ impl One<'_> {
             Forwarded { authority: &self.authority, credential, looked_through: !sought.is_nothing() };
         forwarded.rewrite(&mut headers, &self.asked.media_type)?;
         if sought.by_rule {
-            self.way.dialect.ask_plainly(&mut headers);
+            self.way.dialect.ask_plainly(&self.asked.target, &mut headers);
         }
         if let Some(upgrading) = upgrading {
             upgrading.ask(&mut headers, self.way.dialect.carried(&self.asked.target))?;

@@ -137,9 +137,16 @@ impl Dialect {
     }
 
     /// Asks for an answer in a form that can be looked through.
-    pub(crate) fn ask_plainly(&self, fields: &mut HeaderMap) {
+    pub(crate) fn ask_plainly(&self, target: &Target, fields: &mut HeaderMap) {
         if matches!(self, Self::Kubernetes) {
-            kubernetes::ask_plainly(fields);
+            kubernetes::ask_plainly(target, fields);
+        }
+    }
+
+    /// Names the form of an answer where it is known and the target says nothing of it.
+    pub(crate) fn name_form(&self, target: &Target, fields: &mut HeaderMap) {
+        if matches!(self, Self::Kubernetes) {
+            kubernetes::name_form(target, fields);
         }
     }
 
