@@ -40,7 +40,9 @@ mod websocket;
 
 /// The readers of what is spoken in tunnels, for whoever feeds them with anything: fuzz targets.
 pub mod wire {
-    pub use crate::spdy::{Bad as BadSpdy, Block, Blocks, Control, Head, Kind, Part as SpdyPart, Reader as Spdy};
+    pub use crate::spdy::{
+        Bad as BadSpdy, Block, Blocks, Control, Head, Kind, Part as SpdyPart, Reader as Spdy,
+    };
     pub use crate::websocket::{Bad as BadWebSocket, Header, Opcode, Part, Reader as WebSocket, Sender};
 }
 

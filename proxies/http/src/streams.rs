@@ -119,7 +119,8 @@ impl Exited {
 
 /// The `Status` by which the gateway says why a program's streams end. Without one, kubectl takes an end for success.
 pub(crate) fn broken_off(why: &str) -> Vec<u8> {
-    let status = json!({ "metadata": {}, "status": "Failure", "reason": "Forbidden", "message": why, "code": 403 });
+    let status =
+        json!({ "metadata": {}, "status": "Failure", "reason": "Forbidden", "message": why, "code": 403 });
     status.to_string().into_bytes()
 }
 

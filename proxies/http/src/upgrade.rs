@@ -51,7 +51,8 @@ pub(crate) fn wanted(request: &mut Request<Incoming>, carried: Carried) -> Resul
     let fields = request.headers();
     let mut wishes = fields.get_all(UPGRADE).iter();
     let Some(wish) = wishes.next() else { return Ok(None) };
-    let spoken = Spoken::of(wish).filter(|_| wishes.next().is_none() && request.version() == Version::HTTP_11);
+    let spoken =
+        Spoken::of(wish).filter(|_| wishes.next().is_none() && request.version() == Version::HTTP_11);
     let spoken = match (spoken, carried) {
         (Some(Spoken::Spdy), Carried::Messages) | (None, _) => {
             return Err(unfit(StatusCode::NOT_IMPLEMENTED, "only WebSockets are spoken here beside HTTP"));
@@ -125,8 +126,10 @@ impl Upgrading {
             fields.append(&name, HeaderValue::from_str(offer).map_err(|_| "its protocols can't be read")?);
         }
         if offers.is_empty() && !understood.is_empty() {
-            return Err("a pod's streams are carried as `v5.channel.k8s.io` or `v4.channel.k8s.io`, and its ports as \
-                        `portforward.k8s.io`");
+            return Err(
+                "a pod's streams are carried as `v5.channel.k8s.io` or `v4.channel.k8s.io`, and its ports as \
+                        `portforward.k8s.io`",
+            );
         }
         Ok(())
     }

@@ -80,7 +80,10 @@ pub(super) fn ask_plainly(target: &Target, fields: &mut HeaderMap) {
     let asked: Vec<&str> =
         fields.get_all(ACCEPT).iter().map(|field| field.to_str().unwrap_or_default()).collect();
     let plain = content::negotiated(&asked.join(","));
-    fields.insert(ACCEPT, HeaderValue::from_str(&plain).unwrap_or(HeaderValue::from_static("application/json")));
+    fields.insert(
+        ACCEPT,
+        HeaderValue::from_str(&plain).unwrap_or(HeaderValue::from_static("application/json")),
+    );
 }
 
 /// Servers before 1.23 do not name the form.

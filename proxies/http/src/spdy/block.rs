@@ -63,7 +63,8 @@ impl Blocks {
         loop {
             let out = plain.get_mut(length..).filter(|out| !out.is_empty()).ok_or(Bad::Fields)?;
             let before = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self.inflate.decompress(packed, out, FlushDecompress::Sync).map_err(|_| Bad::Packed)?;
+            let status =
+                self.inflate.decompress(packed, out, FlushDecompress::Sync).map_err(|_| Bad::Packed)?;
             let read = usize::try_from(self.inflate.total_in() - before.0).map_err(|_| Bad::Packed)?;
             let written = usize::try_from(self.inflate.total_out() - before.1).map_err(|_| Bad::Packed)?;
             packed = packed.get(read..).ok_or(Bad::Packed)?;
@@ -117,15 +118,71 @@ const DICTIONARY_SUM: u32 = 0xe3c6_a7c2;
 /// Words with their lengths before them, and then text (section 2.6.10.1).
 fn dictionary() -> Vec<u8> {
     const WORDS: &[&str] = &[
-        "options", "head", "post", "put", "delete", "trace", "accept", "accept-charset", "accept-encoding",
-        "accept-language", "accept-ranges", "age", "allow", "authorization", "cache-control", "connection",
-        "content-base", "content-encoding", "content-language", "content-length", "content-location",
-        "content-md5", "content-range", "content-type", "date", "etag", "expect", "expires", "from", "host",
-        "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "last-modified",
-        "location", "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization", "range", "referer",
-        "retry-after", "server", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "vary", "via",
-        "warning", "www-authenticate", "method", "get", "status", "200 OK", "version", "HTTP/1.1", "url", "public",
-        "set-cookie", "keep-alive", "origin",
+        "options",
+        "head",
+        "post",
+        "put",
+        "delete",
+        "trace",
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "accept-ranges",
+        "age",
+        "allow",
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-base",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-location",
+        "content-md5",
+        "content-range",
+        "content-type",
+        "date",
+        "etag",
+        "expect",
+        "expires",
+        "from",
+        "host",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "last-modified",
+        "location",
+        "max-forwards",
+        "pragma",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "range",
+        "referer",
+        "retry-after",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "vary",
+        "via",
+        "warning",
+        "www-authenticate",
+        "method",
+        "get",
+        "status",
+        "200 OK",
+        "version",
+        "HTTP/1.1",
+        "url",
+        "public",
+        "set-cookie",
+        "keep-alive",
+        "origin",
     ];
     const TEXT: &str = "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505\
         203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized\
@@ -171,9 +228,7 @@ mod tests {
     /// What kubectl sent, of which the second can be read only behind the first.
     #[test]
     fn what_others_compress_is_read() {
-        let first = [
-            0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2,
-        ];
+        let first = [0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2];
         assert_eq!(Blocks::default().next(&first), Err(Bad::Fields), "nothing is no fields");
         let mut blocks = Blocks::default();
         let one = written(&[("streamtype", "stdout")]);

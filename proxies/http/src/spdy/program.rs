@@ -64,7 +64,7 @@ impl Roles {
 
     fn open(&self, stream: u32, role: Role) -> Result<(), Stuck> {
         let mut known = self.known();
-        if stream % 2 == 0 || known.iter().any(|(number, is)| *number == stream || *is == role) {
+        if stream.is_multiple_of(2) || known.iter().any(|(number, is)| *number == stream || *is == role) {
             return Err(Bad::Stream.into());
         }
         known.push((stream, role));

@@ -46,7 +46,10 @@ impl<'a> Control<'a> {
     pub fn stream(&self) -> u32 {
         match self.kind {
             Kind::Ping | Kind::GoAway => 0,
-            _ => self.behind(HEAD).first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) & (u32::MAX >> 1)),
+            _ => self
+                .behind(HEAD)
+                .first_chunk()
+                .map_or(0, |bytes| u32::from_be_bytes(*bytes) & (u32::MAX >> 1)),
         }
     }
 

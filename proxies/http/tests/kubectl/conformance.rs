@@ -15,8 +15,8 @@ mod house;
 
 use std::path::{Path, PathBuf};
 
-use portcullis_testkit::kubernetes::{Access, Cluster, Kubectl};
 use portcullis_testkit::kubernetes::compare::{Commands, Way, compare};
+use portcullis_testkit::kubernetes::{Access, Cluster, Kubectl};
 
 use crate::house::{House, OPEN};
 
@@ -74,7 +74,7 @@ async fn what_is_denied_says_by_which_rule() {
     let mut told = String::new();
     for command in Commands::read(&data().join("commands.txt")).iter() {
         let said = strict.shell(&command.line).await;
-        told += &format!("{:<30} {}\n", rule(&format!("{}{}", said.text(), said.errors())), command.line);
+        told += &format!("{:<42} {}\n", rule(&format!("{}{}", said.text(), said.errors())), command.line);
         // What it would have made is there for those behind it.
         let _ = direct.shell(&command.line).await;
     }
@@ -86,9 +86,19 @@ async fn what_is_denied_says_by_which_rule() {
     assert!(told == expected, "{differing:#?}\n{told}");
 }
 
-/// The rule that kubectl's words name.
+/// The rules that kubectl's words name, or what nothing permits.
 fn rule(said: &str) -> String {
-    let said = said.replace('\n', " ");
-    println!("{said}");
-    "?".to_owned()
+    let mut found: Vec<String> = said.split("(denied by the rule `").skip(1).map(first_name).collect();
+    found.extend(
+        said.split("no rule permits `").skip(1).map(|rest| format!("nothing permits {}", first_name(rest))),
+    );
+    if said.contains("act as somebody else") {
+        found.push("as somebody else".to_owned());
+    }
+    found.dedup();
+    if found.is_empty() { "-".to_owned() } else { found.join(", ") }
+}
+
+fn first_name(rest: &str) -> String {
+    rest.split('`').next().unwrap_or_default().to_owned()
 }

@@ -137,7 +137,8 @@ async fn token(gateway: &Gateway, name: &str) -> String {
     };
     gateway.store().ask(move |store| store.put_user(&user)).await.unwrap();
     let text = TokenText::generate().unwrap();
-    let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    let created =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
     let new = NewToken {
         hash: text.hash(),
         user: name.into(),

@@ -21,7 +21,12 @@ async fn a_card_in_two_packets_is_masked() {
         let (_kubelet, house) = house(MASKED).await;
         let kubectl = over.kubectl(&house);
         let out = kubectl.run(&["exec", "web", "--", "sh", "-c", &in_two_parts("")]).await;
-        assert_eq!((out.code, out.text().as_str()), (Some(0), "a card [redacted] and more\n"), "{over:?}: {}", out.errors());
+        assert_eq!(
+            (out.code, out.text().as_str()),
+            (Some(0), "a card [redacted] and more\n"),
+            "{over:?}: {}",
+            out.errors()
+        );
         let err = kubectl.run(&["exec", "web", "--", "sh", "-c", &in_two_parts(">&2")]).await;
         assert_eq!(err.errors(), "a card [redacted] and more\n", "{over:?}");
         let given = kubectl.start(&["exec", "-i", "web", "--", "cat"]);

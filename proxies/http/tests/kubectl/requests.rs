@@ -25,7 +25,11 @@ async fn arrives(kubelet: &Kubelet, house: &House, path: &str, fields: &[&str]) 
 }
 
 fn values<'s>(seen: &'s Seen, field: &str) -> Vec<&'s str> {
-    seen.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(field)).map(|(_, value)| &**value).collect()
+    seen.headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case(field))
+        .map(|(_, value)| &**value)
+        .collect()
 }
 
 #[tokio::test]
@@ -52,7 +56,8 @@ async fn nobody_acts_as_somebody_else() {
 #[tokio::test]
 async fn answers_are_asked_for_in_a_form_that_can_be_read() {
     const PODS: &str = "/api/v1/namespaces/default/pods";
-    const ACCEPT: &str = "accept: application/vnd.kubernetes.protobuf;as=Table, application/cbor, application/json;as=Table";
+    const ACCEPT: &str =
+        "accept: application/vnd.kubernetes.protobuf;as=Table, application/cbor, application/json;as=Table";
     const OPENAPI: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
     let (kubelet, masked) = house(MASKED).await;
     let seen = arrives(&kubelet, &masked, PODS, &[ACCEPT]).await;
@@ -90,7 +95,10 @@ async fn nobody_tells_the_cluster_who_they_are() {
         assert_eq!(values(&seen, "authorization").len(), 1, "{path}");
         if more.contains(&"upgrade: websocket") {
             assert!(values(&seen, "sec-websocket-extensions").is_empty(), "{path}");
-            assert!(values(&seen, "sec-websocket-protocol").iter().all(|one| *one == "v4.channel.k8s.io"), "{path}");
+            assert!(
+                values(&seen, "sec-websocket-protocol").iter().all(|one| *one == "v4.channel.k8s.io"),
+                "{path}"
+            );
         }
     }
 }

@@ -35,7 +35,12 @@ async fn nothing_is_different_through_the_gateway() {
         let differences =
             compare(&commands, &data().join("files"), &way(&direct.access), &way(&house.access)).await;
         let told: String = differences.iter().map(ToString::to_string).collect();
-        assert!(differences.is_empty(), "{over:?}: {} of {} differ\n{told}", differences.len(), commands.len());
+        assert!(
+            differences.is_empty(),
+            "{over:?}: {} of {} differ\n{told}",
+            differences.len(),
+            commands.len()
+        );
         let expected = if over == Over::WebSocket { "websocket" } else { "SPDY/3.1" };
         let upgrades: Vec<String> = kubelet.seen().into_iter().filter_map(|seen| seen.upgrade).collect();
         assert!(upgrades.len() >= 15 && upgrades.iter().all(|one| one == expected), "{upgrades:?}");
@@ -119,7 +124,8 @@ async fn a_limit_in_bytes_ends_it() {
     let policy = format!("{OPEN}\nlimit \"little\" {{ on kubernetes  bytes 200_000 per command }}");
     for over in Over::BOTH {
         let (_kubelet, house) = house(&policy).await;
-        let ended = over.kubectl(&house).run(&["exec", "web", "--", "head", "-c", "900000", "/dev/zero"]).await;
+        let ended =
+            over.kubectl(&house).run(&["exec", "web", "--", "head", "-c", "900000", "/dev/zero"]).await;
         assert_eq!(ended.code, Some(1), "{over:?}");
         assert!(ended.errors().contains("a limit was reached"), "{over:?}: {}", ended.errors());
         assert!(ended.stdout.len() <= 200_000, "{over:?}: {}", ended.stdout.len());
