@@ -27,6 +27,7 @@ allow "what nobody knows" { by group "eng"  on kubernetes  do unknown }
 /// A gateway that serves until this is dropped.
 pub struct House {
     gateway: Gateway,
+    pub address: SocketAddr,
     _directory: tempfile::TempDir,
     /// How ana reaches the cluster through it.
     pub access: Access,
@@ -44,11 +45,17 @@ impl House {
         std::fs::set_permissions(path("state"), std::fs::Permissions::from_mode(0o700)).unwrap();
         std::fs::write(path("token"), cluster.token.as_deref().unwrap()).unwrap();
         std::fs::set_permissions(path("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
-        std::fs::write(path("authority.pem"), cluster.authority.as_deref().unwrap()).unwrap();
+        let tls = match &cluster.authority {
+            Some(authority) => {
+                std::fs::write(path("authority.pem"), authority).unwrap();
+                "tls = { ca = \"authority.pem\" }\n"
+            }
+            None => "",
+        };
         let text = format!(
             "policies = [\"test.policy\"]\n[listen]\nhttp = \"127.0.0.1:0\"\n\
              [[target]]\nname = \"prod\"\nprotocol = \"kubernetes\"\naddress = \"{}\"\n\
-             tls = {{ ca = \"authority.pem\" }}\ncredential = {{ file = \"token\" }}\n",
+             {tls}credential = {{ file = \"token\" }}\n",
             cluster.url
         );
         std::fs::write(path("portcullis.toml"), &text).unwrap();
@@ -63,7 +70,7 @@ impl House {
             authority: Some(format!("-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n")),
             token: Some(token(&gateway, "ana").await),
         };
-        Self { gateway, _directory: directory, access, _control: control, _serving: serving }
+        Self { gateway, address, _directory: directory, access, _control: control, _serving: serving }
     }
 
     pub fn kubectl(&self) -> Kubectl {

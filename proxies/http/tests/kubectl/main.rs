@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
 mod forward;
+mod hostile;
 mod house;
 mod masks;
 mod requests;
