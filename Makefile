@@ -7,7 +7,7 @@
 # make test-ssh-large   a gigabyte there and back, a line of 100 MB, large files by scp, sftp, rsync and git (minutes)
 # make test-http-origins  requests that Node's and gunicorn's servers might read in another way, through Portcullis (from PyPI)
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
-# make conformance-kubernetes   kubectl's commands against a real kube-apiserver (built from Debian's source; minutes, once)
+# make conformance-kubernetes   kubectl's commands against a real kube-apiserver, direct and through Portcullis (built from Debian's source; minutes, once)
 # make build  portcullis, portcullis-postgres, portcullis-ssh and portcullis-http, optimised, in target/release
 # make lint   formatting, clippy and documentation, all without warnings
 # make bench  side by side with the programs a user would pick instead (bench-decide, bench-postgres, …)
@@ -66,6 +66,7 @@ conformance-postgres: packages-conformance
 conformance-kubernetes: packages-python
 	scripts/kubernetes-server
 	cargo test --locked -p portcullis-testkit --test kubernetes_cluster
+	cargo test --locked -p portcullis-http --test kubectl_conformance -- --nocapture
 
 lint: packages-build
 	cargo fmt --all --check

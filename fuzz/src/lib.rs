@@ -28,6 +28,9 @@ use policy_normalize::kubernetes::{self, Object, content};
 use policy_normalize::mcp::{self, Asked, Context, DENIED, Denial, List, Messages, Side};
 use policy_normalize::shell;
 use policy_normalize::sql::{self, Grammar, NoCatalogue, Postgres, Statement, redact_literals};
+use portcullis_http::wire::{
+    BadSpdy, BadWebSocket, Blocks, Head, Opcode, Part, Sender, Spdy, SpdyPart, WebSocket,
+};
 use portcullis_postgres::wire::bind::Bind;
 use portcullis_postgres::wire::describe::Named;
 use portcullis_postgres::wire::execute::Execute;
@@ -531,4 +534,105 @@ fn escaped(target: &str) -> String {
         }
     }
     text
+}
+
+/// However the bytes of a WebSocket come, the same messages are read of them, up to the same fault; and what was read holds no
+/// more than came.
+pub fn websocket(input: &[u8]) {
+    let Some((&step, bytes)) = input.split_first() else { return };
+    let sender = if step & 0x80 == 0 { Sender::Server } else { Sender::Client };
+    let whole = messages(sender, bytes, bytes.len());
+    assert_eq!(
+        messages(sender, bytes, usize::from(step & 0x7f)),
+        whole,
+        "cut otherwise, something else is read"
+    );
+    assert!(whole.0.iter().map(|(_, data, _)| data.len()).sum::<usize>() <= bytes.len(), "more than came");
+}
+
+/// Messages with their kinds, and whether they ended; and what was wrong.
+type Messaged = (Vec<(Opcode, Vec<u8>, bool)>, Option<BadWebSocket>);
+
+fn messages(sender: Sender, bytes: &[u8], step: usize) -> Messaged {
+    let (mut all, mut message, mut bytes) = (Vec::new(), None, bytes.to_vec());
+    let mut reader = WebSocket::new(sender);
+    let mut see = |part: Part<'_>| {
+        match part {
+            Part::Control(opcode, data) => {
+                assert!(opcode.is_control() && data.len() <= 125, "{opcode:?} of {}", data.len());
+                all.push((opcode, data.to_vec(), true));
+            }
+            Part::Piece { kind, is_first, is_last, data } => {
+                assert!(is_first == message.is_none() && !kind.is_control(), "{kind:?} within a message");
+                message.get_or_insert((kind, Vec::new(), false)).1.extend_from_slice(data);
+                if is_last {
+                    let (kind, data, _) = message.take().expect("a message");
+                    all.push((kind, data, true));
+                }
+            }
+        }
+        Ok::<_, BadWebSocket>(())
+    };
+    let fault = bytes.chunks_mut(step.max(1)).find_map(|chunk| reader.read(chunk, &mut see).err());
+    all.extend(message);
+    (all, fault)
+}
+
+/// However the bytes of SPDY come, the same is read of them, up to the same fault: data by its stream, control frames, what is
+/// packed in them. Data that is written is read again as it was.
+pub fn spdy(input: &[u8]) {
+    let Some((&step, bytes)) = input.split_first() else { return };
+    let whole = frames(bytes, bytes.len());
+    assert_eq!(frames(bytes, usize::from(step)), whole, "cut otherwise, something else is read");
+    let mut written = Vec::new();
+    for (stream, is_last, data) in whole.0.iter().filter(|(stream, ..)| *stream > 0) {
+        Head::write_data(*stream, *is_last, data, &mut written);
+    }
+    let (again, fault) = frames(&written, usize::from(step));
+    let data =
+        whole.0.into_iter().filter(|(stream, is_last, data)| *stream > 0 && (*is_last || !data.is_empty()));
+    assert_eq!((joined(again), fault), (joined(data.collect()), None), "what is written reads otherwise");
+}
+
+/// Data with its stream and whether that ended, control frames and what was packed in them as data of stream 0; and what was wrong.
+type Framed = (Vec<(u32, bool, Vec<u8>)>, Option<BadSpdy>);
+
+fn frames(bytes: &[u8], step: usize) -> Framed {
+    let (mut reader, mut blocks) = (Spdy::default(), Blocks::default());
+    let mut all: Vec<(u32, bool, Vec<u8>)> = Vec::new();
+    let mut see = |part: SpdyPart<'_>| {
+        match part {
+            SpdyPart::Data { stream, is_last, data } => all.push((stream, is_last, data.to_vec())),
+            SpdyPart::Control(control) => {
+                assert!(control.bytes.len() <= (16 << 10) + 8, "a control frame of {}", control.bytes.len());
+                all.push((0, control.is_last, control.bytes.to_vec()));
+                if !control.block().is_empty() {
+                    let fields = blocks.next(control.block())?;
+                    let size: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+                    assert!(fields.len() <= 64 && size <= 32 << 10, "{} fields of {size}", fields.len());
+                    all.extend(
+                        fields.into_iter().flat_map(|(name, value)| [(0, true, name), (0, true, value)]),
+                    );
+                }
+            }
+        }
+        Ok::<_, BadSpdy>(())
+    };
+    let fault = bytes.chunks(step.max(1)).find_map(|chunk| reader.read(chunk, &mut see).err());
+    (joined(all), fault)
+}
+
+/// Pieces of one stream that follow each other are one.
+fn joined(all: Vec<(u32, bool, Vec<u8>)>) -> Vec<(u32, bool, Vec<u8>)> {
+    let mut joined: Vec<(u32, bool, Vec<u8>)> = Vec::new();
+    for (stream, is_last, data) in all {
+        match joined.last_mut() {
+            Some((before, ended, text)) if *before == stream && stream > 0 && !*ended => {
+                text.extend_from_slice(&data);
+                *ended = is_last;
+            }
+            _ => joined.push((stream, is_last, data)),
+        }
+    }
+    joined
 }

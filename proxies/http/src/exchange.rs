@@ -13,7 +13,7 @@ use crate::activity::Busy;
 use crate::answer::Due;
 use crate::body::{Body, Broken, Taken};
 use crate::connect::{Leads, Way};
-use crate::dialect::{Meaning, Seen};
+use crate::dialect::{Carried, Meaning, Seen};
 use crate::fields::{self, Forwarded};
 use crate::identical;
 use crate::known::Key;
@@ -61,9 +61,16 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
             )
         })?;
     let asked = asked.below(route.prefix).map_err(unfit)?;
-    let upgrading = upgrade::wanted(&mut request).map_err(unfit)?;
-    let words = route.way.dialect.words();
-    let open = visit.session(&who, route.way).await.map_err(|refusal| Box::new(words.refused(&refusal)))?;
+    let dialect = &route.way.dialect;
+    let upgrading = upgrade::wanted(&mut request, dialect.carried(&asked.target)).map_err(unfit)?;
+    let words = dialect.words();
+    let refuse = |refusal| Box::new(words.refused(&refusal));
+    let open = visit.session(&who, route.way).await.map_err(refuse)?;
+    if dialect.acts_for_another(&asked.target, request.headers()) {
+        let why = "it asks to act as somebody else, and only whoever is proven acts here";
+        open.session.lock().await.refused("request", why, None).map_err(refuse)?;
+        return Err(Box::new(words.problem(StatusCode::FORBIDDEN, "the request is not sent on", why)));
+    }
     let (head, body) = request.into_parts();
     let one = One {
         visit,
@@ -108,6 +115,12 @@ impl One<'_> {
                 ));
             }
         };
+        let carried = self.way.dialect.carried(&self.asked.target);
+        if upgrading.is_some() && carried == Carried::Port && sought.is_by_rule() {
+            permit.unused("can't be masked");
+            let detail = "values in it would have to be masked, which a tunnel can't";
+            return Err(self.turn(StatusCode::FORBIDDEN, "the tunnel is not opened", detail));
+        }
         let request = match self.forwarded(head, body, &sought, upgrading.as_ref()) {
             Ok(request) => request,
             Err(why) => {
@@ -116,11 +129,10 @@ impl One<'_> {
             }
         };
         let leads = if upgrading.is_some() { Leads::ToAnotherProtocol } else { Leads::ToAnAnswer };
-        let (receipt, response) = self.sent(permit, request, leads).await?;
+        let (receipt, mut response) = self.sent(permit, request, leads).await?;
         if let Some(upgrading) = upgrading
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            let carried = self.way.dialect.carried(&self.asked.target);
             return match upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought, carried) {
                 Ok((response, tunnel)) => {
                     self.visit.turn_into(tunnel);
@@ -131,6 +143,7 @@ impl One<'_> {
                 }
             };
         }
+        self.way.dialect.name_form(&self.asked.target, response.headers_mut());
         let due = Due {
             open: Arc::clone(&self.open),
             receipt,
@@ -259,6 +272,9 @@ impl One<'_> {
         let forwarded =
             Forwarded { authority: &self.authority, credential, looked_through: !sought.is_nothing() };
         forwarded.rewrite(&mut headers, &self.asked.media_type)?;
+        if sought.is_by_rule() {
+            self.way.dialect.ask_plainly(&self.asked.target, &mut headers);
+        }
         if let Some(upgrading) = upgrading {
             upgrading.ask(&mut headers, self.way.dialect.carried(&self.asked.target))?;
         }

@@ -83,3 +83,13 @@ fn mcp_message() {
 fn graphql() {
     each("graphql", properties::graphql);
 }
+
+#[test]
+fn websocket() {
+    each("websocket", properties::websocket);
+}
+
+#[test]
+fn spdy() {
+    each("spdy", properties::spdy);
+}
