@@ -207,7 +207,7 @@ pub fn mcp_message(input: &[u8]) {
 /// What a document selects is bounded, and neither a comment nor more space changes it.
 pub fn graphql(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    let target = policy_normalize::http::Target::parse("/graphql").expect("a target");
+    let target = http::Target::parse("/graphql").expect("a target");
     let select = |text: &str| {
         let body = Body::Json(serde_json::json!({ "query": text }));
         let parts = http::Parts {
@@ -302,9 +302,12 @@ pub fn terminal(input: &[u8]) {
     let _ = run(&DETECTORS, &text, sizes, true);
 }
 
+/// A stream, and what became of it.
+pub type Masked<'a> = (&'a [u8], Result<Vec<u8>, JsonError>);
+
 /// However a stream of JSON, or of events, is split, the same leaves; what leaves is JSON where that came. The first bytes say how it is
 /// split, the next one which masks apply and whether it is a stream of events. Says what came, and what left in their place.
-pub fn json_mask(input: &[u8]) -> Option<(&[u8], Result<Vec<u8>, JsonError>)> {
+pub fn json_mask(input: &[u8]) -> Option<Masked<'_>> {
     static DETECTORS: LazyLock<Detectors> = LazyLock::new(detectors);
     static FIELDS: LazyLock<Arc<FieldMasks>> = LazyLock::new(|| {
         let read = |text: &str| parse_field(text).expect("a pattern");
