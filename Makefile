@@ -8,6 +8,7 @@
 # make test-http-origins  requests that Node's and gunicorn's servers might read in another way, through Portcullis (from PyPI)
 # make test-agents   the MCP SDK's client at work with the official server of examples (from npm)
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
+# make conformance-kubernetes   kubectl's commands against a real kube-apiserver, direct and through Portcullis (built from Debian's source; minutes, once)
 # make build  portcullis, portcullis-postgres, portcullis-ssh and portcullis-http, optimised, in target/release
 # make lint   formatting, clippy and documentation, all without warnings
 # make bench  side by side with the programs a user would pick instead (bench-decide, bench-postgres, …)
@@ -20,7 +21,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 # Not packages-% and bench-%: make looks up no pattern rule for a target that is declared phony.
-.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients test-ssh-large test-http-origins test-agents conformance-postgres lint bench fuzz audit FORCE
+.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients test-ssh-large test-http-origins test-agents conformance-postgres conformance-kubernetes lint bench fuzz audit FORCE
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -65,6 +66,11 @@ test-agents: packages-agents
 conformance-postgres: packages-conformance
 	cargo build --release --locked -p portcullis-cli
 	scripts/conformance
+
+conformance-kubernetes: packages-python
+	scripts/kubernetes-server
+	cargo test --locked -p portcullis-testkit --test kubernetes_cluster
+	cargo test --locked -p portcullis-http --test kubectl_conformance -- --nocapture
 
 lint: packages-build
 	cargo fmt --all --check

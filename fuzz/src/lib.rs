@@ -12,13 +12,15 @@
     reason = "a property states what it expects by failing"
 )]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use policy_core::mask::{
-    Detector, Detectors, Literals, MaskKey, Scratch, StreamMasker, TerminalMasker, Transform,
+    Detector, Detectors, FieldMasks, JsonError, JsonMasker, Literals, MaskKey, Scratch, SseMasker,
+    StreamMasker, TerminalMasker, Transform,
 };
 use policy_core::reference::{self, Plain};
-use policy_core::rule::HoldKey;
+use policy_core::rule::{FieldMask, HoldKey};
+use policy_core::vocabulary::parse_field;
 use policy_core::{ActionSet, Policy, Principal, Protocol, Request, Target, Value, Verb};
 use policy_lang::{Environment, Source, format, load};
 use policy_normalize::http::{self, Body, graphql as fields_of};
@@ -26,6 +28,9 @@ use policy_normalize::kubernetes::{self, Object, content};
 use policy_normalize::mcp::{self, Asked, Context, DENIED, Denial, List, Messages, Side};
 use policy_normalize::shell;
 use policy_normalize::sql::{self, Grammar, NoCatalogue, Postgres, Statement, redact_literals};
+use portcullis_http::wire::{
+    BadSpdy, BadWebSocket, Blocks, Head, Opcode, Part, Sender, Spdy, SpdyPart, WebSocket,
+};
 use portcullis_postgres::wire::bind::Bind;
 use portcullis_postgres::wire::describe::Named;
 use portcullis_postgres::wire::execute::Execute;
@@ -202,7 +207,7 @@ pub fn mcp_message(input: &[u8]) {
 /// What a document selects is bounded, and neither a comment nor more space changes it.
 pub fn graphql(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    let target = policy_normalize::http::Target::parse("/graphql").expect("a target");
+    let target = http::Target::parse("/graphql").expect("a target");
     let select = |text: &str| {
         let body = Body::Json(serde_json::json!({ "query": text }));
         let parts = http::Parts {
@@ -295,6 +300,58 @@ pub fn terminal(input: &[u8]) {
     let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'B').collect();
     assert_eq!(run(&KEYS, &text, sizes, true), text);
     let _ = run(&DETECTORS, &text, sizes, true);
+}
+
+/// A stream, and what became of it.
+pub type Masked<'a> = (&'a [u8], Result<Vec<u8>, JsonError>);
+
+/// However a stream of JSON, or of events, is split, the same leaves; what leaves is JSON where that came. The first bytes say how it is
+/// split, the next one which masks apply and whether it is a stream of events. Says what came, and what left in their place.
+pub fn json_mask(input: &[u8]) -> Option<Masked<'_>> {
+    static DETECTORS: LazyLock<Detectors> = LazyLock::new(detectors);
+    static FIELDS: LazyLock<Arc<FieldMasks>> = LazyLock::new(|| {
+        let read = |text: &str| parse_field(text).expect("a pattern");
+        let redacted = FieldMask {
+            fields: ["**.a", "b.*.c"].map(read).into(),
+            with: vec![(read("**.c"), Transform::Last(4))],
+            otherwise: Transform::Redact,
+        };
+        let null = FieldMask { fields: vec![read("n")], with: vec![], otherwise: Transform::Null };
+        Arc::new(FieldMasks::new([&redacted, &null]))
+    });
+    let (sizes, rest) = input.split_at_checked(8)?;
+    let (mode, text) = rest.split_first()?;
+    let masks = (mode & 1 != 0).then(|| Arc::clone(&FIELDS));
+    let events = mode & 2 != 0;
+    let key = MaskKey::new(b"sixteen bytes or more").expect("enough of them");
+    let run = |masks: Option<Arc<FieldMasks>>, detectors: &Detectors, text: &[u8], sizes: &[usize]| {
+        let (mut json, mut sse) = (JsonMasker::new(masks.clone()), SseMasker::new(masks));
+        let (mut out, mut rest) = (Vec::new(), text);
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, behind) = rest.split_at((*size).clamp(1, rest.len()));
+            if events {
+                sse.push(detectors, &key, piece, &mut out)?;
+            } else {
+                json.push(detectors, &key, piece, &mut out)?;
+                assert!(json.held() <= JsonMasker::MAX_HELD, "{} bytes held back", json.held());
+            }
+            rest = behind;
+        }
+        if events { sse.finish(detectors, &key, &mut out) } else { json.finish(detectors, &key, &mut out) }?;
+        Ok(out)
+    };
+    let sizes: Vec<usize> = sizes.iter().map(|size| usize::from(*size)).collect();
+    let whole = run(masks.clone(), &DETECTORS, text, &[usize::MAX]);
+    assert_eq!(whole, run(masks, &DETECTORS, text, &sizes), "in pieces of {sizes:?}");
+    if let Ok(out) = &whole {
+        let nothing = Detectors::new(&[]).expect("no detectors");
+        assert_eq!(run(None, &nothing, out, &[usize::MAX]).as_ref(), Ok(out), "what leaves can't be read");
+        assert_eq!(run(None, &nothing, text, &sizes).as_deref(), Ok(text), "what is not masked changes");
+    }
+    (!events).then_some((text, whole))
 }
 
 /// All of them, with forms that show where a find began and ended.
@@ -480,4 +537,105 @@ fn escaped(target: &str) -> String {
         }
     }
     text
+}
+
+/// However the bytes of a WebSocket come, the same messages are read of them, up to the same fault; and what was read holds no
+/// more than came.
+pub fn websocket(input: &[u8]) {
+    let Some((&step, bytes)) = input.split_first() else { return };
+    let sender = if step & 0x80 == 0 { Sender::Server } else { Sender::Client };
+    let whole = messages(sender, bytes, bytes.len());
+    assert_eq!(
+        messages(sender, bytes, usize::from(step & 0x7f)),
+        whole,
+        "cut otherwise, something else is read"
+    );
+    assert!(whole.0.iter().map(|(_, data, _)| data.len()).sum::<usize>() <= bytes.len(), "more than came");
+}
+
+/// Messages with their kinds, and whether they ended; and what was wrong.
+type Messaged = (Vec<(Opcode, Vec<u8>, bool)>, Option<BadWebSocket>);
+
+fn messages(sender: Sender, bytes: &[u8], step: usize) -> Messaged {
+    let (mut all, mut message, mut bytes) = (Vec::new(), None, bytes.to_vec());
+    let mut reader = WebSocket::new(sender);
+    let mut see = |part: Part<'_>| {
+        match part {
+            Part::Control(opcode, data) => {
+                assert!(opcode.is_control() && data.len() <= 125, "{opcode:?} of {}", data.len());
+                all.push((opcode, data.to_vec(), true));
+            }
+            Part::Piece { kind, is_first, is_last, data } => {
+                assert!(is_first == message.is_none() && !kind.is_control(), "{kind:?} within a message");
+                message.get_or_insert((kind, Vec::new(), false)).1.extend_from_slice(data);
+                if is_last {
+                    let (kind, data, _) = message.take().expect("a message");
+                    all.push((kind, data, true));
+                }
+            }
+        }
+        Ok::<_, BadWebSocket>(())
+    };
+    let fault = bytes.chunks_mut(step.max(1)).find_map(|chunk| reader.read(chunk, &mut see).err());
+    all.extend(message);
+    (all, fault)
+}
+
+/// However the bytes of SPDY come, the same is read of them, up to the same fault: data by its stream, control frames, what is
+/// packed in them. Data that is written is read again as it was.
+pub fn spdy(input: &[u8]) {
+    let Some((&step, bytes)) = input.split_first() else { return };
+    let whole = frames(bytes, bytes.len());
+    assert_eq!(frames(bytes, usize::from(step)), whole, "cut otherwise, something else is read");
+    let mut written = Vec::new();
+    for (stream, is_last, data) in whole.0.iter().filter(|(stream, ..)| *stream > 0) {
+        Head::write_data(*stream, *is_last, data, &mut written);
+    }
+    let (again, fault) = frames(&written, usize::from(step));
+    let data =
+        whole.0.into_iter().filter(|(stream, is_last, data)| *stream > 0 && (*is_last || !data.is_empty()));
+    assert_eq!((joined(again), fault), (joined(data.collect()), None), "what is written reads otherwise");
+}
+
+/// Data with its stream and whether that ended, control frames and what was packed in them as data of stream 0; and what was wrong.
+type Framed = (Vec<(u32, bool, Vec<u8>)>, Option<BadSpdy>);
+
+fn frames(bytes: &[u8], step: usize) -> Framed {
+    let (mut reader, mut blocks) = (Spdy::default(), Blocks::default());
+    let mut all: Vec<(u32, bool, Vec<u8>)> = Vec::new();
+    let mut see = |part: SpdyPart<'_>| {
+        match part {
+            SpdyPart::Data { stream, is_last, data } => all.push((stream, is_last, data.to_vec())),
+            SpdyPart::Control(control) => {
+                assert!(control.bytes.len() <= (16 << 10) + 8, "a control frame of {}", control.bytes.len());
+                all.push((0, control.is_last, control.bytes.to_vec()));
+                if !control.block().is_empty() {
+                    let fields = blocks.next(control.block())?;
+                    let size: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+                    assert!(fields.len() <= 64 && size <= 32 << 10, "{} fields of {size}", fields.len());
+                    all.extend(
+                        fields.into_iter().flat_map(|(name, value)| [(0, true, name), (0, true, value)]),
+                    );
+                }
+            }
+        }
+        Ok::<_, BadSpdy>(())
+    };
+    let fault = bytes.chunks(step.max(1)).find_map(|chunk| reader.read(chunk, &mut see).err());
+    (joined(all), fault)
+}
+
+/// Pieces of one stream that follow each other are one.
+fn joined(all: Vec<(u32, bool, Vec<u8>)>) -> Vec<(u32, bool, Vec<u8>)> {
+    let mut joined: Vec<(u32, bool, Vec<u8>)> = Vec::new();
+    for (stream, is_last, data) in all {
+        match joined.last_mut() {
+            Some((before, ended, text)) if *before == stream && stream > 0 && !*ended => {
+                text.extend_from_slice(&data);
+                *ended = is_last;
+            }
+            _ => joined.push((stream, is_last, data)),
+        }
+    }
+    joined
 }

@@ -95,7 +95,7 @@ impl fmt::Display for Breach {
 /// The mask, limit and record rules that apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Obligations {
-    /// Masks; see [`crate::Policy::column_mask`] and [`crate::Policy::value_masks`].
+    /// Masks; see [`crate::Policy::column_mask`], [`crate::Policy::value_masks`] and [`crate::Policy::field_masks`].
     pub masks: Rules,
     /// Limits, all of which apply; see [`crate::Policy::limits`].
     pub limits: Rules,

@@ -380,9 +380,10 @@ pub struct HoldKey {
 pub struct Mask {
     /// What is masked.
     pub what: Masked,
-    /// What becomes of a command whose output can't be traced to its source columns.
+    /// What becomes of a command whose output can't be traced to its source columns, or of an answer that has no fields to be
+    /// looked at.
     pub unresolved: Unresolved,
-    /// What becomes of a command that uses a masked column in a predicate.
+    /// What becomes of a command that uses a masked column in a predicate. For columns alone.
     pub predicates: Predicates,
 }
 
@@ -406,16 +407,35 @@ pub enum Masked {
         /// What becomes of a value found.
         with: Transform,
     },
+    /// Fields of the documents (JSON) that answers are, by their names.
+    Fields(FieldMask),
 }
 
-/// What becomes of output that can't be traced.
+/// Which fields of a document are masked, and how.
+///
+/// A pattern's segments are keys, from the document's outermost object on; lists are stepped through and have no segment. A
+/// pattern covers the value that it names and all that is in it. See [`crate::vocabulary::parse_field`] for how authors write
+/// them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldMask {
+    /// The fields.
+    pub fields: Vec<Pattern>,
+    /// The transform by field; overlapping patterns combine to the stronger.
+    pub with: Vec<(Pattern, Transform)>,
+    /// The transform of fields that no pattern of `with` covers.
+    pub otherwise: Transform,
+}
+
+/// What becomes of output that can't be traced, or has no fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unresolved {
-    /// The command is denied.
+    /// The command is denied; an answer without fields is not shown.
     #[default]
     Deny,
-    /// Every column that can't be traced is masked with the rule's strongest transform.
+    /// Every column that can't be traced is masked with the rule's strongest transform. An answer without fields is withheld:
+    /// nothing is shown in its place.
     Mask,
 }
 

@@ -135,6 +135,8 @@ pub enum Clause {
     Columns(Vec<Column>),
     /// `values credit_card, jwt`
     Values(Vec<Word>),
+    /// `fields "customers.email", "**.ssn"`
+    Fields(Vec<Text>),
     /// `with last(4) for "*.pan", redact otherwise`
     With(Vec<Arm>),
     /// `unresolved deny`
@@ -166,6 +168,7 @@ impl Clause {
             Self::Reveal => "reveal",
             Self::Columns(_) => "columns",
             Self::Values(_) => "values",
+            Self::Fields(_) => "fields",
             Self::With(_) => "with",
             Self::Unresolved(_) => "unresolved",
             Self::Predicates(_) => "predicates",

@@ -284,6 +284,7 @@ fn clauses_of(kind: Option<&str>) -> &'static [&'static str] {
             "unless",
             "columns",
             "values",
+            "fields",
             "with",
             "unresolved",
             "predicates",

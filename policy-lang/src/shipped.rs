@@ -2,6 +2,8 @@
 
 /// Name and text.
 const POLICIES: &[(&str, &str)] = &[
+    ("kubernetes/basics", include_str!("../policies/kubernetes/basics.policy")),
+    ("kubernetes/secrets", include_str!("../policies/kubernetes/secrets.policy")),
     ("postgres/basics", include_str!("../policies/postgres/basics.policy")),
     ("ssh/basics", include_str!("../policies/ssh/basics.policy")),
 ];

@@ -89,6 +89,7 @@ const PIECES: &[&str] = &[
     "reveal",
     "columns tagged pii, \"a.b.c\"",
     "values jwt, email",
+    "fields \"a.*.b\", \"**.'x.y'\"",
     "with last(4) for \"*.pan\", \"*.iban\", redact otherwise",
     "unresolved deny",
     "predicates record",

@@ -80,6 +80,7 @@ fn every_clause_transform_and_detector_is_in_the_guide() {
         "reveal",
         "columns",
         "values",
+        "fields",
         "with",
         "unresolved",
         "predicates",

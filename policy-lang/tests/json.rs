@@ -26,6 +26,12 @@ hold "long" { on postgres  do drop  until 2 of group "a" approve within 2h  in t
 hold "soon" { on http  do post  until 1 of group "a" approve within 2h  answer after 30s }
 limit "each" { on postgres  bytes 1000 per command }
 mask "most" { on postgres  columns "a.b.c"  with null  unresolved mask  predicates deny }
+mask "some" {
+  on http, kubernetes, mcp
+  fields "customers.email", "**.ssn", "m.'a.b/c'"
+  with last(4) for "**.ssn", redact otherwise
+  unresolved mask
+}
 record decisions { on ssh }
 "#;
 
@@ -59,6 +65,14 @@ fn the_form_is_plain() {
         serde_json::json!({"compare": [{"label": "env"}, "equal", "prod"]})
     );
     assert_eq!(of("engineers work")["scope"]["does"][0]["resources"], serde_json::json!([["public", "*"]]));
+    assert_eq!(
+        of("some")["effect"]["mask"]["what"]["fields"],
+        serde_json::json!({
+            "fields": [["customers", "email"], ["**", "ssn"], ["m", "a.b/c"]],
+            "with": [[["**", "ssn"], {"last": 4}]],
+            "otherwise": "redact",
+        })
+    );
     assert_eq!(of("long")["effect"]["hold"]["within"], 7200);
     assert_eq!(of("long")["effect"]["hold"].get("answer_after"), None);
     assert_eq!(of("soon")["effect"]["hold"]["answer_after"], 30);

@@ -10,13 +10,15 @@ pub struct Corpus {
     planted: Vec<(usize, &'static str, Range<usize>)>,
 }
 
+/// Words of notes.
 #[rustfmt::skip]
-const WORDS: &[&str] = &[
+pub const WORDS: &[&str] = &[
     "the", "order", "was", "shipped", "to", "customer", "with", "delay", "and", "returned", "on", "account", "of",
     "damaged", "box", "please", "refund", "item", "quickly", "thanks", "ticket", "note", "from", "support", "regarding",
     "invoice", "payment", "method", "pending", "review", "basic", "authorization", "key", "framework",
 ];
-const NAMES: &[&str] =
+/// Names of people.
+pub const NAMES: &[&str] =
     &["Ana", "Maria", "Novak", "Chen", "Smith", "Garcia", "Olsen", "Kowalska", "Tanaka", "Dubois"];
 
 /// What is planted: `#` is a digit, `%` one of 2 to 9. Cards get their check digit.
@@ -103,7 +105,8 @@ impl Corpus {
     }
 }
 
-fn check_digit(number: &str) -> char {
+/// What a card number ends with (Luhn).
+pub fn check_digit(number: &str) -> char {
     let digits = number.bytes().rev().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0'));
     let sum: u32 =
         digits.enumerate().map(|(at, d)| if at % 2 == 1 { d } else { d * 2 / 10 + d * 2 % 10 }).sum();
@@ -111,10 +114,11 @@ fn check_digit(number: &str) -> char {
 }
 
 /// Splitmix64: the same corpus everywhere.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    /// A number below the bound.
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -122,11 +126,13 @@ impl Random {
         ((z ^ (z >> 31)) % bound as u64) as usize
     }
 
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    /// One of these.
+    pub fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.below(from.len())]
     }
 
-    fn fill(&mut self, form: &str) -> String {
+    /// The form with its digits.
+    pub fn fill(&mut self, form: &str) -> String {
         let mut fill = |c| match c {
             '#' => char::from(b'0' + self.below(10) as u8),
             '%' => char::from(b'2' + self.below(8) as u8),

@@ -2,15 +2,12 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
+use portcullis_benches::gateway::{Gateway, free_port};
 use portcullis_testkit::ssh::{Client, Key, Kind, Sshd};
-use tempfile::TempDir;
 
 /// Everything that is allowed, and recorded with its output.
 const POLICY: &str = "policy \"bench\"
@@ -50,11 +47,6 @@ pub struct Hop {
     pub key: String,
 }
 
-struct Gateway {
-    directory: TempDir,
-    process: Child,
-}
-
 impl Ways {
     pub fn start(megabytes: u32) -> Result<Self, Box<dyn Error>> {
         let order = || Sshd::builder().option("MaxStartups 2000").option("MaxSessions 1000");
@@ -78,7 +70,7 @@ impl Ways {
         let ana = Key::generate(Kind::Ed25519);
         let mut ways = Self { all: vec![direct, jumped], target, file, gateways: Vec::new(), _jump: jump };
         for (name, masks) in [("portcullis", ""), ("with masks", MASKS)] {
-            let (gateway, port, host_key) = Gateway::start(&ways.target, &ana, masks)?;
+            let (gateway, port, host_key) = self::gateway(&ways.target, &ana, masks)?;
             ways.gateways.push(gateway);
             ways.all.push(Way {
                 name,
@@ -91,16 +83,13 @@ impl Ways {
 
     /// The last gateway's resident memory, in KiB.
     pub fn memory(&self) -> Result<f64, Box<dyn Error>> {
-        let gateway = self.gateways.last().ok_or("no gateway")?;
-        let status = fs::read_to_string(format!("/proc/{}/status", gateway.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        self.gateways.last().ok_or("no gateway")?.memory()
     }
 
     /// Fails unless what went through the gateway is in its recordings.
     pub fn was_recorded(&self) -> Result<(), Box<dyn Error>> {
         for gateway in &self.gateways {
-            let recordings = gateway.directory.path().join("state/evidence/recordings");
+            let recordings = gateway.at("state/evidence/recordings");
             let files = fs::read_dir(recordings)?.flatten().filter_map(|file| file.metadata().ok());
             let bytes: u64 = files.map(|file| file.len()).sum();
             eprintln!("{bytes} bytes of recordings");
@@ -134,57 +123,21 @@ fn write_text(file: &Path, megabytes: u32) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-impl Gateway {
-    fn start(target: &Sshd, ana: &Key, masks: &str) -> Result<(Self, u16, String), Box<dyn Error>> {
-        let directory = tempfile::tempdir()?;
-        let at = |name: &str| directory.path().join(name);
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        fs::write(at("bench.policy"), format!("{POLICY}{masks}"))?;
-        fs::write(at("key"), &target.client_key.private)?;
-        fs::set_permissions(at("key"), fs::Permissions::from_mode(0o600))?;
-        fs::write(at("ana.pub"), &ana.public)?;
-        fs::write(
-            at("portcullis.toml"),
-            format!(
-                "policies = [\"bench.policy\"]\n[listen]\nssh = \"127.0.0.1:{port}\"\n[limits]\nconnections = 5000\n\
-                 connections_per_address = 5000\n[[target]]\nname = \"box\"\nprotocol = \"ssh\"\naddress = \"127.0.0.1:{}\"\n\
-                 user = \"{}\"\ncredential = {{ file = \"key\" }}\nhost_keys = [\"{}\"]\n",
-                target.port, target.user, target.host_keys[0]
-            ),
-        )?;
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/portcullis");
-        let run = |arguments: &[&str]| -> Result<(), Box<dyn Error>> {
-            let output = Command::new(&program)
-                .args(arguments)
-                .env("PORTCULLIS_CONFIG", at("portcullis.toml"))
-                .env("PORTCULLIS_PASSWORD", "correct horse battery")
-                .output()?;
-            if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
-        };
-        run(&["user", "add", "ana", "--group", "eng"])?;
-        run(&["user", "key", "add", "ana", &at("ana.pub").display().to_string()])?;
-        let mut process = Command::new(&program)
-            .arg("serve")
-            .env("PORTCULLIS_CONFIG", at("portcullis.toml"))
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let log = process.stderr.take().ok_or("no log")?;
-        std::thread::spawn(move || BufReader::new(log).lines().for_each(drop));
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if began.elapsed() > Duration::from_secs(20) {
-                return Err("the gateway does not listen".into());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let host_key = fs::read_to_string(at("state/ssh_host_key.pub"))?.trim().to_owned();
-        Ok((Self { directory, process }, port, host_key))
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// A gateway before this target, its port, and its host key.
+fn gateway(target: &Sshd, ana: &Key, masks: &str) -> Result<(Gateway, u16, String), Box<dyn Error>> {
+    let port = free_port()?;
+    let configuration = format!(
+        "policies = [\"bench.policy\"]\n[listen]\nssh = \"127.0.0.1:{port}\"\n[limits]\nconnections = 5000\n\
+         connections_per_address = 5000\n[[target]]\nname = \"box\"\nprotocol = \"ssh\"\naddress = \"127.0.0.1:{}\"\n\
+         user = \"{}\"\ncredential = {{ file = \"key\" }}\nhost_keys = [\"{}\"]\n",
+        target.port, target.user, target.host_keys[0]
+    );
+    let mut gateway = Gateway::new(&format!("{POLICY}{masks}"), &configuration)?;
+    gateway.keep("key", &target.client_key.private)?;
+    fs::write(gateway.at("ana.pub"), &ana.public)?;
+    gateway.run(&["user", "add", "ana", "--group", "eng"])?;
+    gateway.run(&["user", "key", "add", "ana", &gateway.at("ana.pub").display().to_string()])?;
+    gateway.serve(port)?;
+    let host_key = fs::read_to_string(gateway.at("state/ssh_host_key.pub"))?.trim().to_owned();
+    Ok((gateway, port, host_key))
 }

@@ -112,7 +112,7 @@ impl Detectors {
 
     /// Where the first trigger ends, or a known secret begins. None is the answer for most values, so it comes first
     /// and fast.
-    fn first(&self, text: &[u8]) -> Option<usize> {
+    pub(super) fn first(&self, text: &[u8]) -> Option<usize> {
         let secret = self.literals.as_ref().and_then(|literals| literals.first(text));
         let trigger = match &self.triggers {
             Some(triggers) if text.len() >= MIN_FIND => triggers.first(text).unwrap_or(Some(0)),
@@ -159,7 +159,7 @@ impl fmt::Debug for Scratch {
 }
 
 /// The shortest find in bytes: `a@b.co`.
-const MIN_FIND: usize = 6;
+pub(super) const MIN_FIND: usize = 6;
 
 /// Hits that overlap, as one.
 #[derive(Clone, Copy, Debug)]

@@ -61,6 +61,16 @@ impl Literals {
         self.search.find(text).map(|found| found.start())
     }
 
+    /// Where the first one begins that does not begin before `from`.
+    pub(super) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
+        self.search.find(Input::new(text).range(from.min(text.len())..)).map(|found| found.start())
+    }
+
+    /// Whether this stands in one of them.
+    pub(super) fn contain(&self, part: &[u8]) -> bool {
+        self.patterns.iter().any(|pattern| memchr::memmem::find(pattern, part).is_some())
+    }
+
     /// Adds what begins at `from` or later, and says where to go on once more text is there.
     pub(super) fn scan(&self, view: View<'_>, from: usize, hits: &mut Vec<Hit>) -> usize {
         let decided = if view.ended { view.text.len() } else { self.first_unfinished(view.text, from) };

@@ -1,8 +1,9 @@
 //! What happens to values on their way back.
 //!
 //! [`Transform`]s say what becomes of a value; [`Detectors`] find values by their content, in a text or,
-//! with [`StreamMasker`], in a stream, or with [`TerminalMasker`], in what a terminal shows. A proxy that knows which column a value is from applies a transform
-//! to all of it; detectors are for where nothing says so.
+//! with [`StreamMasker`], in a stream, with [`TerminalMasker`], in what a terminal shows, or with [`JsonMasker`] and
+//! [`SseMasker`], in documents, of which they mask [fields](FieldMasks) too. A proxy that knows which column a value is from
+//! applies a transform to all of it; detectors are for where nothing says so.
 //!
 //! `sieve` takes a first look at a text, `trigger` finds where a detector has to look, `detect` has one file a detector, and
 //! `scan` makes finds of it that do not depend on how the text was split. [`Literals`] are secrets known beforehand.
@@ -24,9 +25,11 @@ mod begun;
 mod detect;
 mod detectors;
 mod echo;
+mod json;
 mod literals;
 mod scan;
 mod sieve;
+mod sse;
 mod stream;
 mod terminal;
 mod transform;
@@ -34,7 +37,9 @@ mod trigger;
 
 pub use detectors::{Detectors, DetectorsError, Find, MAX_FIND, Scratch};
 pub use echo::Echo;
+pub use json::{FieldMasks, JsonError, JsonMasker};
 pub use literals::Literals;
+pub use sse::SseMasker;
 pub use stream::StreamMasker;
 pub use terminal::TerminalMasker;
 pub use transform::{Applied, Joined, MaskKey, REDACTED, Transform, ValueKind, WeakMaskKey};

@@ -3,7 +3,10 @@
 //! The automaton of [`super::trigger`] reads one byte after the other. What is here skips to where it has to begin, and is
 //! wrong on one side only: it may name a place where no trigger begins, and never passes one over.
 
+use std::ops::Range;
+
 use aho_corasick::packed;
+use smallvec::SmallVec;
 
 /// Shorter texts are read by the automaton sooner than sieved, in bytes.
 const WORTHWHILE: usize = 32;
@@ -29,6 +32,13 @@ pub(super) struct Sieve {
     texts: Texts,
     bytes: Vec<u8>,
     digits: Vec<(usize, usize)>,
+}
+
+/// Where in a text the next beginning of each kind is, as far as that was looked for.
+#[derive(Default)]
+pub(super) struct Ahead {
+    bytes: SmallVec<[usize; 4]>,
+    text: usize,
 }
 
 enum Texts {
@@ -69,6 +79,37 @@ impl Sieve {
         };
         let bytes = self.bytes.iter().filter_map(|byte| memchr::memchr(*byte, text));
         bytes.chain(texts).chain(self.first_digit(text)).min()
+    }
+
+    /// Whether a trigger may begin between these places of a text, of which many parts are looked at one after the other; what is
+    /// found out about the rest of it is kept in `ahead`.
+    pub(super) fn may_begin(&self, text: &[u8], part: Range<usize>, ahead: &mut Ahead) -> bool {
+        let rest = || text.get(part.start..).unwrap_or_default();
+        ahead.bytes.resize(self.bytes.len(), 0);
+        for (byte, next) in self.bytes.iter().zip(&mut ahead.bytes) {
+            if *next < part.start {
+                *next = memchr::memchr(*byte, rest()).map_or(usize::MAX, |at| part.start + at);
+            }
+        }
+        match &self.texts {
+            Texts::None => ahead.text = usize::MAX,
+            Texts::Some(search) if ahead.text < part.start => {
+                ahead.text = search.find(rest()).map_or(usize::MAX, |found| part.start + found.start());
+            }
+            Texts::Some(_) => {}
+            Texts::Unsearchable => return true,
+        }
+        if ahead.text < part.end || ahead.bytes.iter().any(|next| *next < part.end) {
+            return true;
+        }
+        let fewest = self.digits.iter().map(|(_, count)| *count).min().unwrap_or(usize::MAX);
+        if part.len() < fewest {
+            return false;
+        }
+        let blocks = text.get(part).unwrap_or_default().chunks(BLOCK);
+        let counts = blocks
+            .map(|block| block.iter().fold(0_u8, |count, byte| count + u8::from(byte.is_ascii_digit())));
+        counts.map(usize::from).sum::<usize>() >= fewest
     }
 
     fn first_digit(&self, text: &[u8]) -> Option<usize> {

@@ -3,12 +3,14 @@
 //! One dense DFA over the triggers of all enabled detectors reads every byte once, from the first on that
 //! could begin one. It is immutable and needs no cache, so sessions share it without sharing anything that changes.
 
+use std::ops::Range;
+
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, nfa::thompson};
 
 use super::detect::{self, Sink, Step, View, number};
-use super::sieve::{Beginning, Sieve};
+use super::sieve::{Ahead, Beginning, Sieve};
 use super::{Detector, DetectorSet, DetectorsError};
 
 /// Longer than any trigger, in bytes.
@@ -63,6 +65,12 @@ impl Triggers {
     pub(super) fn first(&self, text: &[u8]) -> Result<Option<usize>, SearchFailed> {
         let Some(start) = self.sieve.first(text) else { return Ok(None) };
         Ok(self.next(text, start)?.map(|(_, end)| end))
+    }
+
+    /// Whether there is a trigger between these places of a text; see [`Sieve::may_begin`].
+    pub(super) fn stand_in(&self, text: &[u8], part: Range<usize>, ahead: &mut Ahead) -> bool {
+        self.sieve.may_begin(text, part.clone(), ahead)
+            && !matches!(self.next(text.get(..part.end).unwrap_or_default(), part.start), Ok(None))
     }
 
     /// The trigger that ends first, and where; `None` if there is none in the text from `start` on.
@@ -207,6 +215,15 @@ mod tests {
                 prop_assert!(
                     first.is_some_and(|first| first <= before),
                     "{:?} at {before}: {first:?}",
+                    trigger.kind
+                );
+                let mut ahead = Ahead::default();
+                for at in 0..before / 8 {
+                    let _ = triggers.stand_in(&whole, at * 8..at * 8 + 8, &mut ahead);
+                }
+                prop_assert!(
+                    triggers.stand_in(&whole, before..before + text.len(), &mut ahead),
+                    "{:?} at {before}",
                     trigger.kind
                 );
                 Ok(())

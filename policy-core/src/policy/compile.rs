@@ -1,6 +1,7 @@
 //! Rules to matchers: typed and closed. Every error of every rule is found in one run.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use regex_automata::dfa::{StartKind, dense};
 use regex_automata::util::syntax;
@@ -10,9 +11,10 @@ use super::error::{Clause, CompileError, MAX_DEPTH, Problem};
 use super::glob::Glob;
 use super::matcher::{Does, Matcher, On};
 use crate::action::Verb;
+use crate::mask::FieldMasks;
 use crate::rule::{
-    Comparison, Do, Effect, Element, Expr, Fact, LimitUnit, Literal, Masked, Mode, Pattern, Quorum, Rule,
-    Selector,
+    Comparison, Do, Effect, Element, Expr, Fact, LimitUnit, Literal, Masked, Mode, Pattern, Predicates,
+    Quorum, Rule, Selector,
 };
 use crate::subject::Protocol;
 use crate::vocabulary::{Capability, Spelling, Type, VerbSpec, Vocabulary};
@@ -37,6 +39,8 @@ pub(super) enum Duty {
     Review { approve: Option<Condition>, watch: Option<Condition> },
     /// Which columns are masked, and how.
     Columns { columns: Box<[Glob]>, with: Box<[Glob]> },
+    /// Which fields are masked, and how.
+    Fields(Arc<FieldMasks>),
 }
 
 pub(super) fn compile_rule(
@@ -539,6 +543,23 @@ impl Checker<'_> {
                         });
                     }
                     Duty::None
+                }
+                Masked::Fields(fields) => {
+                    self.needs(protocols, Capability::MaskFields);
+                    if fields.fields.is_empty() {
+                        self.report(Problem::Missing {
+                            what: "a field",
+                            reason: "the mask would cover nothing",
+                        });
+                    }
+                    let named = fields.with.iter().map(|(pattern, _)| pattern);
+                    if fields.fields.iter().chain(named).any(|pattern| pattern.segments.is_empty()) {
+                        self.report(Problem::Segments { subject: "a field", segments: 0 });
+                    }
+                    if mask.predicates == Predicates::Deny {
+                        self.report(Problem::NoPredicates);
+                    }
+                    Duty::Fields(Arc::new(FieldMasks::new([fields])))
                 }
             },
             Effect::Limit(limit) => {

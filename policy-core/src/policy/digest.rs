@@ -8,7 +8,7 @@ use crate::command::Digest;
 
 /// SHA-256 over the value's own hashing, with integers widened so that the platform doesn't matter.
 /// Equal for equal values in programs built from one version of this crate.
-pub(super) fn digest(domain: &str, value: &impl Hash) -> Digest {
+pub(crate) fn digest(domain: &str, value: &impl Hash) -> Digest {
     let mut hasher = Hashed(Sha256::new());
     domain.hash(&mut hasher);
     value.hash(&mut hasher);

@@ -203,6 +203,9 @@ pub enum Problem {
         /// Why it is needed.
         reason: &'static str,
     },
+    /// Predicates are about columns.
+    #[error("`predicates` has no meaning in a mask of fields: nothing is compared by them")]
+    NoPredicates,
     /// Conditions nested too deep.
     #[error("conditions nest deeper than {MAX_DEPTH}; split the rule")]
     TooDeep,

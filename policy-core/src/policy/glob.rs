@@ -155,7 +155,7 @@ impl Glob {
 }
 
 impl Segment {
-    fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         match text {
             "**" => Self::Many,
             _ if text.contains('*') => Self::Wild(text.split('*').map(Box::from).collect()),
@@ -163,7 +163,7 @@ impl Segment {
         }
     }
 
-    fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Many => true,
             Self::Exact(exact) => **exact == *text,

@@ -2,7 +2,7 @@
 
 mod compile;
 pub(crate) mod condition;
-mod digest;
+pub(crate) mod digest;
 mod error;
 pub(crate) mod glob;
 mod index;
@@ -13,7 +13,7 @@ mod open;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::{Clause, CompileError, MAX_DEPTH, Problem};
-pub use obligations::Untraced;
+pub use obligations::{Opaque, Untraced};
 
 use crate::action::Verb;
 use crate::command::Digest;
@@ -198,7 +198,7 @@ impl Policy {
     pub(crate) fn reviewers(&self, index: RuleIndex) -> Option<(Option<&Condition>, Option<&Condition>)> {
         match &self.entry(index)?.duty {
             Duty::Review { approve, watch } => Some((approve.as_ref(), watch.as_ref())),
-            Duty::None | Duty::Columns { .. } => None,
+            Duty::None | Duty::Columns { .. } | Duty::Fields(_) => None,
         }
     }
 }

@@ -4,14 +4,17 @@
 //! another policy; where masks are concerned it then counts as the strongest mask there is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{Duty, Policy};
+use smallvec::SmallVec;
+
+use super::{Duty, Entry, Policy};
 use crate::action::{ActionSet, Resource};
 use crate::decision::{Breach, Obligations, RuleIndex};
 use crate::lineage::{Lineage, Sources};
-use crate::mask::{Detector, Joined, Transform};
+use crate::mask::{Detector, FieldMasks, Joined, Transform};
 use crate::name::Name;
-use crate::rule::{Effect, Limit, Mask, Masked, Predicates, Record, Unresolved};
+use crate::rule::{Effect, FieldMask, Limit, Mask, Masked, Predicates, Record, Rule, Unresolved};
 
 /// What becomes of output that can't be traced to its source columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,15 @@ pub enum Untraced {
     Deny(RuleIndex),
     /// Every column that can't be traced is masked so.
     Mask(Transform),
+}
+
+/// What becomes of an answer that has no fields to be looked at, such as HTML, where fields are masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opaque {
+    /// It is not shown, because of this rule: the client gets an error.
+    Deny(RuleIndex),
+    /// It is withheld: nothing is shown in its place.
+    Withhold,
 }
 
 impl Policy {
@@ -109,6 +121,40 @@ impl Policy {
         })
     }
 
+    /// Which fields of answers are masked, and how, or `None` if none are. All matching masks combine to the strongest; their
+    /// order never matters. Equal masks are equal, and have equal [`FieldMasks::digest`]s.
+    ///
+    /// Where one mask applies, it was compiled with the policy; several are put together here.
+    pub fn field_masks(&self, obligations: &Obligations) -> Option<Arc<FieldMasks>> {
+        let mut masks: SmallVec<[Option<&Arc<FieldMasks>>; 4]> =
+            self.masks_of_fields(obligations).map(|(_, masks)| masks).collect();
+        if let [Some(only)] = masks.as_slice() {
+            return Some(Arc::clone(only));
+        }
+        if masks.is_empty() {
+            return None;
+        }
+        // What this policy does not know counts as the strongest mask there is.
+        let everything = Arc::new(FieldMasks::everything());
+        let masks = masks.drain(..).map(|masks| masks.unwrap_or(&everything));
+        let rules: Vec<&FieldMask> = masks.flat_map(|masks| masks.rules()).collect();
+        Some(Arc::new(FieldMasks::new(rules)))
+    }
+
+    /// What becomes of an answer that has no fields to be looked at, or `None` if no fields are masked.
+    pub fn opaque(&self, obligations: &Obligations) -> Option<Opaque> {
+        let mut found = None;
+        for (rule, masks) in self.masks_of_fields(obligations) {
+            match (masks, self.rule(rule).map(|rule| &rule.effect)) {
+                (Some(_), Some(Effect::Mask(Mask { unresolved: Unresolved::Mask, .. }))) => {
+                    found = Some(Opaque::Withhold);
+                }
+                _ => return Some(Opaque::Deny(rule)),
+            }
+        }
+        found
+    }
+
     /// Which kinds of values are masked wherever they appear, and how.
     pub fn value_masks(&self, obligations: &Obligations) -> Vec<(Detector, Transform)> {
         let mut demands: BTreeMap<Detector, Joined> = BTreeMap::new();
@@ -147,6 +193,17 @@ impl Policy {
             .reduce(|a, b| Record { results: a.results || b.results, strict: a.strict || b.strict })
     }
 
+    fn masks_of_fields(
+        &self,
+        obligations: &Obligations,
+    ) -> impl Iterator<Item = (RuleIndex, Option<&Arc<FieldMasks>>)> {
+        obligations.masks.iter().filter_map(|index| match self.entry(*index) {
+            Some(Entry { duty: Duty::Fields(masks), .. }) => Some((*index, Some(masks))),
+            Some(Entry { rule: Rule { effect: Effect::Mask(_), .. }, .. }) => None,
+            _ => Some((*index, None)),
+        })
+    }
+
     fn column_masks(
         &self,
         obligations: &Obligations,
@@ -154,7 +211,7 @@ impl Policy {
         obligations.masks.iter().filter_map(|index| {
             let Some(entry) = self.entry(*index) else { return Some((*index, None)) };
             match (&entry.rule.effect, &entry.duty) {
-                (Effect::Mask(Mask { what: Masked::Values { .. }, .. }), _) => None,
+                (Effect::Mask(Mask { what: Masked::Values { .. } | Masked::Fields(_), .. }), _) => None,
                 (Effect::Mask(mask), Duty::Columns { columns, with }) => {
                     Some((*index, Some(ColumnMask { mask, columns, with })))
                 }

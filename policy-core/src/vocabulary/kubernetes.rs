@@ -79,6 +79,7 @@ pub fn vocabulary() -> Vocabulary {
         VERBS,
         &[
             Capability::MaskValues,
+            Capability::MaskFields,
             Capability::LimitCommands,
             Capability::LimitBytes,
             Capability::RecordResults,

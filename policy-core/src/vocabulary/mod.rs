@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use pattern::PatternError;
+pub use pattern::{PatternError, parse_field};
 pub use spelling::Spelling;
 
 use crate::action::Verb;
@@ -62,6 +62,8 @@ pub enum Capability {
     MaskColumns,
     /// Values can be masked by content.
     MaskValues,
+    /// Fields of the documents that answers are can be masked by their names.
+    MaskFields,
     /// Rows can be counted.
     LimitRows,
     /// Commands can be counted.
@@ -84,6 +86,7 @@ impl fmt::Display for Capability {
         f.write_str(match self {
             Self::MaskColumns => "mask columns",
             Self::MaskValues => "mask values by content",
+            Self::MaskFields => "mask fields",
             Self::LimitRows => "count rows",
             Self::LimitCommands => "count commands",
             Self::LimitBytes => "count bytes",

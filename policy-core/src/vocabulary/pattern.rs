@@ -1,4 +1,4 @@
-//! Patterns as authors write them: `public.*`, `"My Table"`, `pods/exec`.
+//! Patterns as authors write them: `public.*`, `"My Table"`, `pods/exec`, `items.*.'a.b'`.
 
 use super::Vocabulary;
 use crate::name::Name;
@@ -16,13 +16,13 @@ pub enum PatternError {
         /// The text.
         pattern: String,
     },
-    /// A double quote opens and none closes it.
-    #[error("`{pattern}` has a double quote that is never closed")]
+    /// A quote opens and none closes it.
+    #[error("`{pattern}` has a quote that is never closed")]
     UnclosedQuote {
         /// The text.
         pattern: String,
     },
-    /// Something other than a separator follows a quoted identifier.
+    /// Something other than a separator follows a quoted name.
     #[error("`{pattern}` goes on after a quoted name; only `{separator}` may follow it")]
     AfterQuote {
         /// The text.
@@ -30,8 +30,8 @@ pub enum PatternError {
         /// What may follow.
         separator: char,
     },
-    /// A star inside double quotes would be a wildcard where the author wrote a character.
-    #[error("`{pattern}` has a `*` in double quotes; a star is always a wildcard, so leave the quotes out")]
+    /// A star inside quotes would be a wildcard where the author wrote a character.
+    #[error("`{pattern}` has a `*` in quotes; a star is always a wildcard, so leave the quotes out")]
     QuotedStar {
         /// The text.
         pattern: String,
@@ -69,17 +69,45 @@ impl Vocabulary {
     ///
     /// [`PatternError`] names the text and what is wrong with it.
     pub fn parse_pattern(&self, text: &str) -> Result<Pattern, PatternError> {
+        let form = Form { separator: self.separator, quote: self.folds.then_some('"'), folds: self.folds };
+        let start = if self.folds { text } else { text.strip_prefix(self.separator).unwrap_or(text) };
+        form.read(text, start)
+    }
+}
+
+/// Reads a pattern on the fields of a document: keys between dots, `*` for a run of characters inside a key, `**` for any
+/// number of keys. A key in single quotes is taken as it stands, dots and all (`''` is one quote).
+///
+/// # Errors
+///
+/// [`PatternError`] names the text and what is wrong with it.
+pub fn parse_field(text: &str) -> Result<Pattern, PatternError> {
+    Form { separator: '.', quote: Some('\''), folds: false }.read(text, text)
+}
+
+/// How segments are written.
+struct Form {
+    separator: char,
+    /// What a segment that is taken as it stands begins and ends with.
+    quote: Option<char>,
+    /// Whether segments without quotes become lower case, as PostgreSQL's identifiers do.
+    folds: bool,
+}
+
+impl Form {
+    /// Reads `text` from `rest` on, its end.
+    fn read(&self, text: &str, mut rest: &str) -> Result<Pattern, PatternError> {
         let pattern = || text.to_owned();
         if text.contains(Name::SEPARATOR) {
             return Err(PatternError::Separator { pattern: pattern() });
         }
         let mut segments: Vec<Box<str>> = Vec::new();
-        let mut rest = if self.folds { text } else { text.strip_prefix(self.separator).unwrap_or(text) };
         loop {
-            let (segment, after) = match rest.strip_prefix('"') {
-                Some(quoted) if self.folds => {
-                    let (name, after) =
-                        unquote(quoted).ok_or_else(|| PatternError::UnclosedQuote { pattern: pattern() })?;
+            let quoted = self.quote.and_then(|quote| Some((quote, rest.strip_prefix(quote)?)));
+            let (segment, after) = match quoted {
+                Some((quote, quoted)) => {
+                    let (name, after) = unquote(quoted, quote)
+                        .ok_or_else(|| PatternError::UnclosedQuote { pattern: pattern() })?;
                     if name.contains('*') {
                         return Err(PatternError::QuotedStar { pattern: pattern() });
                     }
@@ -91,7 +119,7 @@ impl Vocabulary {
                     }
                     (name, after)
                 }
-                _ => {
+                None => {
                     let (name, after) = rest.split_at(rest.find(self.separator).unwrap_or(rest.len()));
                     if name.contains("**") && name != "**" {
                         return Err(PatternError::DoubleStar { pattern: pattern() });
@@ -115,15 +143,15 @@ impl Vocabulary {
 }
 
 /// The text up to the closing quote, doubled quotes made single, and what follows the quote.
-fn unquote(text: &str) -> Option<(String, &str)> {
+fn unquote(text: &str, quote: char) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut rest = text;
     loop {
-        let (before, after) = rest.split_once('"')?;
+        let (before, after) = rest.split_once(quote)?;
         name.push_str(before);
-        match after.strip_prefix('"') {
+        match after.strip_prefix(quote) {
             Some(more) => {
-                name.push('"');
+                name.push(quote);
                 rest = more;
             }
             None => return Some((name, after)),
@@ -170,6 +198,41 @@ mod tests {
         }
         assert!(read(&"x".repeat(63)).is_ok());
         assert!(read(&"x".repeat(64)).unwrap_err().contains("63 bytes"));
+    }
+
+    #[test]
+    fn keys_of_a_document_keep_their_case_and_may_be_quoted() {
+        let read = |text: &str| match super::parse_field(text) {
+            Ok(pattern) => Ok(pattern.segments.iter().map(|segment| segment.to_string()).collect::<Vec<_>>()),
+            Err(error) => Err(error.to_string()),
+        };
+        for (text, keys) in [
+            ("customers.Email", &["customers", "Email"][..]),
+            ("**.ssn", &["**", "ssn"]),
+            ("items.*.card.pan", &["items", "*", "card", "pan"]),
+            (
+                "metadata.annotations.'kubectl.kubernetes.io/last'",
+                &["metadata", "annotations", "kubectl.kubernetes.io/last"],
+            ),
+            ("'it''s'.x", &["it's", "x"]),
+            ("it's", &["it's"]),
+            ("a b./c", &["a b", "/c"]),
+        ] {
+            assert_eq!(read(text).unwrap(), keys, "{text}");
+        }
+        for (text, reason) in [
+            ("", "empty segment"),
+            ("a..b", "empty segment"),
+            (".a", "empty segment"),
+            ("'open", "never closed"),
+            ("'a'b", "only `.` may follow"),
+            ("'a*'", "leave the quotes out"),
+            ("a**", "stands alone"),
+            ("a\u{1f}b", "U+001F"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use policy_core::mask::{Detector, Transform};
 use policy_core::rule::{
-    Comparison, Do, Element, Expr, Fact, Fallback, HoldKey, Limit, LimitUnit, Literal, Mask, Masked, Mode,
-    Pattern, Predicates, Record, RuleSet, Scope, Selector, Unresolved,
+    Comparison, Do, Element, Expr, Fact, Fallback, FieldMask, HoldKey, Limit, LimitUnit, Literal, Mask,
+    Masked, Mode, Pattern, Predicates, Record, RuleSet, Scope, Selector, Unresolved,
 };
-use policy_core::vocabulary::Vocabulary;
+use policy_core::vocabulary::{Capability, Vocabulary};
 use policy_core::{
     Action, ActionSet, Effect, Lineage, Name, Policy, Principal, PrincipalKind, Protocol, Resource, Rule,
     RuleId, Slot, Sources, Target, Tree, Value, Verb, vocabulary,
@@ -21,9 +21,12 @@ use proptest::sample::{select, subsequence};
 
 use crate::common::{Asked, requirement};
 
-/// The protocols that rules and requests are about.
-pub static VOCABULARIES: LazyLock<[Vocabulary; 2]> =
-    LazyLock::new(|| [vocabulary::postgres::vocabulary(), vocabulary::ssh::vocabulary()]);
+/// The protocols that rules and requests are about. Both can mask fields here, so that masks of every kind are tried.
+pub static VOCABULARIES: LazyLock<[Vocabulary; 2]> = LazyLock::new(|| {
+    let mut both = [vocabulary::postgres::vocabulary(), vocabulary::ssh::vocabulary()];
+    both.iter_mut().for_each(|vocabulary| vocabulary.capabilities.push(Capability::MaskFields));
+    both
+});
 
 const GROUPS: &[&str] = &["eng", "dba", "sre"];
 const USERS: &[&str] = &["ana", "bo"];
@@ -157,18 +160,22 @@ fn effect() -> impl Strategy<Value = Effect> {
         otherwise: Transform::Redact,
     });
     let values = Masked::Values { detectors: vec![Detector::Email], with: Transform::Partial };
-    let mask = |what: BoxedStrategy<Masked>| {
+    let fields = Masked::Fields(FieldMask {
+        fields: vec![Pattern { segments: ["**".into(), "email".into()].into() }],
+        with: vec![],
+        otherwise: Transform::Redact,
+    });
+    let mask = |what: BoxedStrategy<Masked>, predicates: &'static [Predicates]| {
         let unresolved = select(&[Unresolved::Deny, Unresolved::Mask][..]);
-        let predicates = select(&[Predicates::Record, Predicates::Deny][..]);
-        (what, unresolved, predicates)
+        (what, unresolved, select(predicates))
             .prop_map(|(what, unresolved, predicates)| Effect::Mask(Mask { what, unresolved, predicates }))
     };
     prop_oneof![
         20 => Just(Effect::Allow),
         1 => Just(Effect::Deny),
         12 => (1u16..3, group()).prop_map(|(quorum, reviewers)| Effect::Hold(requirement(quorum, reviewers))),
-        2 => mask(columns.boxed()),
-        1 => mask(Just(values).boxed()),
+        2 => mask(columns.boxed(), &[Predicates::Record, Predicates::Deny]),
+        1 => mask(select(vec![values, fields]).boxed(), &[Predicates::Record]),
         1 => (1u64..3).prop_map(|count| Effect::Limit(Limit {
             unit: LimitUnit::Commands,
             count,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use policy_core::mask::{Detector, Transform};
 use policy_core::rule::{
-    Effect, Limit, LimitUnit, Mask, Masked, Pattern, Predicates, Quorum, Record, Requirement, Unresolved,
+    Effect, FieldMask, Limit, LimitUnit, Mask, Masked, Pattern, Predicates, Quorum, Record, Requirement,
+    Unresolved,
 };
-use policy_core::vocabulary::{Capability, Vocabulary};
+use policy_core::vocabulary::{Capability, Vocabulary, parse_field};
 
 use super::condition::Context;
 use super::reach::Reach;
@@ -144,6 +145,10 @@ impl<'a> Lowering<'a> {
             Clause::Values(values) => Some(values),
             _ => None,
         });
+        let fields = clauses.find(|clause| match clause {
+            Clause::Fields(fields) => Some(fields),
+            _ => None,
+        });
         let with = clauses.find(|clause| match clause {
             Clause::With(arms) => Some(arms),
             _ => None,
@@ -151,24 +156,34 @@ impl<'a> Lowering<'a> {
         if with.is_none() {
             self.missing(rule, "with", "with redact");
         }
-        let what = match (columns, values) {
-            (None, None) => {
-                self.missing(rule, "columns` or `values", "columns tagged pii` or `values credit_card, jwt");
+        let what = match (columns, values, fields) {
+            (None, None, None) => {
+                self.missing(
+                    rule,
+                    "columns`, `values` or `fields",
+                    "columns tagged pii`, `values credit_card, jwt` or `fields \"**.email\"",
+                );
                 None
             }
-            (Some(_), Some(_)) => {
-                let (columns, values) = (clauses.span("columns"), clauses.span("values"));
-                if let (Some(columns), Some(values)) = (columns, values) {
+            (Some(columns), None, None) => self.masked_columns(columns, with?, clauses, reach),
+            (None, Some(values), None) => self.masked_values(values, with?, clauses, reach),
+            (None, None, Some(fields)) => self.masked_fields(fields, with?, clauses, reach),
+            _ => {
+                let mut spans: Vec<(&str, Span)> = ["columns", "values", "fields"]
+                    .into_iter()
+                    .filter_map(|keyword| Some((keyword, clauses.span(keyword)?)))
+                    .collect();
+                spans.sort_by_key(|(_, span)| std::cmp::Reverse(span.start));
+                if let [(second, at), .., (first, before)] = &*spans {
+                    let message = "a mask covers columns, values or fields, not several of them";
                     self.found.push(
-                        Diagnostic::error(values, "a mask covers columns or values, not both", "values here")
-                            .context(columns, "columns here")
+                        Diagnostic::error(*at, message, format!("{second} here"))
+                            .context(*before, format!("{first} here"))
                             .help("write two masks"),
                     );
                 }
                 None
             }
-            (Some(columns), None) => self.masked_columns(columns, with?, clauses, reach),
-            (None, Some(values)) => self.masked_values(values, with?, clauses, reach),
         };
         let unresolved = clauses.find(|clause| match clause {
             Clause::Unresolved(word) => Some(word),
@@ -224,31 +239,73 @@ impl<'a> Lowering<'a> {
                 Column::Tagged(name) => patterns.extend(self.tagged(name, with)),
             }
         }
-        let mut by_column = Vec::new();
+        let (with, otherwise) = self.arms(arms, "columns", |lowering, text| lowering.column(text, with));
+        Some(Masked::Columns { columns: patterns, with, otherwise })
+    }
+
+    fn masked_fields(
+        &mut self,
+        fields: &'a [Text],
+        arms: &'a [Arm],
+        clauses: &Clauses<'a>,
+        reach: &Reach<'a>,
+    ) -> Option<Masked> {
+        self.require(Capability::MaskFields, clauses.span("fields")?, reach);
+        if let Some(span) = clauses.span("predicates") {
+            let message = "`predicates` has no meaning in a mask of fields";
+            self.error(span, message, "belongs to masks of columns");
+        }
+        let fields = fields.iter().filter_map(|text| self.field(text)).collect();
+        let (with, otherwise) = self.arms(arms, "fields", |lowering, text| lowering.field(text));
+        Some(Masked::Fields(FieldMask { fields, with, otherwise }))
+    }
+
+    fn field(&mut self, text: &Text) -> Option<Pattern> {
+        match parse_field(&text.value) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                self.error(text.span, error.to_string(), "not a pattern");
+                None
+            }
+        }
+    }
+
+    /// The transforms by pattern, and the one of all that no pattern names.
+    fn arms(
+        &mut self,
+        arms: &'a [Arm],
+        what: &str,
+        read: impl Fn(&mut Self, &Text) -> Option<Pattern>,
+    ) -> (Vec<(Pattern, Transform)>, Transform) {
+        let mut by_pattern = Vec::new();
         let mut otherwise: Option<(Transform, Span)> = None;
         for arm in arms {
             let transform = self.transform(arm);
             match &arm.target {
                 ArmTarget::For(texts) => {
                     for text in texts {
-                        let pattern = self.column(text, with);
-                        by_column.extend(pattern.zip(transform));
+                        let pattern = read(self, text);
+                        by_pattern.extend(pattern.zip(transform));
                     }
                 }
                 ArmTarget::Otherwise | ArmTarget::Everything => {
                     if let Some((_, first)) = otherwise {
-                        let found = Diagnostic::error(arm.transform.span, "two transforms are for all other columns", "again here")
+                        let message = format!("two transforms are for all other {what}");
+                        let example = if what == "fields" { "**.pan" } else { "*.pan" };
+                        let help = format!(
+                            "say which {what} one of them is for: `with last(4) for \"{example}\", redact otherwise`"
+                        );
+                        let found = Diagnostic::error(arm.transform.span, message, "again here")
                             .context(first, "first here")
-                            .help("say which columns one of them is for: `with last(4) for \"*.pan\", redact otherwise`");
+                            .help(help);
                         self.found.push(found);
                     }
                     otherwise = transform.map(|transform| (transform, arm.transform.span)).or(otherwise);
                 }
             }
         }
-        // Columns that no pattern names are shown least: what was forgotten is not what was meant to be seen.
-        let otherwise = otherwise.map_or(Transform::Redact, |(transform, _)| transform);
-        Some(Masked::Columns { columns: patterns, with: by_column, otherwise })
+        // What no pattern names is shown least: what was forgotten is not what was meant to be seen.
+        (by_pattern, otherwise.map_or(Transform::Redact, |(transform, _)| transform))
     }
 
     fn masked_values(
@@ -262,7 +319,8 @@ impl<'a> Lowering<'a> {
         for keyword in ["unresolved", "predicates"] {
             if let Some(span) = clauses.span(keyword) {
                 let message = format!("`{keyword}` has no meaning in a mask of values");
-                self.error(span, message, "belongs to masks of columns");
+                let owners = if keyword == "unresolved" { "columns or fields" } else { "columns" };
+                self.error(span, message, format!("belongs to masks of {owners}"));
             }
         }
         let mut detectors: Vec<Detector> = Vec::new();
@@ -285,7 +343,7 @@ impl<'a> Lowering<'a> {
         {
             self.error(
                 text.span,
-                "values are found by their content, so `for` can't name columns",
+                "values are found by their content, so `for` can't name any",
                 "belongs to masks of columns",
             );
         }

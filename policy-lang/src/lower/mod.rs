@@ -305,6 +305,7 @@ fn owners(clause: &Clause) -> &'static [Kind] {
         | Clause::Reveal => &[Hold],
         Clause::Columns(_)
         | Clause::Values(_)
+        | Clause::Fields(_)
         | Clause::With(_)
         | Clause::Unresolved(_)
         | Clause::Predicates(_) => &[Mask],

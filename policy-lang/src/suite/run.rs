@@ -167,15 +167,15 @@ impl Suite<'_> {
         })
     }
 
-    /// Whether the mask covers a column that is read, or values. A rule that matches an action none of whose
+    /// Whether the mask covers a column that is read, or values or fields of whatever comes back. A rule that matches an action none of whose
     /// columns it covers masks nothing.
     fn masks(&self, id: &RuleId, request: &Request<'_>) -> bool {
         let Some(policy) = self.alone(id, Fallback::Allow) else { return false };
         let obligations = policy.evaluate(request).obligations;
-        let by_value = policy.rules().any(|(_, rule)| {
-            matches!(&rule.effect, Effect::Mask(mask) if matches!(mask.what, Masked::Values { .. }))
+        let by_answer = policy.rules().any(|(_, rule)| {
+            matches!(&rule.effect, Effect::Mask(mask) if !matches!(mask.what, Masked::Columns { .. }))
         });
-        if by_value || obligations.masks.is_empty() {
+        if by_answer || obligations.masks.is_empty() {
             return !obligations.masks.is_empty();
         }
         let masked = |column: &Name| policy.column_mask(&obligations, column).is_some();

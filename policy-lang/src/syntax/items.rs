@@ -93,6 +93,7 @@ impl Reader {
             Rule::reveal => Clause::Reveal,
             Rule::columns => Clause::Columns(inner.map(|node| self.column(node)).collect::<Option<_>>()?),
             Rule::values => Clause::Values(inner.map(|node| self.word(node)).collect()),
+            Rule::fields => Clause::Fields(self.texts(inner.next()?)),
             Rule::with => Clause::With(inner.map(|node| self.arm(node)).collect::<Option<_>>()?),
             Rule::unresolved => Clause::Unresolved(self.word(inner.next()?)),
             Rule::predicates => Clause::Predicates(self.word(inner.next()?)),

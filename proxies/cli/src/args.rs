@@ -31,7 +31,7 @@ Examples:
   portcullis replay 5f1d9a0b3c2e4d61 --events                        commands, files and terminals as a list
   portcullis replay 5f1d9a0b3c2e4d61 --export asciicast-v3 -o a.cast  for asciinema and its web player";
 
-/// Stands in front of your databases and hosts; judges, holds, masks and records every command.
+/// Stands in front of your databases, hosts and APIs; judges, holds, masks and records every command.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -222,8 +222,8 @@ pub(crate) struct Explain {
     /// A label of a target that is not configured, such as env=prod; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
-    /// The target's protocol: postgres or ssh [default: the configured target's, or else postgres]
-    #[arg(long, value_name = "PROTOCOL", value_parser = ["postgres", "ssh"])]
+    /// The target's protocol [default: the configured target's, or else postgres]
+    #[arg(long, value_name = "PROTOCOL", value_parser = ["postgres", "ssh", "http", "kubernetes", "mcp"])]
     pub(crate) protocol: Option<String>,
     /// The schemas that names without one are looked up in
     #[arg(long, value_name = "SCHEMAS", default_value = "public")]

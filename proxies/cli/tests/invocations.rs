@@ -100,8 +100,9 @@ fn the_samples_pass_their_own_tests() {
     let folder = Folder::new();
     let sample = |name: &str| format!("{}/../../examples/{name}", env!("CARGO_MANIFEST_DIR"));
     let (shop, web) = (sample("shop/policies/production.policy"), sample("web/policies/web.policy"));
+    let api = sample("api/policies/api.policy");
     let agents = sample("agents/policies/agents.policy");
-    for files in [&[shop.as_str()][..], &[&web], &[&agents], &[&shop, &web, &agents]] {
+    for files in [&[shop.as_str()][..], &[&web], &[&api], &[&agents], &[&shop, &web, &api, &agents]] {
         let ran = folder.run(&[&["test"][..], files].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         let ran = folder.run(&[&["check"][..], files].concat());

@@ -89,8 +89,13 @@ impl Due {
             return Ok((Source::Plain(body), Masker::Nothing));
         }
         self.sought.fields(headers)?;
-        if has_no_body {
+        if has_no_body || http_body::Body::is_end_stream(&body) {
             return Ok((Source::Plain(body), Masker::Nothing));
+        }
+        // Of two types a client may believe either.
+        let types = headers.get_all(CONTENT_TYPE).iter().count();
+        if types > 1 && self.sought.is_by_rule() {
+            return Err(Unseen::Kind.into());
         }
         let masker = self.sought.masker(&media_type(headers.get(CONTENT_TYPE)))?;
         let source = Source::decoded(body, headers)?;

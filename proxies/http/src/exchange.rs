@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
 use hyper::{Method, Request, Response, StatusCode};
 use portcullis_gateway::enforce::{
-    Asked as Question, Judgement, Outcome, Parameter, Permit, Receipt, Stage, StatementParts,
+    Asked as Question, Judgement, Outcome, Parameter, Permit, Receipt, Stage, Statement, StatementParts,
 };
 
 use crate::activity::Busy;
@@ -16,9 +16,10 @@ use crate::answer::Due;
 use crate::body::{Body, Broken, Taken};
 use crate::connect::{Leads, Way};
 use crate::dialect::mcp::Said;
-use crate::dialect::{Dialect, Meaning, Place, Seen};
+use crate::dialect::{Carried, Dialect, Meaning, Place, Seen};
 use crate::fields::{self, Forwarded};
 use crate::identical;
+use crate::known::Key;
 use crate::login::{self, Refused};
 use crate::mask::Sought;
 use crate::refuse::{Words, unproven};
@@ -63,9 +64,16 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
             )
         })?;
     let asked = asked.below(route.prefix).map_err(unfit)?;
-    let upgrading = upgrade::wanted(&mut request).map_err(unfit)?;
-    let words = route.way.dialect.words();
-    let open = visit.session(&who, route.way).await.map_err(|refusal| Box::new(words.refused(&refusal)))?;
+    let dialect = &route.way.dialect;
+    let upgrading = upgrade::wanted(&mut request, dialect.carried(&asked.target)).map_err(unfit)?;
+    let words = dialect.words();
+    let refuse = |refusal| Box::new(words.refused(&refusal));
+    let open = visit.session(&who, route.way).await.map_err(refuse)?;
+    if dialect.acts_for_another(&asked.target, request.headers()) {
+        let why = "it asks to act as somebody else, and only whoever is proven acts here";
+        open.session.lock().await.refused("request", why, None).map_err(refuse)?;
+        return Err(Box::new(words.problem(StatusCode::FORBIDDEN, "the request is not sent on", why)));
+    }
     let (head, body) = request.into_parts();
     let one = One {
         visit,
@@ -87,6 +95,14 @@ struct One<'v> {
     authority: String,
     prefix: &'v str,
     asked: Asked,
+}
+
+/// What a request was understood as, ready to be judged.
+struct Understood {
+    statement: Arc<Statement>,
+    words: Words,
+    /// What it says in MCP.
+    said: Option<Box<Said>>,
 }
 
 impl One<'_> {
@@ -111,6 +127,12 @@ impl One<'_> {
                 ));
             }
         };
+        let carried = self.way.dialect.carried(&self.asked.target);
+        if upgrading.is_some() && carried == Carried::Port && sought.is_by_rule() {
+            permit.unused("can't be masked");
+            let detail = "values in it would have to be masked, which a tunnel can't";
+            return Err(self.turn(StatusCode::FORBIDDEN, "the tunnel is not opened", detail));
+        }
         let request = match self.forwarded(head, body, &sought, upgrading.as_ref()) {
             Ok(request) => request,
             Err(why) => {
@@ -119,11 +141,10 @@ impl One<'_> {
             }
         };
         let leads = if upgrading.is_some() { Leads::ToAnotherProtocol } else { Leads::ToAnAnswer };
-        let (receipt, response) = self.sent(permit, request, leads).await?;
+        let (receipt, mut response) = self.sent(permit, request, leads).await?;
         if let Some(upgrading) = upgrading
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            let carried = self.way.dialect.carried(&self.asked.target);
             return match upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought, carried) {
                 Ok((response, tunnel)) => {
                     self.visit.turn_into(tunnel);
@@ -134,6 +155,7 @@ impl One<'_> {
                 }
             };
         }
+        self.way.dialect.name_form(&self.asked.target, response.headers_mut());
         let due = Due {
             open: Arc::clone(&self.open),
             receipt,
@@ -179,29 +201,13 @@ impl One<'_> {
             return Err(self.turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be sent on", detail));
         }
         loop {
-            let Meaning { actions, words, said } = dialect.meaning(&seen, &body).await;
+            let Understood { statement, words, said } = self.understood(&seen, &body).await?;
             let refuse = |refusal| Box::new(words.refused(&refusal));
-            let mut text = format!("{} {}{}", head.method, self.authority, self.asked.target.sent);
-            if let Some(said) = said.as_ref().filter(|said| !said.words.is_empty()) {
-                text = format!("{text}: {}", said.words);
-            }
             let arguments: Vec<Parameter<'_>> = said
                 .iter()
                 .flat_map(|said| &said.arguments)
                 .map(|value| Parameter { value: Some(value), binary: false, sensitive: false })
                 .collect();
-            let statement = self
-                .visit
-                .gateway
-                .statement(StatementParts {
-                    protocol: &dialect.protocol(),
-                    raw: &text,
-                    shown: &text,
-                    actions: &Arc::new(actions),
-                    // An approval is for this body only.
-                    definitions: said.as_ref().map_or_else(|| body.read_so_far(), |said| &said.bound),
-                })
-                .map_err(refuse)?;
             let question = Question {
                 statement: &statement,
                 stage: Stage::Execute,
@@ -236,6 +242,40 @@ impl One<'_> {
         }
     }
 
+    /// What the request does, and how it is refused: from what is known, where nothing of a body was read.
+    async fn understood(&self, seen: &Seen<'_>, body: &Taken) -> Result<Understood, Turned> {
+        let dialect = &self.way.dialect;
+        let generation = seen.looked_at.generation;
+        let key = match body {
+            // What MCP means by a request changes with what its server has said.
+            Taken::Nothing(_) if !matches!(dialect, Dialect::Mcp(_)) => Key::of(seen, &self.authority),
+            Taken::Nothing(_) | Taken::All(_) | Taken::Much(..) => None,
+        };
+        if let Some((statement, words)) = key.as_ref().and_then(|key| self.open.known.recall(generation, key))
+        {
+            return Ok(Understood { statement, words, said: None });
+        }
+        let Meaning { actions, words, said } = dialect.meaning(seen, body).await;
+        let mut text = format!("{} {}{}", seen.head.method, self.authority, self.asked.target.sent);
+        if let Some(said) = said.as_ref().filter(|said| !said.words.is_empty()) {
+            text = format!("{text}: {}", said.words);
+        }
+        let parts = StatementParts {
+            protocol: &dialect.protocol(),
+            raw: &text,
+            shown: &text,
+            actions: &Arc::new(actions),
+            // An approval is for this body only.
+            definitions: said.as_ref().map_or_else(|| body.read_so_far(), |said| &said.bound),
+        };
+        let statement =
+            self.visit.gateway.statement(parts).map_err(|refusal| Box::new(words.refused(&refusal)))?;
+        if let Some(key) = key {
+            self.open.known.keep(generation, key, &statement, &words);
+        }
+        Ok(Understood { statement, words, said })
+    }
+
     fn turn(&self, status: StatusCode, title: &str, detail: &str) -> Turned {
         Box::new(self.way.dialect.words().problem(status, title, detail))
     }
@@ -250,12 +290,7 @@ impl One<'_> {
 
     /// What is looked for in the answer.
     fn sought(&self, permit: &Permit) -> Result<Sought, policy_core::mask::DetectorsError> {
-        let judged = permit.judged();
-        Ok(Sought {
-            detectors: self.way.finders.of(Some(judged))?,
-            by_rule: !judged.policy().value_masks(judged.obligations()).is_empty(),
-            key: self.visit.gateway.mask_key().clone(),
-        })
+        Sought::of(permit.judged(), &self.way.finders, self.visit.gateway.mask_key())
     }
 
     /// The request as the target gets it: written anew from what was judged.
@@ -271,6 +306,9 @@ impl One<'_> {
         let looked_through = !sought.is_nothing() || matches!(self.way.dialect, Dialect::Mcp(_));
         let forwarded = Forwarded { authority: &self.authority, credential, looked_through };
         forwarded.rewrite(&mut headers, &self.asked.media_type)?;
+        if sought.is_by_rule() {
+            self.way.dialect.ask_plainly(&self.asked.target, &mut headers);
+        }
         if let Some(upgrading) = upgrading {
             upgrading.ask(&mut headers, self.way.dialect.carried(&self.asked.target))?;
         }

@@ -8,9 +8,10 @@
 //!   `activity`: whether there are any;
 //! - `exchange`: one request: judged by its meaning in the `dialect` of its target, held, sent on with its permit, answered;
 //!   `body`: what it carries;
-//! - `fields`: which header fields go on; `identical`: what of them an approval is for; `connect`: the target's leg, with the hidden credential;
+//! - `fields`: which header fields go on; `identical`: what of them an approval is for; `known`: what was
+//!   understood before; `connect`: the target's leg, with the hidden credential;
 //! - `answer`: what comes back, `decode`d and `mask`ed; `refuse`: an answer of the gateway's own;
-//! - `upgrade`: a connection that turns into something else; `tunnel`: how that is carried; `websocket`: what is spoken in it;
+//! - `upgrade`: a connection that turns into something else; `tunnel`: how that is carried; `websocket`, `spdy`: what is spoken in it;
 //!   `streams`: the program behind it;
 //! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
 
@@ -23,6 +24,7 @@ mod dialect;
 mod exchange;
 mod fields;
 mod identical;
+mod known;
 mod login;
 mod mask;
 mod refuse;
@@ -31,11 +33,20 @@ mod route;
 mod serve;
 mod server;
 mod settings;
+mod spdy;
 mod streams;
 mod tunnel;
 mod upgrade;
 mod visit;
 mod websocket;
+
+/// The readers of what is spoken in tunnels, for whoever feeds them with anything: fuzz targets.
+pub mod wire {
+    pub use crate::spdy::{
+        Bad as BadSpdy, Block, Blocks, Control, Head, Kind, Part as SpdyPart, Reader as Spdy,
+    };
+    pub use crate::websocket::{Bad as BadWebSocket, Header, Opcode, Part, Reader as WebSocket, Sender};
+}
 
 pub use route::Twice;
 pub use serve::{serve, start};

@@ -4,15 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderValue};
-use policy_core::mask::{Detectors, MaskKey, StreamMasker};
+use policy_core::mask::{
+    Detectors, DetectorsError, FieldMasks, JsonError, JsonMasker, MaskKey, SseMasker, StreamMasker,
+};
+use policy_core::policy::Opaque;
+use portcullis_gateway::enforce::Judged;
+use portcullis_gateway::finders::Finders;
 
 /// What is looked for.
 #[derive(Clone)]
 pub(crate) struct Sought {
     /// What is found by its content; `None` is nothing.
     pub(crate) detectors: Option<Arc<Detectors>>,
-    /// Whether a rule asks for it, and not only the gateway, for the target's credential.
-    pub(crate) by_rule: bool,
+    /// Whether a rule asks for that, and not only the gateway, for the target's credential.
+    by_rule: bool,
+    /// What is masked by the names of fields, and what becomes of an answer that has none.
+    fields: Option<(Arc<FieldMasks>, Option<Opaque>)>,
     pub(crate) key: MaskKey,
 }
 
@@ -27,9 +34,31 @@ pub(crate) enum Unseen {
     Encoding,
     #[error("the target's own credential is in it")]
     Credential,
+    #[error(transparent)]
+    Json(#[from] JsonError),
 }
 
 impl Sought {
+    /// What a decision asks for, and what the gateway looks for always.
+    ///
+    /// # Errors
+    /// Where it can't be compiled: nothing may be shown then.
+    pub(crate) fn of(judged: &Judged, finders: &Finders, key: &MaskKey) -> Result<Self, DetectorsError> {
+        let (policy, obligations) = (judged.policy(), judged.obligations());
+        let fields = policy.field_masks(obligations).map(|fields| (fields, policy.opaque(obligations)));
+        let detectors = match finders.of(Some(judged))? {
+            None if fields.is_some() => Some(Arc::new(Detectors::new(&[])?)),
+            detectors => detectors,
+        };
+        let by_rule = !policy.value_masks(obligations).is_empty();
+        Ok(Self { detectors, by_rule, fields, key: key.clone() })
+    }
+
+    /// Whether a rule asks for anything of it.
+    pub(crate) const fn is_by_rule(&self) -> bool {
+        self.by_rule || self.fields.is_some()
+    }
+
     pub(crate) const fn is_nothing(&self) -> bool {
         self.detectors.is_none()
     }
@@ -58,13 +87,33 @@ impl Sought {
     }
 
     /// How a body of this media type (lower case, without parameters) is looked through.
+    ///
+    /// # Errors
+    /// Where what a rule masks could not be seen.
     pub(crate) fn masker(&self, media_type: &str) -> Result<Masker, Unseen> {
         let Some(detectors) = self.detectors.clone() else { return Ok(Masker::Nothing) };
-        let sought = Looking { detectors, key: self.key.clone(), stream: StreamMasker::default() };
-        match (is_text(media_type), self.by_rule) {
-            (true, _) => Ok(Masker::Text(Box::new(sought))),
-            (false, false) => Ok(Masker::Watch(Box::new(sought))),
-            (false, true) => Err(Unseen::Kind),
+        let fields = self.fields.as_ref().map(|(fields, _)| Arc::clone(fields));
+        let how = match Kind::of(media_type) {
+            // The credential alone is looked for as it is spelled.
+            Kind::Json if self.is_by_rule() => How::Json(Box::new(JsonMasker::new(fields))),
+            Kind::Events if self.is_by_rule() => How::Events(Box::new(SseMasker::new(fields))),
+            _ if self.fields.is_some() => return self.opaque(),
+            Kind::Json | Kind::Events | Kind::Text => How::Text(StreamMasker::default()),
+            // Texts in it stand there as they are, and are too long to be changed.
+            Kind::Binary if media_type.starts_with("application/com.github.proto-openapi.") => {
+                How::Watch(StreamMasker::default())
+            }
+            Kind::Binary if self.by_rule => return Err(Unseen::Kind),
+            Kind::Binary => How::Watch(StreamMasker::default()),
+        };
+        Ok(Masker::Looking(Box::new(Looking { detectors, key: self.key.clone(), how })))
+    }
+
+    /// What becomes of an answer that has no fields.
+    fn opaque(&self) -> Result<Masker, Unseen> {
+        match &self.fields {
+            Some((_, Some(Opaque::Withhold))) => Ok(Masker::Withheld),
+            _ => Err(Unseen::Kind),
         }
     }
 }
@@ -73,72 +122,115 @@ impl Sought {
 pub(crate) enum Masker {
     /// Nothing is looked for.
     Nothing,
-    /// A text: what is found is masked.
-    Text(Box<Looking>),
-    /// Bytes that no mask can change: what is found ends the answer.
-    Watch(Box<Looking>),
+    /// It is looked through.
+    Looking(Box<Looking>),
+    /// Nothing of it is shown.
+    Withheld,
 }
 
 pub(crate) struct Looking {
     detectors: Arc<Detectors>,
     key: MaskKey,
-    stream: StreamMasker,
+    how: How,
+}
+
+enum How {
+    /// A text: what is found is masked.
+    Text(StreamMasker),
+    /// JSON texts, one after the other.
+    Json(Box<JsonMasker>),
+    /// Server-sent events.
+    Events(Box<SseMasker>),
+    /// Bytes that no mask can change: what is found ends the answer.
+    Watch(StreamMasker),
 }
 
 impl Masker {
     /// What may be shown now, and how much was masked.
     pub(crate) fn push(&mut self, data: Bytes) -> Result<(Bytes, usize), Unseen> {
-        let mut shown = Vec::with_capacity(data.len());
         match self {
             Self::Nothing => Ok((data, 0)),
-            Self::Text(looking) => {
-                let masked = looking.stream.push(&looking.detectors, &looking.key, &data, &mut shown);
-                Ok((shown.into(), masked))
-            }
-            Self::Watch(looking) => {
-                match looking.stream.push(&looking.detectors, &looking.key, &data, &mut shown) {
-                    0 => Ok((shown.into(), 0)),
-                    _ => Err(Unseen::Credential),
-                }
-            }
+            Self::Withheld => Ok((Bytes::new(), 0)),
+            Self::Looking(looking) => looking.push(&data),
         }
     }
 
     /// What is left at the end.
     pub(crate) fn finish(&mut self) -> Result<(Bytes, usize), Unseen> {
-        let mut shown = Vec::new();
         match self {
-            Self::Nothing => Ok((Bytes::new(), 0)),
-            Self::Text(looking) => {
-                let masked = looking.stream.flush(&looking.detectors, &looking.key, &mut shown);
-                Ok((shown.into(), masked))
-            }
-            Self::Watch(looking) => {
-                match looking.stream.flush(&looking.detectors, &looking.key, &mut shown) {
-                    0 => Ok((shown.into(), 0)),
-                    _ => Err(Unseen::Credential),
-                }
-            }
+            Self::Nothing | Self::Withheld => Ok((Bytes::new(), 0)),
+            Self::Looking(looking) => looking.finish(),
         }
     }
 }
 
-/// Whether a media type is one of texts, whose bytes a mask may change. One that is not named is taken for a text: what can be
-/// found in it is masked.
-pub(crate) fn is_text(media_type: &str) -> bool {
-    const TEXTS: [&str; 10] = [
-        "",
-        "application/ecmascript",
-        "application/graphql",
-        "application/javascript",
-        "application/json",
-        "application/ld+json",
-        "application/x-ndjson",
-        "application/x-www-form-urlencoded",
-        "application/xml",
-        "application/yaml",
-    ];
-    TEXTS.contains(&media_type)
-        || media_type.starts_with("text/")
-        || ["+json", "+xml", "+yaml", "-json", "-yaml", "/jsonl"].iter().any(|end| media_type.ends_with(end))
+impl Looking {
+    fn push(&mut self, data: &[u8]) -> Result<(Bytes, usize), Unseen> {
+        let Self { detectors, key, how } = self;
+        let mut shown = Vec::with_capacity(data.len());
+        let masked = match how {
+            How::Text(stream) => stream.push(detectors, key, data, &mut shown),
+            How::Json(json) => json.push(detectors, key, data, &mut shown)?,
+            How::Events(events) => events.push(detectors, key, data, &mut shown)?,
+            How::Watch(stream) => nothing(stream.push(detectors, key, data, &mut shown))?,
+        };
+        Ok((shown.into(), masked))
+    }
+
+    fn finish(&mut self) -> Result<(Bytes, usize), Unseen> {
+        let Self { detectors, key, how } = self;
+        let mut shown = Vec::new();
+        let masked = match how {
+            How::Text(stream) => stream.flush(detectors, key, &mut shown),
+            How::Json(json) => json.finish(detectors, key, &mut shown)?,
+            How::Events(events) => events.finish(detectors, key, &mut shown)?,
+            How::Watch(stream) => nothing(stream.flush(detectors, key, &mut shown))?,
+        };
+        Ok((shown.into(), masked))
+    }
+}
+
+const fn nothing(found: usize) -> Result<usize, Unseen> {
+    if found == 0 { Ok(0) } else { Err(Unseen::Credential) }
+}
+
+/// What a body is, as far as masks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// One JSON text, or one a line.
+    Json,
+    /// Server-sent events.
+    Events,
+    /// Another text, whose bytes a mask may change. What names no type at all is taken for one.
+    Text,
+    Binary,
+}
+
+impl Kind {
+    fn of(media_type: &str) -> Self {
+        const JSON: [&str; 5] = [
+            "application/json",
+            "application/jsonl",
+            "application/json-lines",
+            "application/ndjson",
+            "application/x-ndjson",
+        ];
+        const TEXTS: [&str; 7] = [
+            "",
+            "application/ecmascript",
+            "application/graphql",
+            "application/javascript",
+            "application/x-www-form-urlencoded",
+            "application/xml",
+            "application/yaml",
+        ];
+        match media_type {
+            "text/event-stream" => Self::Events,
+            "text/json" => Self::Json,
+            _ if JSON.contains(&media_type) || media_type.ends_with("+json") => Self::Json,
+            _ if TEXTS.contains(&media_type) || media_type.starts_with("text/") => Self::Text,
+            _ if media_type.ends_with("+xml") || media_type.ends_with("+yaml") => Self::Text,
+            _ => Self::Binary,
+        }
+    }
 }

@@ -4,6 +4,7 @@ use portcullis_evidence::recording::Event;
 use portcullis_gateway::enforce::{Receipt, Tape};
 use portcullis_gateway::stream::Input;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::mask::Sought;
 
@@ -114,6 +115,13 @@ impl Exited {
         let cause = causes.into_iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"))?;
         Some(Self(cause.message?.parse().ok()?))
     }
+}
+
+/// The `Status` by which the gateway says why a program's streams end. Without one, kubectl takes an end for success.
+pub(crate) fn broken_off(why: &str) -> Vec<u8> {
+    let status =
+        json!({ "metadata": {}, "status": "Failure", "reason": "Forbidden", "message": why, "code": 403 });
+    status.to_string().into_bytes()
 }
 
 #[cfg(test)]

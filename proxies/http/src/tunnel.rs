@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -14,9 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::Instant;
 
 use crate::mask::Unseen;
-use crate::streams::Program;
+use crate::spdy;
+use crate::streams::{Exited, Program};
 use crate::visit::Open;
-use crate::websocket::{Bad, FromProgram, Messages, Part, Reader, Sender, ToProgram};
+use crate::websocket::Bad;
 
 /// What is kept of a direction that is idle, in bytes, and the most that is read at once.
 const IDLE: usize = 512;
@@ -33,6 +35,14 @@ pub(crate) enum Stuck {
     Text,
     #[error("there is no channel {0}")]
     Channel(u8),
+    #[error(transparent)]
+    Frame(#[from] spdy::Bad),
+    #[error("nothing is said on stream {0} in this direction")]
+    Stream(u32),
+    #[error("more streams are open than may be")]
+    Many,
+    #[error("a terminal's size can't be read")]
+    Size,
     #[error("a message is longer than its channel may have")]
     Long,
 }
@@ -53,47 +63,57 @@ impl Shown {
     }
 }
 
-/// What is spoken in a tunnel.
-pub(crate) enum Content {
-    /// Messages of a WebSocket.
-    Messages(Messages),
-    /// A program's streams.
-    Program(Box<FromProgram>, Program),
-}
+/// What a target says in a tunnel, and what of it is shown.
+pub(crate) trait FromTarget: Send {
+    /// What becomes of these bytes.
+    fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck>;
 
-impl Content {
-    fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck> {
-        match self {
-            Self::Messages(messages) => messages.push(bytes, shown),
-            Self::Program(from, _) => from.push(bytes, shown),
-        }
-    }
-
+    /// Whether something is held back.
     fn holds(&self) -> bool {
-        match self {
-            Self::Messages(_) => false,
-            Self::Program(from, _) => from.holds(),
-        }
+        false
     }
 
-    fn hush(&mut self, silence: &mut Silence, shown: &mut Shown) {
-        if let Self::Program(from, _) = self {
-            from.hush(silence, shown);
-        }
-    }
+    /// What is shown once nothing has come for a while.
+    fn hush(&mut self, _: &mut Silence, _: &mut Shown) {}
 
-    fn masked(&self) -> u64 {
-        match self {
-            Self::Messages(messages) => messages.masked(),
-            Self::Program(from, _) => from.masked(),
-        }
+    /// What is shown once nothing comes any more.
+    fn finish(&mut self, _: &mut Shown) {}
+
+    /// What tells the client why no more comes, where there is a way to.
+    fn broken_off(&mut self, _why: &str, _: &mut Shown) {}
+
+    /// Values that were masked so far.
+    fn masked(&self) -> u64;
+
+    /// How the program behind it ended, where it said so.
+    fn exited(&self) -> Option<Exited> {
+        None
     }
 }
 
-/// What the client says in it.
-enum Input {
-    Messages { reader: Reader, recorded: Option<Utf8Stream> },
-    Program(ToProgram),
+/// What a client says in a tunnel, which goes on as it is.
+pub(crate) trait FromClient: Send {
+    /// Reads what is about to be sent on.
+    fn push(&mut self, bytes: &mut [u8]) -> Result<(), Stuck>;
+}
+
+/// A client that is not listened to.
+pub(crate) struct Anything;
+
+impl FromClient for Anything {
+    fn push(&mut self, _: &mut [u8]) -> Result<(), Stuck> {
+        Ok(())
+    }
+}
+
+/// What is spoken in a tunnel.
+pub(crate) struct Content {
+    pub(crate) down: Box<dyn FromTarget>,
+    pub(crate) up: Box<dyn FromClient>,
+    /// Whether what is shown is recorded.
+    pub(crate) is_recorded: bool,
+    /// The program behind it, where there is one.
+    pub(crate) program: Option<Program>,
 }
 
 /// Two connections that are one.
@@ -104,6 +124,14 @@ pub(crate) struct Tunnel {
     pub(crate) receipt: Receipt,
     pub(crate) content: Content,
 }
+
+/// How a tunnel is ended by the gateway: then the client is told.
+const STOPPED: &str = "the session was ended";
+const LIMITED: &str = "a limit was reached";
+const UNSHOWN: &str = "it can't be shown";
+const PARTING: [&str; 3] = [STOPPED, LIMITED, UNSHOWN];
+/// How long a client may take to be told.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 type Ended = (&'static str, Option<String>);
 
@@ -121,45 +149,33 @@ impl Tunnel {
         };
         let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
         let (from_target, to_target) = tokio::io::split(TokioIo::new(target));
-        let records = receipt.judged().records_results();
-        let (input, is_recorded, program) = match &content {
-            Content::Messages(_) => {
-                let recorded = records.then(Utf8Stream::default);
-                (Input::Messages { reader: Reader::new(Sender::Client), recorded }, records, None)
-            }
-            Content::Program(_, program) => (
-                Input::Program(ToProgram::new(program.clone())),
-                program.is_recorded(),
-                Some(program.clone()),
-            ),
-        };
-        let command = receipt.command();
-        let up = Up { from: from_client, to: to_target, open: &open, command, input };
-        let texts = Default::default();
+        let Content { down, up, is_recorded, program } = content;
+        let up = Up { from: from_client, to: to_target, open: &open, said: up };
         let mut down = Down {
             from: from_target,
             to: to_client,
             open: &open,
             receipt,
-            content,
+            content: down,
             is_recorded,
-            texts,
+            texts: Default::default(),
             bytes: 0,
+            is_between: true,
         };
         let (why, error) = tokio::select! {
             biased;
-            reason = open.stop.wait() => ("stopped", Some(reason.to_string())),
+            reason = open.stop.wait() => (STOPPED, Some(reason.to_string())),
             ended = down.carry() => ended,
             ended = up.carry() => ended,
         };
         if let Some(error) = &error {
             tracing::debug!(why, error, "a tunnel ended");
+            if PARTING.contains(&why) {
+                down.part(&format!("{why}: {error}")).await;
+            }
         }
         if let Some(program) = program {
-            program.end(match &down.content {
-                Content::Program(from, _) => from.exited(),
-                Content::Messages(_) => None,
-            });
+            program.end(down.content.exited());
         }
         let (bytes, masked) = (down.bytes, down.content.masked());
         let told = error.is_some().then_some(why);
@@ -172,8 +188,7 @@ struct Up<'o> {
     from: ReadHalf<TokioIo<Upgraded>>,
     to: WriteHalf<TokioIo<Upgraded>>,
     open: &'o Open,
-    command: u64,
-    input: Input,
+    said: Box<dyn FromClient>,
 }
 
 impl Up<'_> {
@@ -187,7 +202,7 @@ impl Up<'_> {
             };
             let Some(bytes) = buffer.get(..read) else { continue };
             std::future::poll_fn(|cx| self.open.tape.poll_room(cx)).await;
-            if let Err(stuck) = self.look(bytes) {
+            if let Err(stuck) = self.said.push(&mut bytes.to_vec()) {
                 return ("the client sent what is none", Some(stuck.to_string()));
             }
             if let Err(error) = self.to.write_all(bytes).await {
@@ -195,26 +210,6 @@ impl Up<'_> {
             }
             if let Err(error) = self.to.flush().await {
                 return ("the target broke off", Some(error.to_string()));
-            }
-        }
-    }
-
-    fn look(&mut self, bytes: &[u8]) -> Result<(), Stuck> {
-        let mut plain = bytes.to_vec();
-        match &mut self.input {
-            Input::Program(program) => program.push(&mut plain),
-            Input::Messages { reader, recorded } => {
-                let mut text = String::new();
-                reader.read(&mut plain, |part| {
-                    if let (Part::Piece { data, .. }, Some(recorded)) = (part, &mut *recorded) {
-                        recorded.push(data, &mut text);
-                    }
-                    Ok::<_, Stuck>(())
-                })?;
-                if !text.is_empty() && self.open.tape.is_on() {
-                    self.open.tape.push(&Event::Input { command: self.command, text: text.into() });
-                }
-                Ok(())
             }
         }
     }
@@ -226,11 +221,13 @@ struct Down<'o> {
     to: WriteHalf<TokioIo<Upgraded>>,
     open: &'o Open,
     receipt: Receipt,
-    content: Content,
+    content: Box<dyn FromTarget>,
     is_recorded: bool,
     /// How far the text of each stream was recorded.
     texts: [Utf8Stream; 2],
     bytes: u64,
+    /// Whether all that was begun to be sent was sent: something of its own may follow.
+    is_between: bool,
 }
 
 impl Down<'_> {
@@ -249,7 +246,11 @@ impl Down<'_> {
             let mut shown = Shown::default();
             let pushed = tokio::select! {
                 read = read(&mut self.from, &mut buffer) => match read {
-                    Ok(0) => return ("the target left", None),
+                    Ok(0) => {
+                        self.content.finish(&mut shown);
+                        let told = self.tell(shown).await;
+                        return told.err().unwrap_or(("the target left", None));
+                    }
                     Ok(read) => {
                         (heard, silence) = (Instant::now(), Silence::default());
                         let bytes = buffer.get_mut(..read).unwrap_or_default();
@@ -266,7 +267,7 @@ impl Down<'_> {
                 return ended;
             }
             if let Err(stuck) = pushed {
-                return ("it can't be shown", Some(stuck.to_string()));
+                return (UNSHOWN, Some(stuck.to_string()));
             }
         }
     }
@@ -274,15 +275,28 @@ impl Down<'_> {
     /// Counts, records and forwards, in this order.
     async fn tell(&mut self, shown: Shown) -> Result<(), Ended> {
         if let Err(refusal) = self.receipt.count(LimitUnit::Bytes, shown.out.len() as u64).await {
-            return Err(("a limit was reached", Some(refusal.message.to_string())));
+            return Err((LIMITED, Some(refusal.message.to_string())));
         }
         self.record(&shown.said).await;
         self.bytes += shown.out.len() as u64;
-        let sent = async {
-            self.to.write_all(&shown.out).await?;
-            self.to.flush().await
-        };
-        sent.await.map_err(|error: io::Error| ("the client broke off", Some(error.to_string())))
+        self.send(&shown.out).await.map_err(|error| ("the client broke off", Some(error.to_string())))
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.is_between = false;
+        self.to.write_all(bytes).await?;
+        self.to.flush().await?;
+        self.is_between = true;
+        Ok(())
+    }
+
+    /// Tells the client why it ends, where it waits for nothing else.
+    async fn part(&mut self, why: &str) {
+        let mut shown = Shown::default();
+        self.content.broken_off(why, &mut shown);
+        if self.is_between && !shown.out.is_empty() {
+            let _ = tokio::time::timeout(FAREWELL, self.send(&shown.out)).await;
+        }
     }
 
     async fn record(&mut self, said: &[(Stream, Bytes)]) {

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use crate::activity::Activity;
 use crate::connect::Way;
 use crate::dialect::{LookedAt, Looking};
+use crate::known::Known;
 use crate::login::{self, Refused, Shown};
 use crate::settings::Settings;
 use crate::tunnel::Tunnel;
@@ -34,7 +35,7 @@ pub(crate) struct Visit {
     pub(crate) settings: Arc<Settings>,
     pub(crate) arrival: Arrival,
     /// By the digest of what was shown: the same is not proven twice.
-    proven: Sync<HashMap<[u8; 32], Known>>,
+    proven: Sync<HashMap<[u8; 32], Proven>>,
     sessions: Sync<HashMap<Pair, Slot>>,
     /// What the connection has turned into.
     tunnel: Sync<Option<Tunnel>>,
@@ -57,7 +58,7 @@ type Slot = Arc<Mutex<Option<Arc<Open>>>>;
 
 /// Somebody who was proven, as the account was at a time.
 #[derive(Clone)]
-struct Known {
+struct Proven {
     who: Identified,
     at: Instant,
 }
@@ -69,6 +70,7 @@ pub(crate) struct Open {
     pub(crate) session: Mutex<Session>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) tape: Tape,
+    pub(crate) known: Known,
 }
 
 impl Visit {
@@ -91,7 +93,7 @@ impl Visit {
     pub(crate) async fn who(&self, shown: Shown<'_>) -> Result<Identified, Refused> {
         let digest = shown.key();
         let known = self.known().get(&digest).cloned();
-        if let Some(Known { who, at }) = known {
+        if let Some(Proven { who, at }) = known {
             if at.elapsed() < FRESH {
                 return Ok(who);
             }
@@ -121,11 +123,11 @@ impl Visit {
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(digest, Known { who: who.clone(), at: Instant::now() });
+        known.insert(digest, Proven { who: who.clone(), at: Instant::now() });
         who
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Known>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Proven>> {
         // Every change is one call, so a panic elsewhere leaves it whole.
         self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,6 +158,7 @@ impl Visit {
             who: who.clone(),
             stop: Arc::clone(session.stop()),
             tape: session.tape(),
+            known: Known::default(),
             session: Mutex::new(session),
         });
         *slot = Some(Arc::clone(&open));

@@ -3,6 +3,8 @@
 //! - [`Postgres`]: one real PostgreSQL for the whole test run, whichever runner starts the tests;
 //! - [`Database`]: a database of a test's own on it, dropped with the value;
 //! - [`ssh::Sshd`]: a real OpenSSH server of a test's own, and [`ssh::Client`], the real clients;
+//! - [`kubernetes::Cluster`]: a real Kubernetes API server with etcd, and [`kubernetes::Kubelet`], a scripted one with a pod
+//!   to stream with; [`kubernetes::Kubectl`] is the real client of both, [`kubernetes::compare`] two ways to one server;
 //! - [`Authority`]: a throw-away certificate authority for TLS on either leg;
 //! - [`peer`]: bytes as a test wants them, from a client or from a target that keeps no rule.
 //!
@@ -12,9 +14,12 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a fixture that does not come up is a failed test")]
 
 mod authority;
+pub mod kubernetes;
 pub mod peer;
 mod postgres;
+mod running;
 pub mod ssh;
 
 pub use authority::{Authority, Issued};
 pub use postgres::{Database, Postgres};
+pub use running::{Output, Running};

@@ -34,6 +34,7 @@ fn each_target_looks_for_its_packages_first() {
         ("test-ssh-clients", "python"),
         ("test-http-origins", "origins"),
         ("conformance-postgres", "conformance"),
+        ("conformance-kubernetes", "python"),
         ("bench", "bench"),
         ("bench-postgres", "bench"),
     ] {

@@ -55,6 +55,11 @@ fn terminal() {
 }
 
 #[test]
+fn json_mask() {
+    each("json_mask", |seed| drop(properties::json_mask(seed)));
+}
+
+#[test]
 fn evaluator() {
     each("evaluator", properties::evaluator);
 }
@@ -77,4 +82,14 @@ fn mcp_message() {
 #[test]
 fn graphql() {
     each("graphql", properties::graphql);
+}
+
+#[test]
+fn websocket() {
+    each("websocket", properties::websocket);
+}
+
+#[test]
+fn spdy() {
+    each("spdy", properties::spdy);
 }

@@ -25,13 +25,13 @@ pub(super) fn run(context: &Context, arguments: &Serve) -> Outcome {
 
 /// The proxies that have something to guard.
 fn proxies(config: &Config) -> Vec<Start> {
-    let all: [(Protocol, Start); 3] = [
-        (Protocol::POSTGRES, portcullis_postgres::start),
-        (Protocol::SSH, portcullis_ssh::start),
-        (Protocol::HTTP, portcullis_http::start),
-    ];
     let guards = |protocol: &Protocol| config.targets_of(protocol).next().is_some();
-    all.into_iter().filter(|(protocol, _)| guards(protocol)).map(|(_, start)| start).collect()
+    let all: [(bool, Start); 3] = [
+        (guards(&Protocol::POSTGRES), portcullis_postgres::start),
+        (guards(&Protocol::SSH), portcullis_ssh::start),
+        (config.http_targets().next().is_some(), portcullis_http::start),
+    ];
+    all.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, start)| start).collect()
 }
 
 fn failed(error: &RunError) -> Failure {

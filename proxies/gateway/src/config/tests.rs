@@ -27,14 +27,22 @@ fn example_works() {
     assert!(matches!(target.leg, Leg::Postgres { tls: TargetTls::Disable, .. }));
 }
 
-/// Takes the signs off what the example says of an SSH target, but for its other credential.
+/// The example with the signs taken off a listener and off its target that is commented out as this one, but for the keys that name a
+/// file or another credential.
+fn uncommented(listener: &str, number: usize) -> String {
+    let parts: Vec<&str> = Config::example().split("# [[target]]\n").collect();
+    let keys = parts[number].lines().filter_map(|line| line.strip_prefix("# "));
+    let keys = keys.filter(|line| {
+        line.split_once(" = ")
+            .is_some_and(|(key, _)| !key.contains(' ') && !matches!(key, "credential" | "tls"))
+    });
+    let head = parts[0].replace(&format!("# {listener} = "), &format!("{listener} = "));
+    format!("{head}[[target]]\n{}\n", keys.collect::<Vec<_>>().join("\n"))
+}
+
 #[test]
 fn the_ssh_target_of_the_example_works_uncommented() {
-    let (head, tail) =
-        Config::example().split_once("# [[target]]\n").expect("a target that is commented out");
-    let keys = tail.lines().filter(|line| line.contains(" = ") && !line.contains("credential"));
-    let keys: Vec<&str> = keys.filter_map(|line| line.strip_prefix("# ")).collect();
-    let text = format!("{}[[target]]\n{}\n", head.replace("# ssh = ", "ssh = "), keys.join("\n"));
+    let text = uncommented("ssh", 1);
     let config = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(config.listen.ssh, ["127.0.0.1:2222".parse().expect("an address")]);
     let target = config.target(&policy_core::Protocol::SSH, "web-1").expect("the example's SSH target");
@@ -43,6 +51,21 @@ fn the_ssh_target_of_the_example_works_uncommented() {
     let with_key = format!("{text}credential = {{ file = \"web-1.key\" }}\n");
     let target = parse(&with_key).expect("a key by file").targets.pop().expect("two targets");
     assert!(matches!(target.credential, Some(CredentialSource::File(_))), "{:?}", target.credential);
+}
+
+#[test]
+fn the_http_target_of_the_example_works_uncommented() {
+    let text = uncommented("http", 2);
+    let config = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(config.listen.http, ["127.0.0.1:8080".parse().expect("an address")]);
+    let target = config.target(&policy_core::Protocol::HTTP, "billing").expect("the example's HTTP target");
+    assert_eq!((target.host.as_str(), target.port), ("10.0.0.7", 9443));
+    let Leg::Http(leg) = &target.leg else { panic!("{:?}", target.leg) };
+    assert_eq!(
+        (leg.asked_by.prefix.as_deref(), leg.graphql.as_slice()),
+        (Some("/billing"), &["/graphql".to_owned()][..])
+    );
+    assert!(matches!(leg.tls, TargetTls::VerifyFull { .. }));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The API of a Kubernetes cluster.
 
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy_core::ActionSet;
 use policy_normalize::http::Target;
-use policy_normalize::kubernetes::{self, Object, Parts};
+use policy_normalize::kubernetes::{self, Object, Parts, content};
 
 use super::{Carried, Meaning, Seen};
 use crate::body::Taken;
 use crate::refuse::Words;
+use crate::request::media_type;
 
 pub(super) fn needs_body(seen: &Seen<'_>) -> bool {
     seen.looked_at.kubernetes.need_body(seen.head.method.as_str(), &seen.asked.target)
@@ -37,13 +39,60 @@ fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
     Some(kubernetes::action(&parts, &seen.looked_at.kubernetes))
 }
 
-/// A program's streams behind `pods/NAME/exec` and `attach`; what a pod or service says behind its proxy means something by itself.
+/// A program's streams behind `pods/NAME/exec` and `attach`, a port behind `portforward`; what a pod or service says behind its
+/// proxy means something by itself.
 pub(super) fn carried(target: &Target) -> Carried {
     let segments: Vec<&str> = target.segments.iter().flatten().map(String::as_str).collect();
-    let ["api", _, "namespaces", _, "pods", _, "exec" | "attach"] = segments.as_slice() else {
-        return Carried::Messages;
-    };
-    let pairs = target.query.as_deref().unwrap_or_default();
-    let has_terminal = pairs.iter().any(|(key, value)| key == "tty" && matches!(&**value, "true" | "1"));
-    Carried::Program { has_terminal }
+    match segments.as_slice() {
+        ["api", _, "namespaces", _, "pods", _, "portforward"] => Carried::Port,
+        ["api", _, "namespaces", _, "pods", _, "exec" | "attach"] => {
+            let pairs = target.query.as_deref().unwrap_or_default();
+            let has_terminal =
+                pairs.iter().any(|(key, value)| key == "tty" && matches!(&**value, "true" | "1"));
+            Carried::Program { has_terminal }
+        }
+        _ => Carried::Messages,
+    }
+}
+
+/// Whether a request is to be done as somebody else. What a policy decides, it decides about whoever was proven; that the wish is
+/// refused, and not left out, tells them why nothing of it comes true. What only asks which kinds of objects there are is the same
+/// for everybody, and kubectl shows no reason where that is refused.
+pub(super) fn acts_for_another(target: &Target, fields: &HeaderMap) -> bool {
+    let segments: Vec<&str> = target.segments.iter().flatten().map(String::as_str).collect();
+    let only_asks_for_kinds = matches!(
+        segments.as_slice(),
+        ["api" | "apis" | "version"] | ["api" | "apis", _] | ["apis", _, _] | ["openapi", ..]
+    );
+    !only_asks_for_kinds && fields.keys().any(|name| name.as_str().starts_with("impersonate-"))
+}
+
+/// The form in which kubectl reads OpenAPI 2, and no other: schemas, in protocol buffers. All text in it stands there as it is, so
+/// what is looked for can be found in it.
+const OPENAPI: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+fn is_openapi(target: &Target) -> bool {
+    let segments: Vec<&str> = target.segments.iter().flatten().map(String::as_str).collect();
+    segments == ["openapi", "v2"]
+}
+
+/// Asks for an answer that can be read.
+pub(super) fn ask_plainly(target: &Target, fields: &mut HeaderMap) {
+    if is_openapi(target) {
+        return;
+    }
+    let asked: Vec<&str> =
+        fields.get_all(ACCEPT).iter().map(|field| field.to_str().unwrap_or_default()).collect();
+    let plain = content::negotiated(&asked.join(","));
+    fields.insert(
+        ACCEPT,
+        HeaderValue::from_str(&plain).unwrap_or(HeaderValue::from_static("application/json")),
+    );
+}
+
+/// Servers before 1.23 do not name the form.
+pub(super) fn name_form(target: &Target, fields: &mut HeaderMap) {
+    if is_openapi(target) && media_type(fields.get(CONTENT_TYPE)) == "application/octet-stream" {
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static(OPENAPI));
+    }
 }

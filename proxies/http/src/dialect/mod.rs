@@ -8,6 +8,7 @@ pub(crate) mod mcp;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts as Head;
 use policy_core::{ActionSet, Protocol};
 use policy_normalize::http::Target;
@@ -38,6 +39,8 @@ pub(crate) enum Carried {
     Messages,
     /// The streams of a program.
     Program { has_terminal: bool },
+    /// Whatever a port in a pod says.
+    Port,
 }
 
 /// A request, as far as it is judged.
@@ -70,9 +73,16 @@ pub(crate) struct Meaning {
 /// What a policy looks at in requests.
 #[derive(Debug, Default)]
 pub(crate) struct LookedAt {
-    generation: u64,
+    pub(crate) generation: u64,
     http: normal::Fields,
     kubernetes: cluster::Fields,
+}
+
+impl LookedAt {
+    /// The header fields that it looks at.
+    pub(crate) fn header_names(&self) -> &[String] {
+        self.http.of_family("header")
+    }
 }
 
 /// What the policy in force looks at, found once a policy.
@@ -137,6 +147,25 @@ impl Dialect {
         match self {
             Self::Kubernetes => kubernetes::carried(target),
             Self::Http { .. } | Self::Mcp(_) => Carried::Messages,
+        }
+    }
+
+    /// Whether a request is to be done in another's name than that of whoever was proven.
+    pub(crate) fn acts_for_another(&self, target: &Target, fields: &HeaderMap) -> bool {
+        matches!(self, Self::Kubernetes) && kubernetes::acts_for_another(target, fields)
+    }
+
+    /// Asks for an answer in a form that can be looked through.
+    pub(crate) fn ask_plainly(&self, target: &Target, fields: &mut HeaderMap) {
+        if matches!(self, Self::Kubernetes) {
+            kubernetes::ask_plainly(target, fields);
+        }
+    }
+
+    /// Names the form of an answer where it is known and the target says nothing of it.
+    pub(crate) fn name_form(&self, target: &Target, fields: &mut HeaderMap) {
+        if matches!(self, Self::Kubernetes) {
+            kubernetes::name_form(target, fields);
         }
     }
 

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use portcullis_evidence::recording::Stream;
 use portcullis_gateway::stream::{Output, Silence};
 
-use super::messages::reason;
+use super::messages::control;
 use super::{Header, Opcode, Part, Reader, Sender};
 use crate::mask::Sought;
-use crate::streams::{Exited, Program, Size};
-use crate::tunnel::{Shown, Stuck};
+use crate::streams::{Exited, Program, Size, broken_off};
+use crate::tunnel::{FromClient, FromTarget, Shown, Stuck};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -49,33 +49,41 @@ impl FromProgram {
             Saying { sought, program, stdout, stderr, channel: None, whole: Vec::new(), exited: None };
         Self { reader: Reader::new(Sender::Server), saying }
     }
+}
 
-    /// What becomes of these bytes of the target.
-    pub(crate) fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck> {
+impl FromTarget for FromProgram {
+    fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck> {
         let Self { reader, saying } = self;
         reader.read(bytes, |part| saying.say(part, shown))
     }
 
-    /// What is shown once nothing has come for a while.
-    pub(crate) fn hush(&mut self, silence: &mut Silence, shown: &mut Shown) {
+    fn hush(&mut self, silence: &mut Silence, shown: &mut Shown) {
         let show = silence.answer();
         let (out, err) = (show(&mut self.saying.stdout), show(&mut self.saying.stderr));
         tell(STDOUT, out, shown);
         tell(STDERR, err, shown);
     }
 
-    /// Whether something is held back.
-    pub(crate) fn holds(&self) -> bool {
+    fn holds(&self) -> bool {
         self.saying.stdout.holds() || self.saying.stderr.holds()
     }
 
-    /// Values that were masked so far.
-    pub(crate) fn masked(&self) -> u64 {
+    fn finish(&mut self, shown: &mut Shown) {
+        self.saying.flush(shown);
+    }
+
+    fn broken_off(&mut self, why: &str, shown: &mut Shown) {
+        write(ERROR, &broken_off(why), shown);
+        // A client believes a `Status` once nothing can follow it: closed as it should be (RFC 6455, section 7.4.1).
+        Header::write(Opcode::Close, true, 2, &mut shown.out);
+        shown.out.extend(1000_u16.to_be_bytes());
+    }
+
+    fn masked(&self) -> u64 {
         self.saying.stdout.masked() + self.saying.stderr.masked()
     }
 
-    /// How the program ended, where it said so.
-    pub(crate) const fn exited(&self) -> Option<Exited> {
+    fn exited(&self) -> Option<Exited> {
         self.saying.exited
     }
 }
@@ -87,10 +95,7 @@ impl Saying {
                 if opcode == Opcode::Close {
                     self.flush(shown);
                 }
-                let payload = reason(opcode, payload, &self.sought)?;
-                Header::write(opcode, true, payload.len(), &mut shown.out);
-                shown.out.extend_from_slice(&payload);
-                return Ok(());
+                return control(opcode, payload, &self.sought, shown);
             }
             Part::Piece { kind: Opcode::Binary, is_first, is_last, data } => (is_first, is_last, data),
             Part::Piece { .. } => return Err(Stuck::Text),
@@ -175,9 +180,10 @@ impl ToProgram {
     pub(crate) const fn new(program: Program) -> Self {
         Self { reader: Reader::new(Sender::Client), program, channel: None, whole: Vec::new() }
     }
+}
 
-    /// Reads what is about to be sent on.
-    pub(crate) fn push(&mut self, bytes: &mut [u8]) -> Result<(), Stuck> {
+impl FromClient for ToProgram {
+    fn push(&mut self, bytes: &mut [u8]) -> Result<(), Stuck> {
         let Self { reader, program, channel, whole } = self;
         reader.read(bytes, |part| {
             let (is_first, is_last, mut data) = match part {

@@ -2,52 +2,69 @@
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Opcode {
+pub enum Opcode {
+    /// Goes on with a message.
     Continuation,
+    /// Begins a text.
     Text,
+    /// Begins bytes.
     Binary,
+    /// Ends the connection.
     Close,
+    /// Is anybody there?
     Ping,
+    /// The answer to that.
     Pong,
 }
 
 /// Who sent a frame: clients mask theirs, servers must not (section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sender {
+pub enum Sender {
+    /// Who opened the connection.
     Client,
+    /// Who accepted it.
     Server,
 }
 
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) is_final: bool,
-    pub(crate) opcode: Opcode,
+pub struct Header {
+    /// Whether a message ends with the frame.
+    pub is_final: bool,
+    /// What it is.
+    pub opcode: Opcode,
     /// What a client's payload is combined with.
-    pub(crate) mask: Option<[u8; 4]>,
+    pub mask: Option<[u8; 4]>,
     /// The payload's length in bytes.
-    pub(crate) length: u64,
+    pub length: u64,
 }
 
 /// A frame that means nothing, or something that was not agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Bad {
+pub enum Bad {
+    /// Bits of extensions.
     #[error("a frame has bits of an extension that was not agreed on")]
     Reserved,
+    /// An opcode that RFC 6455 leaves open.
     #[error("a frame has an opcode that is not defined")]
     Opcode,
+    /// A control frame that is no short, whole one.
     #[error("a control frame is longer than 125 bytes, or in pieces")]
     Control,
+    /// A length that could be shorter, or is negative.
     #[error("a frame's length is not in its shortest form")]
     Length,
+    /// Masked by a server, or not by a client.
     #[error("a client's frame is not masked, or a server's is")]
     Mask,
+    /// Not in the order of messages.
     #[error("a frame continues no message, or begins one within another")]
     Order,
 }
 
 impl Opcode {
-    pub(crate) const fn is_control(self) -> bool {
+    /// Whether it is no part of a message (section 5.5).
+    pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 
@@ -77,7 +94,10 @@ impl Opcode {
 
 impl Header {
     /// Reads a header from the beginning of `bytes`: itself and how long it is; `None` where it is not all there.
-    pub(crate) fn read(bytes: &[u8], sender: Sender) -> Result<Option<(Self, usize)>, Bad> {
+    ///
+    /// # Errors
+    /// Where it is none that was agreed on.
+    pub fn read(bytes: &[u8], sender: Sender) -> Result<Option<(Self, usize)>, Bad> {
         let Some((&[first, second], rest)) = bytes.split_first_chunk() else { return Ok(None) };
         if first & 0x70 != 0 {
             return Err(Bad::Reserved);
@@ -119,7 +139,7 @@ impl Header {
     }
 
     /// Appends the header of a frame from a server.
-    pub(crate) fn write(opcode: Opcode, is_final: bool, length: usize, out: &mut Vec<u8>) {
+    pub fn write(opcode: Opcode, is_final: bool, length: usize, out: &mut Vec<u8>) {
         out.push(opcode.nibble() | if is_final { 0x80 } else { 0 });
         match (u8::try_from(length), u16::try_from(length)) {
             (Ok(short @ ..=125), _) => out.push(short),

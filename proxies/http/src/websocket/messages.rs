@@ -2,11 +2,12 @@
 //! own.
 
 use bytes::Bytes;
-use portcullis_evidence::recording::Stream;
+use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
+use portcullis_gateway::enforce::Tape;
 
 use super::{Header, Opcode, Part, Reader, Sender};
-use crate::mask::{Masker, Sought, Unseen};
-use crate::tunnel::{Shown, Stuck};
+use crate::mask::{Masker, Sought};
+use crate::tunnel::{FromClient, FromTarget, Shown, Stuck};
 
 /// Messages on their way to the client.
 pub(crate) struct Messages {
@@ -29,15 +30,15 @@ impl Messages {
         let saying = Saying { sought, masker: Masker::Nothing, has_begun: false, masked: 0 };
         Self { reader: Reader::new(Sender::Server), saying }
     }
+}
 
-    /// What becomes of these bytes of the target.
-    pub(crate) fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck> {
+impl FromTarget for Messages {
+    fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck> {
         let Self { reader, saying } = self;
         reader.read(bytes, |part| saying.say(part, shown))
     }
 
-    /// Values that were masked so far.
-    pub(crate) const fn masked(&self) -> u64 {
+    fn masked(&self) -> u64 {
         self.saying.masked
     }
 }
@@ -46,16 +47,16 @@ impl Saying {
     fn say(&mut self, part: Part<'_>, shown: &mut Shown) -> Result<(), Stuck> {
         let (kind, is_first, is_last, data) = match part {
             Part::Control(opcode, payload) => {
-                // Why it is closed is a text, too.
-                let payload = reason(opcode, payload, &self.sought)?;
-                Header::write(opcode, true, payload.len(), &mut shown.out);
-                shown.out.extend_from_slice(&payload);
-                return Ok(());
+                return control(opcode, payload, &self.sought, shown);
             }
             Part::Piece { kind, is_first, is_last, data } => (kind, is_first, is_last, data),
         };
         if is_first {
-            let media_type = if kind == Opcode::Text { "" } else { "application/octet-stream" };
+            let media_type = match (kind, data.first()) {
+                (Opcode::Text, Some(b'{')) => "application/json",
+                (Opcode::Text, _) => "",
+                _ => "application/octet-stream",
+            };
             self.masker = self.sought.masker(media_type)?;
             self.has_begun = false;
         }
@@ -76,11 +77,51 @@ impl Saying {
     }
 }
 
-/// A control frame's payload as it may be shown; what was masked may be longer than a control frame is.
-pub(super) fn reason(opcode: Opcode, payload: &[u8], sought: &Sought) -> Result<Vec<u8>, Unseen> {
+/// Shows a control frame. Why a connection is closed is a text, too; what was masked may be longer than a control frame is.
+pub(crate) fn control(
+    opcode: Opcode,
+    payload: &[u8],
+    sought: &Sought,
+    shown: &mut Shown,
+) -> Result<(), Stuck> {
     let code = if opcode == Opcode::Close { payload.len().min(2) } else { 0 };
     let (code, words) = payload.split_at(code);
-    let shown = sought.text(words);
-    let shown = [code, &shown].concat();
-    Ok(if shown.len() > 125 { code.to_vec() } else { shown })
+    let payload = [code, &sought.text(words)].concat();
+    let payload = if payload.len() > 125 { code } else { &payload };
+    Header::write(opcode, true, payload.len(), &mut shown.out);
+    shown.out.extend_from_slice(payload);
+    Ok(())
+}
+
+/// What a client says in messages.
+pub(crate) struct Said {
+    reader: Reader,
+    tape: Tape,
+    command: u64,
+    /// Where it is recorded.
+    recorded: Option<Utf8Stream>,
+}
+
+impl Said {
+    pub(crate) fn new(tape: Tape, command: u64, is_recorded: bool) -> Self {
+        let recorded = is_recorded.then(Utf8Stream::default);
+        Self { reader: Reader::new(Sender::Client), tape, command, recorded }
+    }
+}
+
+impl FromClient for Said {
+    fn push(&mut self, bytes: &mut [u8]) -> Result<(), Stuck> {
+        let Self { reader, tape, command, recorded } = self;
+        let mut text = String::new();
+        reader.read(bytes, |part| {
+            if let (Part::Piece { data, .. }, Some(recorded)) = (part, &mut *recorded) {
+                recorded.push(data, &mut text);
+            }
+            Ok::<_, Stuck>(())
+        })?;
+        if !text.is_empty() && tape.is_on() {
+            tape.push(&Event::Input { command: *command, text: text.into() });
+        }
+        Ok(())
+    }
 }

@@ -12,6 +12,6 @@ mod messages;
 mod reader;
 
 pub(crate) use channels::{FromProgram, ToProgram};
-pub(crate) use frame::{Bad, Header, Opcode, Sender};
-pub(crate) use messages::Messages;
-pub(crate) use reader::{Part, Reader};
+pub use frame::{Bad, Header, Opcode, Sender};
+pub(crate) use messages::{Messages, Said, control};
+pub use reader::{Part, Reader};

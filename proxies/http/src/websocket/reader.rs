@@ -4,7 +4,7 @@ use super::frame::{Bad, Header, Opcode, Sender};
 
 /// Reads one direction of a WebSocket. It holds no more than a header or a control frame.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub struct Reader {
     sender: Sender,
     /// The frame whose payload is being read, and how much of it was.
     frame: Option<(Header, u64)>,
@@ -16,7 +16,7 @@ pub(crate) struct Reader {
 
 /// What was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part<'a> {
+pub enum Part<'a> {
     /// A piece of a message.
     Piece {
         /// Text or binary.
@@ -33,12 +33,16 @@ pub(crate) enum Part<'a> {
 }
 
 impl Reader {
-    pub(crate) const fn new(sender: Sender) -> Self {
+    /// Reads what this side sends.
+    pub const fn new(sender: Sender) -> Self {
         Self { sender, frame: None, message: None, partial: Vec::new() }
     }
 
     /// Reads all of these bytes; `see` gets what is in them, in order. The masking of a client's payload is taken off in place.
-    pub(crate) fn read<E: From<Bad>>(
+    ///
+    /// # Errors
+    /// Where they are no frames that were agreed on, and whatever `see` does not want.
+    pub fn read<E: From<Bad>>(
         &mut self,
         mut bytes: &mut [u8],
         mut see: impl FnMut(Part<'_>) -> Result<(), E>,

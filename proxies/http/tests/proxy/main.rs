@@ -14,6 +14,7 @@ mod codings;
 mod framing;
 mod holds;
 mod house;
+mod json;
 mod legs;
 mod mcp;
 mod requests;

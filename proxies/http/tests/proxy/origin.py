@@ -32,6 +32,20 @@ class Origin(BaseHTTPRequestHandler):
             self.wfile.write(data)
             return
         SEEN.append(seen)
+        if self.path.startswith("/events"):
+            # Each event says when it was sent.
+            self.send_response(200)
+            self.send_header("content-type", self.headers.get("accept", "text/event-stream"))
+            self.send_header("connection", "close")
+            self.end_headers()
+            for number in range(30):
+                said = json.dumps({"at": time.time(), "email": "ana@example.com", "number": number})
+                before = "data: " if "event-stream" in self.headers.get("accept", "") else ""
+                self.wfile.write(f"{before}{said}\n{before and chr(10)}".encode())
+                self.wfile.flush()
+                time.sleep(0.02)
+            self.close_connection = True
+            return
         if coding := self.headers.get("x-coding"):
             # What it was sent is what it answers, said to be encoded so.
             data = body.encode("latin-1")

@@ -28,8 +28,9 @@ fn newest() -> PathBuf {
     })
 }
 
-/// PostgreSQL refuses to run as root: who runs it instead, or nobody else if we are not root.
-pub(super) fn server_user() -> Option<&'static str> {
+/// PostgreSQL refuses to run as root, and no server of the kit should: who runs it instead, or nobody else if we are not
+/// root.
+pub(crate) fn server_user() -> Option<&'static str> {
     if !rustix::process::getuid().is_root() {
         return None;
     }

@@ -18,6 +18,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 pub use database::Database;
+pub(crate) use install::server_user;
 
 use crate::Authority;
 
@@ -139,7 +140,7 @@ fn launch(directory: &Path, bin: &Path) -> u16 {
         .arg("sh")
         .args([&directory.join("supervise.sh"), directory, bin])
         .arg(port.to_string())
-        .arg(install::server_user().unwrap_or_default())
+        .arg(server_user().unwrap_or_default())
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -158,7 +159,7 @@ fn launch(directory: &Path, bin: &Path) -> u16 {
     port
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let probe = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     probe.local_addr().expect("its address").port()
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::keys::{Certificate, Key};
-use super::running::{Output, Running};
+use crate::running::{Output, Running};
 
 /// `ssh`, `scp`, `sftp`, `rsync` and `git`, which all reach one server under the name [`Client::HOST`].
 ///

@@ -14,7 +14,6 @@
 mod account;
 mod client;
 mod keys;
-mod running;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -26,9 +25,9 @@ use std::time::{Duration, Instant};
 
 use account::Account;
 
+pub use crate::running::{Output, Running};
 pub use client::Client;
 pub use keys::{Certificate, Key, Kind, Wanted};
-pub use running::{Output, Running};
 
 /// A running `sshd` of Debian's openssh-server. It ends, and what its sessions started with it, when the value is dropped
 /// or the process dies.

@@ -10,13 +10,14 @@ use portcullis_gateway::control::Status;
 use super::finding::Finding;
 
 pub(super) fn examine(config: &Config, running: Option<&Status>, findings: &mut Vec<Finding>) {
+    let serves = |protocol: &Protocol| config.targets_of(protocol).next().is_some();
+    let (postgres, http) = (serves(&Protocol::POSTGRES), config.http_targets().next().is_some());
     let listeners = [
-        ("listen.postgres", Protocol::POSTGRES, &config.listen.postgres),
-        ("listen.ssh", Protocol::SSH, &config.listen.ssh),
-        ("listen.http", Protocol::HTTP, &config.listen.http),
+        ("listen.postgres", "postgres", postgres, &config.listen.postgres),
+        ("listen.ssh", "ssh", serves(&Protocol::SSH), &config.listen.ssh),
+        ("listen.http", "http, kubernetes or mcp", http, &config.listen.http),
     ];
-    for (key, protocol, addresses) in listeners {
-        let is_served = config.targets_of(&protocol).next().is_some();
+    for (key, protocol, is_served, addresses) in listeners {
         for address in addresses {
             if is_served {
                 port(key, *address, running, findings);
@@ -29,15 +30,15 @@ pub(super) fn examine(config: &Config, running: Option<&Status>, findings: &mut 
     if let Some(address) = config.health {
         port("health.listen", address, running, findings);
     }
-    let serves_tls = config.targets_of(&Protocol::POSTGRES).next().is_some();
-    if !config.tls.required && serves_tls {
-        let reached = config.listen.postgres.iter().any(|address| !address.ip().is_loopback());
+    if !config.tls.required && (postgres || http) {
+        let mut all = config.listen.postgres.iter().chain(&config.listen.http);
+        let reached = all.any(|address| !address.ip().is_loopback());
         let what = "clients may connect without TLS";
         let finding =
             if reached { Finding::bad("tls.required", what) } else { Finding::warning("tls.required", what) };
         findings.push(
             finding
-                .why("statements and results can then be read and changed on the way")
+                .why("what they send and get can then be read and changed on the way")
                 .mend("say `required = true` under `[tls]`"),
         );
     }

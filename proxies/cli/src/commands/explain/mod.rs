@@ -2,6 +2,7 @@
 
 mod action;
 mod report;
+mod request;
 mod show;
 mod subject;
 
@@ -48,6 +49,13 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
             search_path.iter().map(|schema| format!("`{schema}`")).collect::<Vec<_>>().join(", ")
         ));
         asking.statements(text, &search_path, notes)
+    } else if *protocol != Protocol::SSH {
+        notes.push(
+            "it is read as a request without header fields of its own, to a host without a name: rules that look at those \
+             see none"
+                .to_owned(),
+        );
+        asking.actions(text, &request::read(text, protocol, &policy)?, notes)
     } else {
         notes.push(
             "it is read as a command that is sent to run (`ssh HOST COMMAND`); relative paths are undetermined, because \

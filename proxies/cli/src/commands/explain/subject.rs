@@ -77,20 +77,24 @@ fn known(config: Option<&Config>, name: &str) -> Result<Option<User>, Failure> {
 
 /// The protocol that was named, or else that of the configured target.
 fn protocol(config: Option<&Config>, arguments: &Explain) -> Result<Protocol, Failure> {
+    const ALL: [Protocol; 5] =
+        [Protocol::POSTGRES, Protocol::SSH, Protocol::HTTP, Protocol::KUBERNETES, Protocol::MCP];
     if let Some(named) = &arguments.protocol {
-        return Ok(if named == "ssh" { Protocol::SSH } else { Protocol::POSTGRES });
+        return Ok(ALL.into_iter().find(|protocol| protocol.as_str() == named).unwrap_or(Protocol::POSTGRES));
     }
     let speaks = |protocol: &Protocol| {
         config.is_some_and(|config| config.target(protocol, &arguments.target).is_some())
     };
-    match (speaks(&Protocol::POSTGRES), speaks(&Protocol::SSH)) {
-        (true, true) => Err(Failure::configuration(format_args!(
-            "a PostgreSQL and an SSH target are both called `{}`",
-            arguments.target
-        ))
-        .help("say which: --protocol postgres or --protocol ssh")),
-        (false, true) => Ok(Protocol::SSH),
-        _ => Ok(Protocol::POSTGRES),
+    let mut all = ALL.into_iter().filter(speaks);
+    match (all.next(), all.next()) {
+        (Some(first), Some(second)) => {
+            let target = &arguments.target;
+            let message = format!("a target of {first} and one of {second} are both called `{target}`");
+            let help = format!("say which: --protocol {first} or --protocol {second}");
+            Err(Failure::configuration(message).help(help))
+        }
+        (Some(only), None) => Ok(only),
+        (None, _) => Ok(Protocol::POSTGRES),
     }
 }
 

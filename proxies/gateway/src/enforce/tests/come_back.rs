@@ -29,7 +29,7 @@ impl House {
             target: &target,
             source: None,
             client: "",
-            proven_by: crate::identity::Proof::Account("basic"),
+            proven_by: "basic".into(),
             tls: true,
         };
         self.gateway.open_session(opening, &mut |_| {}).await.expect("admitted")

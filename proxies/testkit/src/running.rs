@@ -1,5 +1,6 @@
 //! A program that runs, what it has said so far, and an end to it.
 
+use std::any::Any;
 use std::io::{Read, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
@@ -9,9 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::watch;
 
-use super::Client;
-
-/// A client that was started. Dropped, it is killed with all it has started.
+/// A program that was started. Dropped, it is killed with all it has started.
 #[derive(Debug)]
 pub struct Running {
     name: String,
@@ -19,9 +18,12 @@ pub struct Running {
     said: watch::Receiver<Said>,
     group: Pid,
     limit: Duration,
-    // Its configuration and keys stay as long as it runs.
-    _client: Client,
+    // Whatever stays as long as it runs: its configuration, its keys.
+    _keeps: Keeps,
 }
+
+/// What a program needs to be there for as long as it runs.
+type Keeps = Box<dyn Any + Send + Sync>;
 
 /// What a program that ended has said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +47,12 @@ struct Said {
 }
 
 impl Running {
-    /// Starts a command of the client's, its three streams piped.
+    /// Starts a command, its three streams piped; `keeps` goes with the program.
     ///
     /// # Panics
     /// When it can't be started.
     #[must_use]
-    pub(super) fn spawn(mut command: Command, client: Client, limit: Duration) -> Self {
+    pub(crate) fn spawn(mut command: Command, keeps: impl Any + Send + Sync, limit: Duration) -> Self {
         let name = format!("{command:?}");
         let mut child = command
             .stdin(Stdio::piped())
@@ -71,7 +73,7 @@ impl Running {
             let status = child.wait().expect("a child's status");
             saying.send_modify(|said| said.status = Some(status));
         });
-        Self { name, input, said, group, limit, _client: client }
+        Self { name, input, said, group, limit, _keeps: Box::new(keeps) }
     }
 
     /// Writes to its standard input. That it reads no more is no error here; it will say so itself.

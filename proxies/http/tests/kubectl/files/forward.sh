@@ -1,0 +1,19 @@
+# Forwards a port of the pod, says what answers there, and ends.
+kubectl port-forward pod/web "0:$1" >said 2>errors &
+pid=$!
+for _ in $(seq 200); do
+  port=$(sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' said)
+  [ -z "$port" ] || break
+  sleep 0.05
+done
+if [ "$1" = 7 ]; then
+  exec 3<>"/dev/tcp/127.0.0.1/$port"
+  echo "an echo" >&3
+  head -n 1 <&3
+  exec 3>&-
+else
+  curl -s --max-time 10 "http://127.0.0.1:$port/" || echo "curl ends with $?"
+fi
+kill "$pid" 2>/dev/null # a port that refuses has ended it
+wait "$pid" 2>/dev/null
+grep -o 'error forwarding port.*' errors || true

@@ -1,0 +1,140 @@
+//! What no server of Kubernetes sends: it ends the streams, and reaches nobody.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use portcullis_testkit::kubernetes::Access;
+
+use crate::house::House;
+
+const MASKED: &str = r#"
+policy "cluster"
+default allow
+allow "what nobody knows" { by group "eng"  on kubernetes  do unknown }
+mask "cards" { on kubernetes  values credit_card  with redact }
+"#;
+
+const WEBSOCKET: &str = "upgrade: websocket\r\nsec-websocket-protocol: v4.channel.k8s.io\r\n";
+const SPDY: &str = "upgrade: SPDY/3.1\r\nx-stream-protocol-version: v4.channel.k8s.io\r\n";
+
+/// A server that agrees with these fields and then says this, whoever asks for what.
+fn server(agrees: &str, says: &[u8]) -> Access {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = format!("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n{agrees}\r\n");
+    let says = says.to_vec();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        until_blank(&mut stream);
+        stream.write_all(answer.as_bytes()).unwrap();
+        // What the client opens is there before anything is said on it.
+        let mut opened = [0; 1 << 12];
+        let _ = stream.read(&mut opened);
+        let _ = stream.write_all(&says);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    Access { url, authority: None, token: Some("of-the-cluster-itself".to_owned()) }
+}
+
+fn until_blank(stream: &mut TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// What ana hears who asks with these fields and then says this: the head of the answer, and all behind it.
+async fn heard(agrees: &str, asks: &str, first: &[u8], says: &[u8]) -> (String, String) {
+    let house = House::before(&server(agrees, says), MASKED).await;
+    let mut stream = TcpStream::connect(house.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+    let request = format!(
+        "GET /prod/api/v1/namespaces/default/pods/web/exec?command=true&stdout=true HTTP/1.1\r\nhost: x\r\n\
+         authorization: Bearer {}\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{asks}\r\n",
+        house.access.token.as_deref().unwrap()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let head = until_blank(&mut stream);
+    let _ = stream.write_all(first);
+    let mut heard = Vec::new();
+    // An end of it is what is expected; a time without one fails below, by what is missing.
+    let ended = stream.read_to_end(&mut heard).is_ok();
+    let heard = String::from_utf8_lossy(&heard).into_owned();
+    (head, if ended { heard } else { format!("{heard} AND GOES ON") })
+}
+
+/// A message of a client, which is masked with nothing.
+const STDIN: &[u8] = &[0x82, 0x81, 0, 0, 0, 0, 0];
+
+#[tokio::test]
+async fn what_no_channel_is_reaches_nobody() {
+    let (head, said) = heard(WEBSOCKET, WEBSOCKET, STDIN, b"\x82\x06\x01shown\x88\x00").await;
+    assert!(head.starts_with("HTTP/1.1 101") && said.contains("shown"), "{head}{said}");
+    for (name, says) in [
+        ("a channel that there is not", &b"\x82\x07\x07hidden"[..]),
+        ("the channel of the input", b"\x82\x07\x00hidden"),
+        ("the channel of sizes", b"\x82\x07\x04hidden"),
+        ("a text", b"\x81\x07\x01hidden"),
+        ("a compressed message", b"\xc2\x07\x01hidden"),
+        ("a masked frame", b"\x82\x87\0\0\0\0\x01hidden"),
+    ] {
+        let (_, said) = heard(WEBSOCKET, WEBSOCKET, STDIN, says).await;
+        assert!(!said.contains("hidden") && !said.contains("GOES ON"), "{name}: {said}");
+        assert!(said.contains("it can't be shown"), "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn an_agreement_on_something_else_is_none() {
+    for agrees in [
+        &format!("{WEBSOCKET}sec-websocket-extensions: permessage-deflate\r\n"),
+        "upgrade: websocket\r\n",
+        "upgrade: websocket\r\nsec-websocket-protocol: base64.channel.k8s.io\r\n",
+        SPDY,
+    ] {
+        let (head, said) = heard(agrees, WEBSOCKET, STDIN, b"\x82\x07\x01hidden").await;
+        assert!(head.starts_with("HTTP/1.1 502") && !said.contains("hidden"), "{agrees}: {head}{said}");
+    }
+}
+
+/// Fields of a stream, stored as they are behind the dictionary's sum.
+fn fields(name: &str, value: &str) -> Vec<u8> {
+    let text = |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
+    let plain = [&1_u32.to_be_bytes()[..], &text(name), &text(value)].concat();
+    let length = u16::try_from(plain.len()).unwrap();
+    let head = [0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2, 0];
+    [&head[..], &length.to_le_bytes(), &(!length).to_le_bytes(), &plain].concat()
+}
+
+fn control(kind: u8, payload: &[u8]) -> Vec<u8> {
+    [&[0x80, 3, 0, kind, 0, 0, 0, u8::try_from(payload.len()).unwrap()], payload].concat()
+}
+
+#[tokio::test]
+async fn what_no_stream_is_reaches_nobody() {
+    let opened = control(1, &[&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &fields("streamtype", "stdout")].concat());
+    let on = |stream: u8, text: &[u8]| {
+        [&[0, 0, 0, stream, 0, 0, 0, u8::try_from(text.len()).unwrap()], text].concat()
+    };
+    let reply = |value: &str| control(2, &[&[0, 0, 0, 1][..], &fields("hidden", value)].concat());
+    let fine = [reply("plain"), on(1, b"shown"), control(7, &[0; 8])].concat();
+    let (head, said) = heard(SPDY, SPDY, &opened, &fine).await;
+    assert!(head.starts_with("HTTP/1.1 101") && said.contains("shown"), "{head}{said}");
+    for (name, says) in [
+        ("a stream that nobody opened", on(3, b"hidden")),
+        ("a card in the fields of an answer", reply("4111 1111 1111 1111")),
+        ("an answer about no stream", control(2, &[&[0, 0, 0, 9][..], &fields("hidden", "x")].concat())),
+        (
+            "a stream of the server's",
+            control(1, &[&[0, 0, 0, 2, 0, 0, 0, 0, 0, 0][..], &fields("hidden", "x")].concat()),
+        ),
+        ("settings", control(4, b"\0\0\0\x01hiddenxx")),
+        ("another version", [&[0x80, 2, 0, 6, 0, 0, 0, 6], &b"hidden"[..]].concat()),
+    ] {
+        let (_, said) = heard(SPDY, SPDY, &opened, &says).await;
+        assert!(!said.contains("hidden") && !said.contains("GOES ON"), "{name}: {said}");
+    }
+}
