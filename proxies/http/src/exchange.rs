@@ -1,8 +1,10 @@
 //! One request: judged, held, sent on with its permit, answered.
 
+mod enter;
 mod mcp;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
@@ -11,20 +13,21 @@ use portcullis_gateway::enforce::{
     Asked as Question, Judgement, Outcome, Parameter, Permit, Receipt, Stage, Statement, StatementParts,
 };
 
+use self::enter::Entered;
 use crate::activity::Busy;
 use crate::answer::Due;
 use crate::body::{Body, Broken, Taken};
 use crate::connect::{Leads, Way};
 use crate::dialect::mcp::Said;
 use crate::dialect::{Carried, Dialect, Meaning, Place, Seen};
-use crate::fields::{self, Forwarded};
+use crate::fields;
 use crate::identical;
 use crate::known::Key;
 use crate::login::{self, Refused};
 use crate::mask::Sought;
 use crate::refuse::{Words, unproven};
 use crate::request::Asked;
-use crate::upgrade::{self, Upgrading};
+use crate::upgrade::Upgrading;
 use crate::visit::{Open, Visit};
 
 /// Answers a request.
@@ -35,18 +38,33 @@ pub(crate) async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Res
 /// An answer of the gateway's own.
 pub(crate) type Turned = Box<Response<Body>>;
 
+const fn of_broken(broken: Broken) -> StatusCode {
+    match broken {
+        Broken::Unreadable => StatusCode::BAD_REQUEST,
+        Broken::Slow => StatusCode::REQUEST_TIMEOUT,
+    }
+}
+
 fn turn(status: StatusCode, title: &str, detail: &str) -> Turned {
     Box::new(Words::Problem.problem(status, title, detail))
 }
 
-async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Response<Body>, Turned> {
-    let unfit = |unfit: crate::request::Unfit| turn(unfit.status, "the request can't be judged", unfit.why);
+async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<Body>, Turned> {
     let busy = visit.activity.begin();
-    let asked = Asked::read(&request, visit.arrival.is_encrypted).map_err(unfit)?;
+    let asked = Asked::read(&request, visit.arrival.is_encrypted);
     let who = match login::shown(request.headers(), visit.arrival.certificate.as_ref()) {
         Ok(shown) => visit.who(shown).await,
-        Err(refused) => Err(refused),
+        Err(refused) => {
+            visit.unread(&refused);
+            Err(refused)
+        }
     };
+    let asked = asked.map_err(|unfit| {
+        if let Ok(who) = &who {
+            visit.turned_away("request", &who.principal.id, None, unfit.why);
+        }
+        turn(unfit.status, "the request can't be judged", unfit.why)
+    })?;
     let who = who.map_err(|refused| match &refused {
         Refused::Identity(error) => {
             tracing::error!(%error, "an account could not be looked up: nobody is let in");
@@ -57,32 +75,26 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
     // Who is not let in does not learn which targets there are.
     let route =
         visit.settings.routes.find(visit.arrival.came_to, asked.host(), &asked.sent).ok_or_else(|| {
-            turn(
-                StatusCode::NOT_FOUND,
-                "no such target",
-                "no target has the host or the path that was asked for",
-            )
+            let why = "no target has the host or the path that was asked for";
+            visit.turned_away("target", &who.principal.id, Some(asked.host()), why);
+            turn(StatusCode::NOT_FOUND, "no such target", why)
         })?;
-    let asked = asked.below(route.prefix).map_err(unfit)?;
-    let dialect = &route.way.dialect;
-    let upgrading = upgrade::wanted(&mut request, dialect.carried(&asked.target)).map_err(unfit)?;
-    let words = dialect.words();
+    let words = route.way.dialect.words();
     let refuse = |refusal| Box::new(words.refused(&refusal));
     let open = visit.session(&who, route.way).await.map_err(refuse)?;
-    if dialect.acts_for_another(&asked.target, request.headers()) {
-        let why = "it asks to act as somebody else, and only whoever is proven acts here";
-        open.session.lock().await.refused("request", why, None).map_err(refuse)?;
-        return Err(Box::new(words.problem(StatusCode::FORBIDDEN, "the request is not sent on", why)));
-    }
-    let (head, body) = request.into_parts();
-    let one = One {
+    let mut one = One {
         visit,
         open,
         way: Arc::clone(route.way),
-        authority: if route.by_host { asked.authority.clone() } else { route.way.authority() },
+        authority: if route.by_host {
+            asked.called(visit.arrival.came_to.port())
+        } else {
+            route.way.authority()
+        },
         prefix: route.prefix,
         asked,
     };
+    let Entered { head, body, upgrading } = one.entered(request).await?;
     one.carried(head, Taken::Nothing(body), upgrading, busy).await
 }
 
@@ -133,7 +145,7 @@ impl One<'_> {
             let detail = "values in it would have to be masked, which a tunnel can't";
             return Err(self.turn(StatusCode::FORBIDDEN, "the tunnel is not opened", detail));
         }
-        let request = match self.forwarded(head, body, &sought, upgrading.as_ref()) {
+        let request = match self.forwarded(head, body, &sought) {
             Ok(request) => request,
             Err(why) => {
                 permit.unused(why);
@@ -178,7 +190,6 @@ impl One<'_> {
         upgrade: bool,
     ) -> Result<(Permit, Body, Option<Box<Said>>), Turned> {
         let dialect = &self.way.dialect;
-        let unread = |broken: Broken| self.broken(broken);
         let most = self.visit.settings.body_bytes;
         let patience = self.visit.settings.patience.next;
         let looked_at = self.visit.looked_at();
@@ -192,13 +203,14 @@ impl One<'_> {
         // Of these methods only a body of a known length is sent on as it comes.
         let is_odd = self.asked.size.is_none() && matches!(head.method, Method::GET | Method::HEAD);
         let mut body = if has_body && (is_odd || dialect.needs_body(&seen)) {
-            body.read(most, patience).await.map_err(unread)?
+            self.read(body, most, patience).await?
         } else {
             body
         };
         if is_odd && matches!(body, Taken::Much(..)) {
             let detail = "a body of this method and of unknown length is bounded";
-            return Err(self.turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be sent on", detail));
+            let title = "the request can't be sent on";
+            return Err(self.refused(StatusCode::PAYLOAD_TOO_LARGE, title, detail).await);
         }
         loop {
             let Understood { statement, words, said } = self.understood(&seen, &body).await?;
@@ -227,12 +239,14 @@ impl One<'_> {
             if has_body && matches!(body, Taken::Nothing(_)) {
                 // What is approved is known to the last byte.
                 drop(held);
-                body = body.read(most, patience).await.map_err(unread)?;
+                body = self.read(body, most, patience).await?;
                 continue;
             }
             if matches!(body, Taken::Much(..)) {
                 let detail = "a body of this length can't be held for approval";
-                return Err(self.turn(StatusCode::PAYLOAD_TOO_LARGE, "the request can't be held", detail));
+                drop(held);
+                let title = "the request can't be held";
+                return Err(self.refused(StatusCode::PAYLOAD_TOO_LARGE, title, detail).await);
             }
             held.bind(identical::fields(&head.headers));
             held.open().await.map_err(refuse)?;
@@ -280,12 +294,14 @@ impl One<'_> {
         Box::new(self.way.dialect.words().problem(status, title, detail))
     }
 
-    fn broken(&self, broken: Broken) -> Turned {
-        let status = match broken {
-            Broken::Unreadable => StatusCode::BAD_REQUEST,
-            Broken::Slow => StatusCode::REQUEST_TIMEOUT,
-        };
-        self.turn(status, "the request is not whole", &broken.to_string())
+    /// Reads a body; where it breaks off, nothing was judged yet, and evidence says so.
+    async fn read(&self, body: Taken, most: usize, patience: Duration) -> Result<Taken, Turned> {
+        match body.read(most, patience).await {
+            Ok(body) => Ok(body),
+            Err(broken) => {
+                Err(self.refused(of_broken(broken), "the request is not whole", &broken.to_string()).await)
+            }
+        }
     }
 
     /// What is looked for in the answer.
@@ -294,23 +310,13 @@ impl One<'_> {
     }
 
     /// The request as the target gets it: written anew from what was judged.
-    fn forwarded(
-        &self,
-        head: Head,
-        body: Body,
-        sought: &Sought,
-        upgrading: Option<&Upgrading>,
-    ) -> Result<Request<Body>, &'static str> {
+    fn forwarded(&self, head: Head, body: Body, sought: &Sought) -> Result<Request<Body>, &'static str> {
         let mut headers = head.headers;
         let credential = self.way.credential.as_ref();
         let looked_through = !sought.is_nothing() || matches!(self.way.dialect, Dialect::Mcp(_));
-        let forwarded = Forwarded { authority: &self.authority, credential, looked_through };
-        forwarded.rewrite(&mut headers, &self.asked.media_type)?;
+        fields::complete(&mut headers, credential, looked_through);
         if sought.is_by_rule() {
             self.way.dialect.ask_plainly(&self.asked.target, &mut headers);
-        }
-        if let Some(upgrading) = upgrading {
-            upgrading.ask(&mut headers, self.way.dialect.carried(&self.asked.target))?;
         }
         let mut request = Request::builder()
             .method(head.method)
@@ -341,7 +347,7 @@ impl One<'_> {
                 if let Some(broken) = Broken::in_chain(&error) {
                     let words = broken.to_string();
                     receipt.outcome(Outcome { error: Some(&words), ..Outcome::default() });
-                    return Err(self.broken(broken));
+                    return Err(self.turn(of_broken(broken), "the request is not whole", &words));
                 }
                 let target = &*self.way.config.subject.name;
                 tracing::warn!(target, error = fields::chain(&error), "a target could not be asked");

@@ -1,12 +1,13 @@
 //! Which header fields go on, in either direction: what is between two parties stays between them.
 
 use hyper::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap,
-    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 use crate::connect::Credential;
+use crate::request::media_type;
 
 /// Fields of one connection (RFC 9110, section 7.6.1), which no proxy sends on.
 const OF_A_CONNECTION: &[HeaderName] =
@@ -15,17 +16,43 @@ const KEEP_ALIVE: &str = "keep-alive";
 const PROXY_CONNECTION: &str = "proxy-connection";
 
 /// What a target believes of whoever sends it: who the client is, where it comes from, and what it really asks for. From a client
-/// these would be words of its own.
+/// these would be words of its own. Names, by how they begin.
 const BELIEVED: &[&str] = &[
+    "cf-access-",
+    "cf-connecting-ip",
+    "client-ip",
+    "fastly-client-ip",
     "impersonate-",
-    "x-remote-",
+    "remote-email",
+    "remote-groups",
+    "remote-name",
+    "remote-user",
+    "ssl-client-",
+    "tailscale-user-",
+    "true-client-ip",
+    "x-amzn-oidc-",
+    "x-arr-clientcert",
+    "x-auth-request-",
+    "x-client-cert",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-",
     "x-forwarded-",
-    "x-real-ip",
-    "x-original-",
-    "x-rewrite-url",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
     "x-http-method",
     "x-method-override",
+    "x-ms-client-principal",
+    "x-original-",
+    "x-pomerium-",
+    "x-real-ip",
+    "x-remote-",
+    "x-rewrite-url",
+    "x-ssl-client-",
+    "x-webauth-",
 ];
+/// The same, by their whole names. Programs behind CGI take `Proxy` for the proxy that they are to use (CVE-2016-5385).
+const BELIEVED_NAMES: &[&str] = &["authorization", "forwarded", "proxy", "proxy-authorization"];
 
 /// Why a message's fields can't be sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,61 +71,74 @@ pub(crate) fn strip_connection(fields: &mut HeaderMap) -> Result<(), Odd> {
             named.push(name.parse::<HeaderName>().map_err(|_| Odd::Connection)?);
         }
     }
-    // What a request is about is not between its two ends, whatever it says.
-    named.retain(|name| *name != HOST);
+    // What a message is about, and where it ends, is not between its two ends alone, whatever it says.
+    named.retain(|name| !matches!(*name, HOST | CONTENT_LENGTH));
     named.iter().chain(OF_A_CONNECTION).for_each(|name| drop(fields.remove(name)));
     fields.remove(KEEP_ALIVE);
     fields.remove(PROXY_CONNECTION);
     Ok(())
 }
 
-/// Takes away what the client shows the gateway, and what a target would believe of it.
-pub(crate) fn strip_client(fields: &mut HeaderMap) {
-    fields.remove(AUTHORIZATION);
-    fields.remove(FORWARDED);
-    let believed: Vec<HeaderName> = fields
-        .keys()
-        .filter(|name| BELIEVED.iter().any(|beginning| name.as_str().starts_with(beginning)))
-        .cloned()
-        .collect();
-    believed.iter().for_each(|name| drop(fields.remove(name)));
-}
-
 /// Headers of a request that ask for less than the whole: what is masked can't be compared or cut.
 const IN_PART: [HeaderName; 6] =
     [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
 
-/// How a request's fields go on.
-pub(crate) struct Forwarded<'a> {
+/// What is made of a request's fields where they come in.
+pub(crate) struct Entry<'a> {
     /// Whom the target is called.
     pub(crate) authority: &'a str,
     pub(crate) credential: Option<&'a Credential>,
-    /// Whether the answer will be: then it is asked for plainly, and whole.
-    pub(crate) looked_through: bool,
+    /// The fields that a policy looks at.
+    pub(crate) looked_at: &'a [String],
 }
 
-impl Forwarded<'_> {
-    /// Makes the fields that a target gets of those that a client sent.
-    pub(crate) fn rewrite(&self, fields: &mut HeaderMap, media_type: &str) -> Result<(), &'static str> {
+impl Entry<'_> {
+    /// Makes of the fields that a client sent those that are judged, and that the target gets.
+    pub(crate) fn rewrite(&self, fields: &mut HeaderMap) -> Result<(), &'static str> {
         let trailers = takes_trailers(fields);
         strip_connection(fields).map_err(|_| "`connection` names no fields")?;
-        strip_client(fields);
+        self.strip_client(fields);
         fields.remove(EXPECT);
-        fields.remove(CONTENT_LENGTH);
         let host = HeaderValue::from_str(self.authority).map_err(|_| "`host` is no name of a host")?;
         fields.insert(HOST, host);
         // gRPC servers answer only who says so; the field means the next hop, and this one does.
-        if trailers && media_type.starts_with("application/grpc") {
+        if trailers && media_type(fields.get(CONTENT_TYPE)).starts_with("application/grpc") {
             fields.insert(TE, HeaderValue::from_static("trailers"));
         }
-        if let Some(Credential { field, value }) = self.credential {
-            fields.insert(field, value.clone());
-        }
-        if self.looked_through {
-            fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            IN_PART.iter().for_each(|name| drop(fields.remove(name)));
-        }
         Ok(())
+    }
+
+    /// Takes away what the client shows the gateway, and what a target would believe of it.
+    fn strip_client(&self, fields: &mut HeaderMap) {
+        let gone: Vec<HeaderName> =
+            fields.keys().filter(|name| self.is_gone(name, fields)).cloned().collect();
+        gone.iter().for_each(|name| drop(fields.remove(name)));
+    }
+
+    fn is_gone(&self, name: &HeaderName, fields: &HeaderMap) -> bool {
+        // CGI, and what has its ways, knows no difference (RFC 3875, section 4.1.18).
+        let read = name.as_str().replace('_', "-");
+        let is_credentials =
+            || self.credential.is_some_and(|own| own.field.as_str().replace('_', "-") == read);
+        let is_looked_at = |name: &str| self.looked_at.iter().any(|looked_at| looked_at == name);
+        // A second spelling of what is judged would be read in its place.
+        let is_another = || read != name.as_str() && !is_looked_at(name.as_str());
+        BELIEVED_NAMES.contains(&read.as_str())
+            || BELIEVED.iter().any(|beginning| read.starts_with(beginning))
+            || is_credentials()
+            || is_another() && (fields.contains_key(&read) || is_looked_at(&read))
+    }
+}
+
+/// Adds to what was judged what the gateway says itself. An answer that is looked through is asked for plainly, and whole.
+pub(crate) fn complete(fields: &mut HeaderMap, credential: Option<&Credential>, looked_through: bool) {
+    fields.remove(CONTENT_LENGTH);
+    if let Some(Credential { field, value }) = credential {
+        fields.insert(field, value.clone());
+    }
+    if looked_through {
+        fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        IN_PART.iter().for_each(|name| drop(fields.remove(name)));
     }
 }
 
@@ -160,27 +200,61 @@ mod tests {
         ]);
         strip_connection(&mut all).unwrap();
         assert_eq!(names(&all), ["accept", "host"]);
-        let mut host = fields(&[("connection", "host"), ("host", "api")]);
+        let mut host =
+            fields(&[("connection", "host, content-length"), ("host", "api"), ("content-length", "1")]);
         strip_connection(&mut host).unwrap();
-        assert_eq!(names(&host), ["host"]);
+        assert_eq!(names(&host), ["content-length", "host"]);
         assert_eq!(strip_connection(&mut fields(&[("connection", "a b")])), Err(Odd::Connection));
     }
 
     #[test]
     fn a_client_says_nothing_that_only_the_gateway_may_say() {
-        let mut all = fields(&[
-            ("authorization", "Bearer mine"),
-            ("impersonate-user", "admin"),
-            ("impersonate-extra-x", "1"),
-            ("x-remote-user", "admin"),
-            ("x-forwarded-for", "127.0.0.1"),
-            ("x-original-url", "/admin"),
-            ("x-http-method-override", "DELETE"),
-            ("x-real-ip", "127.0.0.1"),
-            ("forwarded", "for=x"),
-            ("x-request-id", "7"),
-        ]);
-        strip_client(&mut all);
-        assert_eq!(names(&all), ["x-request-id"]);
+        let credential = Credential {
+            field: HeaderName::from_static("x-api-key"),
+            value: HeaderValue::from_static("hidden"),
+        };
+        let looked_at = ["x-dry-run".to_owned(), "x_odd".to_owned()];
+        let entry = Entry { authority: "api", credential: Some(&credential), looked_at: &looked_at };
+        let check = |gone: bool, name: &'static str| {
+            let mut all = fields(&[("x-request-id", "7"), (name, "1")]);
+            entry.rewrite(&mut all).unwrap();
+            assert_eq!(all.contains_key(name), !gone, "{name}");
+        };
+        for name in [
+            "authorization",
+            "cf-connecting-ip",
+            "forwarded",
+            "impersonate-extra-x",
+            "impersonate-user",
+            "proxy",
+            "remote-user",
+            "ssl-client-verify",
+            "true-client-ip",
+            "x-auth-request-email",
+            "x-client-cert-dn",
+            "x-client-ip",
+            "x-envoy-original-path",
+            "x-forwarded-for",
+            "x-http-method-override",
+            "x-original-url",
+            "x-real-ip",
+            "x-remote-user",
+            // Spelled as CGI reads them.
+            "x_http_method_override",
+            "x_remote_user",
+            "x-remote_user",
+            "remote_user",
+            // The credential's own, in either spelling.
+            "x-api-key",
+            "x_api_key",
+            // Others than what is judged, or than what is sent beside them.
+            "x_dry_run",
+            "x_request_id",
+        ] {
+            check(true, name);
+        }
+        for name in ["accept", "api_key", "x-dry-run", "x_odd", "proxy-x", "content-length"] {
+            check(false, name);
+        }
     }
 }

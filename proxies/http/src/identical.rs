@@ -1,8 +1,6 @@
 //! What tells two requests apart, beside what is judged of them: an approval is for the identical one, whenever it comes.
 
-use hyper::header::{CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap};
-
-use crate::fields;
+use hyper::header::{CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName};
 
 /// Fields that a client makes anew each time it sends the same request, and that ask for nothing: names of one sending of it. Where a rule
 /// looks at one of them it counts all the same, as everything does that is judged.
@@ -24,17 +22,14 @@ const OF_ONE_SENDING: &[&str] = &[
 /// The same, by how they begin.
 const OF_ONE_SENDING_BEGIN: &[&str] = &["x-b3-", "x-datadog-"];
 
-/// The fields of a request that count, in an order that does not depend on the client's, values of one name in theirs.
+/// The host and the body are bound by themselves; of when it was sent nothing depends.
+const BOUND_ALREADY: &[HeaderName] = &[HOST, CONTENT_LENGTH, DATE];
+
+/// The fields that count, of those of a request that are sent on, in an order that does not depend on the client's, values of one name in theirs.
 pub(crate) fn fields(sent: &HeaderMap) -> Vec<(Box<str>, Box<str>)> {
-    let mut counted = sent.clone();
-    // What names no fields is refused when the request is to be sent on.
-    let _ = fields::strip_connection(&mut counted);
-    fields::strip_client(&mut counted);
-    // The host and the body are bound by themselves.
-    [HOST, CONTENT_LENGTH, EXPECT, DATE].iter().for_each(|name| drop(counted.remove(name)));
-    let mut told: Vec<(Box<str>, Box<str>)> = counted
+    let mut told: Vec<(Box<str>, Box<str>)> = sent
         .iter()
-        .filter(|(name, _)| !is_of_one_sending(name.as_str()))
+        .filter(|(name, _)| !BOUND_ALREADY.contains(name) && !is_of_one_sending(name.as_str()))
         // A character a byte, so that no two values become one.
         .map(|(name, value)| {
             (name.as_str().into(), value.as_bytes().iter().map(|&byte| char::from(byte)).collect())
@@ -52,7 +47,7 @@ fn is_of_one_sending(name: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test states what it expects by failing")]
 mod tests {
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderValue;
 
     use super::*;
 
@@ -71,8 +66,6 @@ mod tests {
             ("x-request-id", b"1"),
             ("traceparent", b"00-a-b-00"),
             ("x-b3-spanid", b"1"),
-            ("connection", b"close"),
-            ("authorization", b"Basic x"),
             ("date", b"now"),
         ];
         assert_eq!(of(first), of(&[("content-type", b"application/json"), ("host", b"api")]));

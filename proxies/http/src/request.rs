@@ -2,7 +2,7 @@
 
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Version};
 use policy_normalize::http::Target;
 
@@ -14,7 +14,7 @@ pub(crate) struct Asked {
     pub(crate) sent: String,
     /// The target as it is judged, and sent on.
     pub(crate) target: Target,
-    /// The body's media type, in lower case and without parameters; empty where there is no body.
+    /// The body's media type, in lower case and without parameters; empty where there is no body, and before it is read.
     pub(crate) media_type: String,
     /// The body's length in bytes, where it is announced.
     pub(crate) size: Option<u64>,
@@ -61,23 +61,30 @@ impl Asked {
         let path = request.uri().path_and_query().map_or("", |path| path.as_str());
         let target = Target::parse(path).map_err(|_| bad("the request's target can't be read"))?;
         let size = request.body().size_hint().exact();
-        let media_type = match (size, fields.get_all(CONTENT_TYPE).iter().collect::<Vec<_>>().as_slice()) {
+        Ok(Self { authority, sent: path.to_owned(), target, media_type: String::new(), size })
+    }
+
+    /// Reads what the body is, from the fields that go on: of what the target does not hear nothing is believed.
+    pub(crate) fn read_type(&mut self, fields: &HeaderMap) -> Result<(), Unfit> {
+        let bad = |why| unfit(StatusCode::BAD_REQUEST, why);
+        let types: Vec<&HeaderValue> = fields.get_all(CONTENT_TYPE).iter().collect();
+        self.media_type = match (self.size, types.as_slice()) {
             (Some(0), _) | (_, []) => String::new(),
             (_, [only]) if only.to_str().is_err() => return Err(bad("`content-type` is not text")),
             (_, [only]) => media_type(Some(only)),
             _ => return Err(bad("there is more than one `content-type`")),
         };
-        Ok(Self { authority, sent: path.to_owned(), target, media_type, size })
+        Ok(())
     }
 
-    /// The same request with the beginning of its path taken off, which was the gateway's.
-    pub(crate) fn below(mut self, prefix: &str) -> Result<Self, Unfit> {
+    /// Takes the beginning of its path off, which was the gateway's.
+    pub(crate) fn below(&mut self, prefix: &str) -> Result<(), Unfit> {
         if let Some(rest) = self.sent.strip_prefix(prefix).filter(|_| !prefix.is_empty()) {
             let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
             let bad = |_| unfit(StatusCode::BAD_REQUEST, "the request's target can't be read");
             self.target = Target::parse(&rest).map_err(bad)?;
         }
-        Ok(self)
+        Ok(())
     }
 
     /// The host asked for, without its port.
@@ -86,6 +93,15 @@ impl Asked {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
             _ => &self.authority,
         }
+    }
+
+    /// What the target is called whose host was asked for: with the port only where that is the one which the request came to. Targets
+    /// make links of it; any other would be of the client's choice, and connections are kept by this name.
+    pub(crate) fn called(&self, came_to: u16) -> String {
+        let host = self.host();
+        let named = self.authority.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+        let is_own = named.is_some_and(|port| port == came_to.to_string());
+        if is_own { self.authority.clone() } else { host.to_owned() }
     }
 }
 

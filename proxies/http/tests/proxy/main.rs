@@ -11,6 +11,7 @@
 
 mod answers;
 mod codings;
+mod fields;
 mod framing;
 mod holds;
 mod house;
