@@ -10,6 +10,9 @@ const OF_ONE_SENDING: &[&str] = &[
     // Which of its connections with an MCP server a client asks in, and how far it had read a stream.
     "last-event-id",
     "mcp-session-id",
+    // What a WebSocket's client proves the answer by, and what of its offers goes no further.
+    "sec-websocket-extensions",
+    "sec-websocket-key",
     "sentry-trace",
     "traceparent",
     "tracestate",
@@ -66,6 +69,7 @@ mod tests {
             ("x-request-id", b"1"),
             ("traceparent", b"00-a-b-00"),
             ("x-b3-spanid", b"1"),
+            ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
             ("date", b"now"),
         ];
         assert_eq!(of(first), of(&[("content-type", b"application/json"), ("host", b"api")]));

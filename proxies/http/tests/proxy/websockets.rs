@@ -19,6 +19,12 @@ allow "sockets" { by group "eng"  on http  do upgrade on "/ws/**" }
 mask  "cards" { on http  values credit_card  with redact }
 "#;
 
+const HELD: &str = r#"
+policy "sockets"
+default deny
+hold "sockets" { by group "eng"  on http  do upgrade on "/ws/**"  until 1 of group "sre" approve within 1m  answer after 1s }
+"#;
+
 async fn house(policy: &str) -> House {
     let origin = Origin::run("python3", "websocket.py", &[]);
     let target = format!("address = \"127.0.0.1:{}\"\nhosts = [\"api.test\"]\n", origin.port);
@@ -148,4 +154,26 @@ async fn frames_that_are_none_reach_nobody() {
     let mut client = Client::open(&house, "/ws/chat", "").unwrap();
     client.0.write_all(b"\x81\x05hello").unwrap();
     assert_eq!(client.hear(), None, "a client masks its frames");
+}
+
+#[tokio::test]
+async fn whoever_is_told_to_come_back_opens_its_websocket() {
+    let house = house(HELD).await;
+    let status = |key: &str| {
+        let mut stream = house.raw();
+        let request = format!(
+            "GET /ws/chat HTTP/1.1\r\nhost: api.test\r\n{}connection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n\r\n",
+            authorization("ana")
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).unwrap();
+        String::from_utf8_lossy(&line).into_owned()
+    };
+    // A key for each attempt, as RFC 6455 asks for in section 4.1.
+    assert_eq!(status("dGhlIHNhbXBsZSBub25jZQ=="), "HTTP/1.1 403");
+    let seen = house.waiting().await;
+    house.vote(&seen, true).await;
+    assert_eq!(status("YW5vdGhlciBub25jZSAhIQ=="), "HTTP/1.1 101");
 }
