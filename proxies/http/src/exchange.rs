@@ -314,7 +314,7 @@ impl One<'_> {
         let mut headers = head.headers;
         let credential = self.way.credential.as_ref();
         let looked_through = !sought.is_nothing() || matches!(self.way.dialect, Dialect::Mcp(_));
-        fields::complete(&mut headers, credential, looked_through);
+        fields::complete(&mut headers, &head.method, credential, looked_through);
         if sought.is_by_rule() {
             self.way.dialect.ask_plainly(&self.asked.target, &mut headers);
         }

@@ -1,5 +1,6 @@
 //! Which header fields go on, in either direction: what is between two parties stays between them.
 
+use hyper::Method;
 use hyper::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
     HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
@@ -54,6 +55,19 @@ const BELIEVED: &[&str] = &[
 /// The same, by their whole names. Programs behind CGI take `Proxy` for the proxy that they are to use (CVE-2016-5385).
 const BELIEVED_NAMES: &[&str] = &["authorization", "forwarded", "proxy", "proxy-authorization"];
 
+/// What the gateway itself goes by, or writes anew: another spelling of it would pass unseen. Names, by how they begin.
+const READ_HERE: &[&str] = &[
+    "accept-",
+    "content-",
+    "if-",
+    "keep-alive",
+    "mcp-",
+    "proxy-",
+    "sec-websocket-",
+    "transfer-encoding",
+    "x-stream-protocol-",
+];
+
 /// Why a message's fields can't be sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Odd {
@@ -79,9 +93,11 @@ pub(crate) fn strip_connection(fields: &mut HeaderMap) -> Result<(), Odd> {
     Ok(())
 }
 
-/// Headers of a request that ask for less than the whole: what is masked can't be compared or cut.
-const IN_PART: [HeaderName; 6] =
-    [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+/// Fields that ask for a part of the whole: what is masked can't be cut.
+const IN_PART: [HeaderName; 2] = [RANGE, IF_RANGE];
+/// Fields that ask for nothing where a client has it already: what is masked can't be compared. Of a request that changes something
+/// they say when it may (RFC 9110, section 13.1), and stay.
+const IF_CHANGED: [HeaderName; 4] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
 
 /// What is made of a request's fields where they come in.
 pub(crate) struct Entry<'a> {
@@ -117,21 +133,33 @@ impl Entry<'_> {
 
     fn is_gone(&self, name: &HeaderName, fields: &HeaderMap) -> bool {
         // CGI, and what has its ways, knows no difference (RFC 3875, section 4.1.18).
-        let read = name.as_str().replace('_', "-");
-        let is_credentials =
-            || self.credential.is_some_and(|own| own.field.as_str().replace('_', "-") == read);
-        let is_looked_at = |name: &str| self.looked_at.iter().any(|looked_at| looked_at == name);
-        // A second spelling of what is judged would be read in its place.
-        let is_another = || read != name.as_str() && !is_looked_at(name.as_str());
+        let read = as_cgi_reads(name);
+        let begins = |names: &[&str]| names.iter().any(|beginning| read.starts_with(beginning));
         BELIEVED_NAMES.contains(&read.as_str())
-            || BELIEVED.iter().any(|beginning| read.starts_with(beginning))
-            || is_credentials()
-            || is_another() && (fields.contains_key(&read) || is_looked_at(&read))
+            || begins(BELIEVED)
+            || self.credential.is_some_and(|own| as_cgi_reads(&own.field) == read)
+            // A second spelling of what is judged would be read in its place.
+            || read != name.as_str()
+                && (begins(READ_HERE)
+                    || !self.looks_at(name.as_str()) && (fields.contains_key(&read) || self.looks_at(&read)))
+    }
+
+    fn looks_at(&self, name: &str) -> bool {
+        self.looked_at.iter().any(|looked_at| looked_at == name)
     }
 }
 
+fn as_cgi_reads(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
+}
+
 /// Adds to what was judged what the gateway says itself. An answer that is looked through is asked for plainly, and whole.
-pub(crate) fn complete(fields: &mut HeaderMap, credential: Option<&Credential>, looked_through: bool) {
+pub(crate) fn complete(
+    fields: &mut HeaderMap,
+    method: &Method,
+    credential: Option<&Credential>,
+    looked_through: bool,
+) {
     fields.remove(CONTENT_LENGTH);
     if let Some(Credential { field, value }) = credential {
         fields.insert(field, value.clone());
@@ -139,6 +167,9 @@ pub(crate) fn complete(fields: &mut HeaderMap, credential: Option<&Credential>, 
     if looked_through {
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         IN_PART.iter().for_each(|name| drop(fields.remove(name)));
+        if matches!(*method, Method::GET | Method::HEAD) {
+            IF_CHANGED.iter().for_each(|name| drop(fields.remove(name)));
+        }
     }
 }
 
@@ -250,10 +281,17 @@ mod tests {
             // Others than what is judged, or than what is sent beside them.
             "x_dry_run",
             "x_request_id",
+            // Others than what the gateway goes by.
+            "content_type",
+            "if_none_match",
+            "mcp_session_id",
+            "mcp-session_id",
+            "transfer_encoding",
         ] {
             check(true, name);
         }
-        for name in ["accept", "api_key", "x-dry-run", "x_odd", "proxy-x", "content-length"] {
+        for name in ["accept", "api_key", "x-dry-run", "x_odd", "proxy-x", "content-length", "mcp-session-id"]
+        {
             check(false, name);
         }
     }

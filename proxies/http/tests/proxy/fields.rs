@@ -61,6 +61,23 @@ async fn no_second_spelling_goes_on_beside_what_is_judged() {
 }
 
 #[tokio::test]
+async fn what_is_masked_is_asked_for_whole_and_changed_on_its_conditions_only() {
+    let mask = "mask \"cards\" { on http  values credit_card  with redact }\n";
+    let house = House::policed(&format!("{POLICY}{mask}")).await;
+    for (method, body, name, sent) in [
+        ("GET", "", "if-none-match", false),
+        ("GET", "", "range", false),
+        ("PUT", "x", "if-match", true),
+        ("PUT", "x", "if-none-match", true),
+        ("PUT", "x", "range", false),
+    ] {
+        let answer = house.ask(method, "/plain", &format!("{name}: *\r\n"), body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{method} {name}: {answer}");
+        assert_eq!(!last(&house, name).is_empty(), sent, "{method} {name}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_does_not_choose_the_ports_that_its_target_is_called_by() {
     let house = House::policed(POLICY).await;
     let own = format!("api.test:{}", house.address.port());
