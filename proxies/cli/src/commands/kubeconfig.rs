@@ -15,12 +15,13 @@ use crate::failure::{Answer, Failure, Outcome};
 
 pub(super) fn run(context: &Context, arguments: &Kubeconfig) -> Outcome {
     let config = context.config()?;
-    let mut clusters = config
+    let clusters: Vec<(&str, &AskedBy)> = config
         .http_targets()
         .filter(|(target, _)| target.subject.protocol == Protocol::KUBERNETES)
-        .map(|(target, leg)| (&*target.subject.name, &leg.asked_by));
-    let Some((name, asked_by)) = clusters.clone().find(|(name, _)| *name == arguments.target) else {
-        let known: Vec<&str> = clusters.by_ref().map(|(name, _)| name).collect();
+        .map(|(target, leg)| (&*target.subject.name, &leg.asked_by))
+        .collect();
+    let Some((name, asked_by)) = clusters.iter().copied().find(|(name, _)| *name == arguments.target) else {
+        let known: Vec<&str> = clusters.iter().map(|(name, _)| *name).collect();
         let help = if known.is_empty() {
             "add a [[target]] with protocol = \"kubernetes\"".to_owned()
         } else {
