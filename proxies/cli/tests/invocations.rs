@@ -103,7 +103,7 @@ fn the_samples_pass_their_own_tests() {
     let api = sample("api/policies/api.policy");
     let agents = sample("agents/policies/agents.policy");
     let cluster = sample("cluster/policies/cluster.policy");
-    let all = [&shop, &web, &api, &cluster, &agents];
+    let all = [&*shop, &*web, &*api, &*cluster, &*agents];
     for files in all.iter().map(std::slice::from_ref).chain([&all[..]]) {
         let ran = folder.run(&[&["test"][..], files].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
