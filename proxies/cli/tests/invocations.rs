@@ -102,7 +102,9 @@ fn the_samples_pass_their_own_tests() {
     let (shop, web) = (sample("shop/policies/production.policy"), sample("web/policies/web.policy"));
     let api = sample("api/policies/api.policy");
     let agents = sample("agents/policies/agents.policy");
-    for files in [&[shop.as_str()][..], &[&web], &[&api], &[&agents], &[&shop, &web, &api, &agents]] {
+    let cluster = sample("cluster/policies/cluster.policy");
+    let all = [&*shop, &*web, &*api, &*cluster, &*agents];
+    for files in all.iter().map(std::slice::from_ref).chain([&all[..]]) {
         let ran = folder.run(&[&["test"][..], files].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         let ran = folder.run(&[&["check"][..], files].concat());

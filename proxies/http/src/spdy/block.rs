@@ -225,15 +225,20 @@ mod tests {
         assert_eq!(high << 16 | low, DICTIONARY_SUM);
     }
 
-    /// What kubectl sent, of which the second can be read only behind the first.
+    /// What zlib makes of two frames, of which the second can be read only behind the first.
     #[test]
     fn what_others_compress_is_read() {
-        let first = [0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2];
-        assert_eq!(Blocks::default().next(&first), Err(Bad::Fields), "nothing is no fields");
+        #[rustfmt::skip]
+        let (one, two) = (
+            [0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2, 0x02, 0xa6, 0x23, 0x46, 0x70, 0x3a, 0x2b, 0x29, 0x4a, 0x4d, 0xcc, 0x85, 0x16, 0x25, 0xc0, 0x14, 0x9b, 0x92, 0x5f, 0x5a, 0x02, 0x00, 0x00, 0x00, 0xff, 0xff],
+            [0xc2, 0x29, 0x97, 0x5a, 0x54, 0x04, 0x00, 0x00, 0x00, 0xff, 0xff],
+        );
         let mut blocks = Blocks::default();
-        let one = written(&[("streamtype", "stdout")]);
-        assert_eq!(blocks.next(&stored(true, &one)).unwrap(), [(b"streamtype".to_vec(), b"stdout".to_vec())]);
+        assert_eq!(blocks.next(&one).unwrap(), [(b"streamtype".to_vec(), b"stdout".to_vec())]);
+        assert_eq!(blocks.next(&two).unwrap(), [(b"streamtype".to_vec(), b"stderr".to_vec())]);
         assert_eq!(blocks.next(&stored(false, &written(&[]))).unwrap(), []);
+        assert_eq!(Blocks::default().next(&two), Err(Bad::Packed), "it goes on with nothing");
+        assert_eq!(Blocks::default().next(&[0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2]), Err(Bad::Fields));
     }
 
     #[test]

@@ -1,0 +1,55 @@
+//! `portcullis kubeconfig`: what plain `kubectl` gets to reach a cluster by.
+
+#![allow(clippy::indexing_slicing, clippy::expect_used, reason = "a test states what it expects by failing")]
+
+mod common;
+
+use common::Folder;
+use serde_json::Value;
+
+/// A folder with this above two clusters and a database.
+fn folder(listen: &str, cluster: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("p.policy", "policy \"p\"\ndefault deny\n");
+    folder.write("token", "t");
+    folder.mode("token", 0o600);
+    let text = format!(
+        "policies = [\"p.policy\"]\n[listen]\nhttp = {listen}\n\
+         [[target]]\nname = \"prod\"\nprotocol = \"kubernetes\"\naddress = \"http://127.0.0.1:1\"\n\
+         credential = {{ file = \"token\" }}\n{cluster}\n\
+         [[target]]\nname = \"web\"\nprotocol = \"http\"\naddress = \"http://127.0.0.1:2\"\n"
+    );
+    folder.write("portcullis.toml", text);
+    folder
+}
+
+#[test]
+fn a_cluster_is_reached_where_the_gateway_listens_for_it() {
+    for (listen, cluster, more, expected) in [
+        ("\"127.0.0.1:8443\"", "", &[][..], "https://127.0.0.1:8443/prod"),
+        ("\"[::1]:8443\"", "", &[], "https://[::1]:8443/prod"),
+        ("\"127.0.0.1:8443\"", "prefix = \"/k8s\"", &[], "https://127.0.0.1:8443/k8s"),
+        ("\"127.0.0.1:8443\"", "hosts = [\"prod.test\"]", &[], "https://prod.test:8443"),
+        ("\"127.0.0.1:8443\"", "listen = \"127.0.0.1:9443\"", &[], "https://127.0.0.1:9443"),
+        ("\"127.0.0.1:8443\"", "", &["--gateway", "gw.test"], "https://gw.test:8443/prod"),
+    ] {
+        let folder = folder(listen, cluster);
+        let ran = folder.run(&[&["kubeconfig", "prod", "--token-file", "mine"], more].concat());
+        assert_eq!(ran.code, 0, "{cluster}: {ran:?}");
+        let config: Value = serde_json::from_str(&ran.out).expect("a document");
+        let cluster = &config["clusters"][0]["cluster"];
+        assert_eq!(cluster["server"], expected);
+        assert!(cluster["certificate-authority-data"].is_string(), "the gateway made it: nobody knows it");
+        assert_eq!(config["users"][0]["user"]["tokenFile"], "mine");
+        assert_eq!(config["current-context"], config["contexts"][0]["name"]);
+    }
+}
+
+#[test]
+fn what_is_no_cluster_has_no_kubeconfig() {
+    let folder = folder("\"127.0.0.1:8443\"", "");
+    for name in ["web", "nothing"] {
+        let ran = folder.run(&["kubeconfig", name]);
+        assert!(ran.code != 0 && ran.err.contains("there is: prod"), "{ran:?}");
+    }
+}
