@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["policy-core", "policy-normalize", "portcullis-evidence", "portcullis-gateway"],
     ),
     ("portcullis-ssh", &["policy-core", "policy-normalize", "portcullis-evidence", "portcullis-gateway"]),
-    ("portcullis-http", &["policy-core", "policy-normalize", "portcullis-gateway"]),
+    ("portcullis-http", &["policy-core", "policy-normalize", "portcullis-evidence", "portcullis-gateway"]),
     (
         "portcullis-cli",
         &[
