@@ -17,6 +17,7 @@ mod house;
 mod json;
 mod legs;
 mod mcp;
+mod outcomes;
 mod requests;
 mod tokens;
 mod websockets;
