@@ -8,8 +8,9 @@ use policy_core::mask::{
     Detectors, DetectorsError, FieldMasks, JsonError, JsonMasker, MaskKey, SseMasker, StreamMasker,
 };
 use policy_core::policy::Opaque;
-use portcullis_gateway::enforce::Judged;
+use portcullis_gateway::enforce::{Judged, Receipt};
 use portcullis_gateway::finders::Finders;
+use portcullis_gateway::stream::Input;
 
 /// What is looked for.
 #[derive(Clone)]
@@ -75,6 +76,11 @@ impl Sought {
             }
         }
         Ok(())
+    }
+
+    /// What a client says, as recordings may have it: masked like what it is told.
+    pub(crate) fn input(&self, receipt: &Receipt, has_terminal: bool) -> Input {
+        Input::new(receipt.command(), self.detectors.clone(), self.key.clone(), has_terminal)
     }
 
     /// A short text that is all there, masked.
