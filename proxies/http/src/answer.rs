@@ -106,12 +106,7 @@ impl Due {
         if has_no_body {
             return Ok((Source::Plain(body), Masker::Nothing));
         }
-        // Of two types a client may believe either.
-        let types = headers.get_all(CONTENT_TYPE).iter().count();
-        if types > 1 && self.sought.is_by_rule() {
-            return Err(Unseen::Kind.into());
-        }
-        let masker = self.sought.masker(&media_type(headers.get(CONTENT_TYPE)))?;
+        let masker = self.sought.body(headers)?;
         let source = Source::decoded(body, headers)?;
         let source = match &self.mcp {
             Some(mcp) if status.is_success() => {

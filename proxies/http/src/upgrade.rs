@@ -197,7 +197,7 @@ impl Spoken {
         let tape = open.tape.clone();
         match (carried, self) {
             (Carried::Messages, _) => Content {
-                up: Box::new(Said::new(tape, records.then(|| sought.input(receipt, false)))),
+                up: Box::new(Said::new(tape, records.then(|| sought.input(receipt.command(), false)))),
                 down: Box::new(Messages::new(sought)),
                 is_recorded: records,
                 program: None,

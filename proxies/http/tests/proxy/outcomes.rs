@@ -82,6 +82,26 @@ async fn evidence_says_how_far_an_answer_came() {
 }
 
 #[tokio::test]
+async fn what_is_sent_is_recorded_as_masked_as_what_is_shown() {
+    let house = house(&format!("{MASKED}record all {{ on http }}\n"), true).await;
+    house.ask("POST", "/x", "", "a card 4111 1111 1111 1111 and more");
+    let events = house.until_recorded("\"event\":\"input\"").await;
+    let mut inputs = events.iter().filter(|event| event.contains("\"event\":\"input\""));
+    assert!(inputs.any(|input| input.contains("a card [redacted]")), "{events:?}");
+    assert!(!events.iter().any(|event| event.contains("1111")), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_was_read_goes_on_whole() {
+    let house = house(OPEN, true).await;
+    let body = "0123456789abcdef".repeat(3000);
+    let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let asked = request("GET", "/x").replace("connection", "transfer-encoding: chunked\r\nconnection");
+    let answer = house.send(&format!("{asked}{chunked}"));
+    assert!(answer.starts_with("HTTP/1.1 200") && house.origin.seen()[0]["body"] == body, "{answer}");
+}
+
+#[tokio::test]
 async fn a_targets_own_words_for_a_status_are_not_shown() {
     let house = house(OPEN, false).await;
     let answer = house.send(&request("GET", "/reason"));
