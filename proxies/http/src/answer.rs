@@ -12,7 +12,7 @@ use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
 use portcullis_gateway::enforce::{Outcome, Receipt};
 
 use crate::activity::Busy;
-use crate::body::{Body, Fault};
+use crate::body::{Body, Fault, whole};
 use crate::decode::Source;
 use crate::dialect::mcp::Answering;
 use crate::fields;
@@ -21,8 +21,12 @@ use crate::request::media_type;
 use crate::visit::Open;
 
 /// Fields of an answer that describe its bytes.
-const OF_BYTES: [&str; 6] =
-    ["content-length", "etag", "content-md5", "digest", "content-digest", "accept-ranges"];
+const OF_BYTES: [&str; 7] =
+    ["content-length", "etag", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges"];
+
+/// A client that did not wait for the end of an answer.
+const LEFT: &str = "the client left";
+const STOPPED: &str = "stopped";
 
 /// What an answer is to, and what becomes of it.
 pub(crate) struct Due {
@@ -56,9 +60,17 @@ impl Due {
     /// Where it can't be shown; what became of the request is told then.
     pub(crate) fn answer(self, response: Response<Incoming>) -> Result<Response<Body>, Odd> {
         let (mut head, body) = response.into_parts();
+        // A reason in the target's own words would be written out as it is: nothing has looked at it.
+        head.extensions.clear();
         let has_no_body = self.method == Method::HEAD
-            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || http_body::Body::is_end_stream(&body);
         match self.looked_through(head.status, &mut head.headers, body, has_no_body) {
+            Ok(_) if has_no_body => {
+                // Nobody asks for the pieces of a body that there is not.
+                self.receipt.outcome(Outcome::default());
+                Ok(Response::from_parts(head, whole("")))
+            }
             Ok((source, masker)) => {
                 let body = Down::new(self, source, masker).body();
                 Ok(Response::from_parts(head, body))
@@ -89,17 +101,13 @@ impl Due {
             return Ok((Source::Plain(body), Masker::Nothing));
         }
         self.sought.fields(headers)?;
-        if has_no_body || http_body::Body::is_end_stream(&body) {
+        // What they say of bytes that were not looked through, they say of a body that isn't sent, too.
+        without_digests(headers);
+        if has_no_body {
             return Ok((Source::Plain(body), Masker::Nothing));
         }
-        // Of two types a client may believe either.
-        let types = headers.get_all(CONTENT_TYPE).iter().count();
-        if types > 1 && self.sought.is_by_rule() {
-            return Err(Unseen::Kind.into());
-        }
-        let masker = self.sought.masker(&media_type(headers.get(CONTENT_TYPE)))?;
+        let masker = self.sought.body(headers)?;
         let source = Source::decoded(body, headers)?;
-        OF_BYTES.iter().for_each(|name| drop(headers.remove(*name)));
         let source = match &self.mcp {
             Some(mcp) if status.is_success() => {
                 source.filtered(mcp.filter(&media_type(headers.get(CONTENT_TYPE)))?)
@@ -110,7 +118,12 @@ impl Due {
     }
 }
 
-/// An answer's body on its way.
+/// Takes away what describes bytes that the client does not get.
+fn without_digests(fields: &mut HeaderMap) {
+    OF_BYTES.iter().for_each(|name| drop(fields.remove(*name)));
+}
+
+/// An answer's body on its way. Dropped before its end, it tells how far it came.
 struct Down {
     source: Source,
     masker: Masker,
@@ -122,6 +135,8 @@ struct Down {
     recorded: Option<Utf8Stream>,
     bytes: u64,
     masked: u64,
+    /// How many bytes there will be, where that is known: once they are there, nobody asks for more.
+    length: Option<u64>,
 }
 
 type Next = Option<Result<Frame<Bytes>, Fault>>;
@@ -129,6 +144,10 @@ type Next = Option<Result<Frame<Bytes>, Fault>>;
 impl Down {
     fn new(due: Due, source: Source, masker: Masker) -> Self {
         let records = due.receipt.judged().records_results();
+        let length = match (&source, &masker) {
+            (Source::Plain(body), Masker::Nothing) => http_body::Body::size_hint(body).exact(),
+            _ => None,
+        };
         Self {
             source,
             masker,
@@ -139,6 +158,7 @@ impl Down {
             recorded: records.then(Utf8Stream::default),
             bytes: 0,
             masked: 0,
+            length,
         }
     }
 
@@ -152,13 +172,11 @@ impl Down {
 
     /// The next piece of it, and itself while more may come.
     async fn next(mut self) -> (Next, Option<Self>) {
+        let open = Arc::clone(&self.open);
         loop {
             let frame = tokio::select! {
                 biased;
-                reason = self.open.stop.wait() => {
-                    let why = reason.to_string();
-                    return self.broken("stopped", why.into());
-                }
+                reason = open.stop.wait() => return self.broken(STOPPED, reason.to_string().into()),
                 frame = self.source.next() => frame,
             };
             let (looked, is_last) = match frame {
@@ -179,7 +197,13 @@ impl Down {
                 }
                 Err(unseen) => return self.broken("it can't be shown", unseen.into()),
             };
-            if let Err((word, why)) = self.count(&shown).await {
+            // A store or a recorder may keep it waiting for longer than somebody may see it.
+            let counted = tokio::select! {
+                biased;
+                reason = open.stop.wait() => Err((STOPPED, reason.to_string().into())),
+                counted = self.count(&shown) => counted,
+            };
+            if let Err((word, why)) = counted {
                 return self.broken(word, why);
             }
             if is_last {
@@ -202,10 +226,22 @@ impl Down {
             }
             Err(unseen) => return self.broken("it can't be shown", unseen.into()),
         };
+        if let Err(odd) = fields::strip_connection(&mut trailers) {
+            return self.broken("it can't be shown", odd.into());
+        }
+        if !self.sought.is_nothing() {
+            without_digests(&mut trailers);
+        }
         if let Err(unseen) = self.sought.fields(&mut trailers) {
             return self.broken("it can't be shown", unseen.into());
         }
-        if let Err((word, why)) = self.count(&rest).await {
+        let open = Arc::clone(&self.open);
+        let counted = tokio::select! {
+            biased;
+            reason = open.stop.wait() => Err((STOPPED, reason.to_string().into())),
+            counted = self.count(&rest) => counted,
+        };
+        if let Err((word, why)) = counted {
             return self.broken(word, why);
         }
         if rest.is_empty() {
@@ -252,5 +288,13 @@ impl Down {
     fn broken(mut self, word: &str, why: Fault) -> (Next, Option<Self>) {
         self.told(Some(word));
         (Some(Err(why)), None)
+    }
+}
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        let is_whole = self.length == Some(self.bytes);
+        let ended = if self.open.stop.reached().is_some() { STOPPED } else { LEFT };
+        self.told((!is_whole).then_some(ended));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +10,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
+use portcullis_gateway::enforce::{Permit, Tape};
+use portcullis_gateway::stream::Input;
+
+use crate::mask::Sought;
 use crate::visit::Open;
 
 /// Whatever went wrong while a body was carried.
@@ -53,6 +57,9 @@ pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// The most that goes up at once of what was read, in bytes: a session that ends in between ends the rest.
+const PIECE: usize = 16 << 10;
+
 /// What of a request's body is here.
 pub(crate) enum Taken {
     /// None of it was read.
@@ -90,13 +97,15 @@ impl Taken {
     /// The body as the target gets it, for as long as the session may go on.
     pub(crate) fn send(self, open: &Arc<Open>, patience: Duration) -> Body {
         let (first, rest) = match self {
-            Self::All(bytes) => return whole(bytes),
+            // It goes with its head, or not at all.
+            Self::All(bytes) if bytes.len() <= PIECE => return whole(bytes),
             Self::Nothing(body) if body.is_end_stream() => return whole(Bytes::new()),
-            Self::Nothing(body) => (None, body),
-            Self::Much(bytes, rest) => (Some(bytes), rest),
+            Self::All(bytes) => (bytes, None),
+            Self::Nothing(body) => (Bytes::new(), Some(body)),
+            Self::Much(bytes, rest) => (bytes, Some(rest)),
         };
-        let read = first.as_ref().map_or(0, |first| first.len() as u64);
-        let length = rest.size_hint().exact().map(|left| left + read);
+        let left = rest.as_ref().map_or(Some(0), |rest| rest.size_hint().exact());
+        let length = left.map(|left| left + first.len() as u64);
         let up = Up { first, rest, open: Arc::clone(open), patience };
         let stream = futures_util::stream::unfold(up, |mut up| async move { Some((up.next().await?, up)) });
         Measured { body: StreamBody::new(stream).boxed_unsync(), length }.boxed_unsync()
@@ -127,22 +136,27 @@ impl http_body::Body for Measured {
 
 /// A body on its way to the target.
 struct Up {
-    first: Option<Bytes>,
-    rest: Incoming,
+    /// What was read of it, and is still here.
+    first: Bytes,
+    rest: Option<Incoming>,
     open: Arc<Open>,
     patience: Duration,
 }
 
 impl Up {
     async fn next(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
-        if let Some(first) = self.first.take() {
-            return Some(Ok(Frame::data(first)));
+        if !self.first.is_empty() {
+            if let Some(reason) = self.open.stop.reached() {
+                return Some(Err(reason.to_string().into()));
+            }
+            return Some(Ok(Frame::data(self.first.split_to(PIECE.min(self.first.len())))));
         }
+        let rest = self.rest.as_mut()?;
         loop {
             let frame = tokio::select! {
                 biased;
                 reason = self.open.stop.wait() => return Some(Err(reason.to_string().into())),
-                frame = next(&mut self.rest, self.patience) => frame?,
+                frame = next(rest, self.patience) => frame?,
             };
             match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => return Some(Ok(Frame::data(data))),
@@ -150,6 +164,65 @@ impl Up {
                 Ok(Err(_trailers)) => {}
                 Err(error) => return Some(Err(error.into())),
             }
+        }
+    }
+}
+
+/// A body that is recorded as it goes to the target, where what is done by it is.
+pub(crate) fn recorded(body: Body, open: &Open, permit: &Permit, sought: &Sought) -> Body {
+    if !permit.judged().records_results() || body.is_end_stream() {
+        return body;
+    }
+    let left = body.size_hint().exact();
+    Recorded { body, tape: open.tape.clone(), input: sought.input(permit.command(), false), left }
+        .boxed_unsync()
+}
+
+struct Recorded {
+    body: Body,
+    tape: Tape,
+    input: Input,
+    /// How much of it is still to come, where that is known: nobody asks for more.
+    left: Option<u64>,
+}
+
+impl http_body::Body for Recorded {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if !self.tape.is_on() {
+            return Pin::new(&mut self.body).poll_frame(cx);
+        }
+        ready!(self.tape.poll_room(cx));
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            self.input.sent(&self.tape, data);
+            self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+        }
+        if frame.is_none() || self.left == Some(0) {
+            self.input.finish(&self.tape);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        // What was sent of a body that did not come to its end was sent.
+        if self.tape.is_on() {
+            self.input.finish(&self.tape);
         }
     }
 }

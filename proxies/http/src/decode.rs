@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
@@ -20,6 +21,9 @@ use crate::mask::Unseen;
 const MOST: usize = 3;
 /// The most that one piece of an answer decodes to: what expands further comes in many pieces, each waited for.
 const PIECE: usize = 32 << 10;
+/// How far back what is encoded by `zstd` may refer: no answer that follows RFC 9659 (section 3) needs more than the 23rd power
+/// of two, in bytes.
+const WINDOW: u32 = 23;
 
 /// An answer's body, read piece by piece.
 pub(crate) enum Source {
@@ -134,7 +138,7 @@ fn off(
         "deflate" => Box::pin(ZlibDecoder::new(reader)),
         "br" => Box::pin(BrotliDecoder::new(reader)),
         "zstd" => {
-            let mut zstd = ZstdDecoder::new(reader);
+            let mut zstd = ZstdDecoder::with_params(reader, &[DParameter::window_log_max(WINDOW)]);
             zstd.multiple_members(true);
             Box::pin(zstd)
         }

@@ -16,7 +16,7 @@ use portcullis_gateway::enforce::{
 use self::enter::Entered;
 use crate::activity::Busy;
 use crate::answer::Due;
-use crate::body::{Body, Broken, Taken};
+use crate::body::{self, Body, Broken, Taken};
 use crate::connect::{Leads, Way};
 use crate::dialect::mcp::Said;
 use crate::dialect::{Carried, Dialect, Meaning, Place, Seen};
@@ -139,6 +139,7 @@ impl One<'_> {
                 ));
             }
         };
+        let body = body::recorded(body, &self.open, &permit, &sought);
         let carried = self.way.dialect.carried(&self.asked.target);
         if upgrading.is_some() && carried == Carried::Port && sought.is_by_rule() {
             permit.unused("can't be masked");

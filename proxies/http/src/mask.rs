@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy_core::mask::{
     Detectors, DetectorsError, FieldMasks, JsonError, JsonMasker, MaskKey, SseMasker, StreamMasker,
 };
 use policy_core::policy::Opaque;
 use portcullis_gateway::enforce::Judged;
 use portcullis_gateway::finders::Finders;
+use portcullis_gateway::stream::Input;
+
+use crate::request::media_type;
 
 /// What is looked for.
 #[derive(Clone)]
@@ -77,6 +80,11 @@ impl Sought {
         Ok(())
     }
 
+    /// What a client says, as recordings may have it: masked like what it is told.
+    pub(crate) fn input(&self, command: u64, has_terminal: bool) -> Input {
+        Input::new(command, self.detectors.clone(), self.key.clone(), has_terminal)
+    }
+
     /// A short text that is all there, masked.
     pub(crate) fn text(&self, text: &[u8]) -> Vec<u8> {
         let Some(detectors) = &self.detectors else { return text.to_vec() };
@@ -84,6 +92,26 @@ impl Sought {
         stream.push(detectors, &self.key, text, &mut shown);
         stream.flush(detectors, &self.key, &mut shown);
         shown
+    }
+
+    /// How a body with these fields is looked through.
+    ///
+    /// # Errors
+    /// Where what a rule masks could not be seen.
+    pub(crate) fn body(&self, headers: &HeaderMap) -> Result<Masker, Unseen> {
+        let mut types = headers.get_all(CONTENT_TYPE).iter();
+        let first = types.next();
+        let media_type = media_type(first);
+        if self.is_by_rule() {
+            // Of two types a client may believe either.
+            if types.next().is_some() {
+                return Err(Unseen::Kind);
+            }
+            if Kind::of(&media_type) != Kind::Binary && !first.is_none_or(is_readable) {
+                return Err(Unseen::Encoding);
+            }
+        }
+        self.masker(&media_type)
     }
 
     /// How a body of this media type (lower case, without parameters) is looked through.
@@ -106,7 +134,8 @@ impl Sought {
             Kind::Binary if self.by_rule => return Err(Unseen::Kind),
             Kind::Binary => How::Watch(StreamMasker::default()),
         };
-        Ok(Masker::Looking(Box::new(Looking { detectors, key: self.key.clone(), how })))
+        let beginning = (self.is_by_rule() && !matches!(how, How::Watch(_))).then(Vec::new);
+        Ok(Masker::Looking(Box::new(Looking { detectors, key: self.key.clone(), how, beginning })))
     }
 
     /// What becomes of an answer that has no fields.
@@ -132,6 +161,8 @@ pub(crate) struct Looking {
     detectors: Arc<Detectors>,
     key: MaskKey,
     how: How,
+    /// Where a rule masks in a text: its first bytes, as far as they have come.
+    beginning: Option<Vec<u8>>,
 }
 
 enum How {
@@ -166,7 +197,13 @@ impl Masker {
 
 impl Looking {
     fn push(&mut self, data: &[u8]) -> Result<(Bytes, usize), Unseen> {
-        let Self { detectors, key, how } = self;
+        let Self { detectors, key, how, beginning } = self;
+        if let Some(beginning) = beginning.as_mut().filter(|beginning| beginning.len() < BEGINNING) {
+            beginning.extend(data.iter().take(BEGINNING - beginning.len()));
+            if is_wide(beginning) {
+                return Err(Unseen::Encoding);
+            }
+        }
         let mut shown = Vec::with_capacity(data.len());
         let masked = match how {
             How::Text(stream) => stream.push(detectors, key, data, &mut shown),
@@ -178,7 +215,7 @@ impl Looking {
     }
 
     fn finish(&mut self) -> Result<(Bytes, usize), Unseen> {
-        let Self { detectors, key, how } = self;
+        let Self { detectors, key, how, .. } = self;
         let mut shown = Vec::new();
         let masked = match how {
             How::Text(stream) => stream.flush(detectors, key, &mut shown),
@@ -188,6 +225,30 @@ impl Looking {
         };
         Ok((shown.into(), masked))
     }
+}
+
+/// How many bytes tell that a text is of wide characters.
+const BEGINNING: usize = 4;
+
+/// Whether a text begins as UTF-16 or UTF-32 does: with the mark of its order, or with an empty half of a character.
+fn is_wide(beginning: &[u8]) -> bool {
+    beginning.starts_with(&[0xff, 0xfe]) || beginning.starts_with(&[0xfe, 0xff]) || beginning.contains(&0)
+}
+
+/// Whether a text with this `content-type` has the letters and digits of ASCII where masks look for them. Every `charset` in it
+/// counts, wherever it stands.
+fn is_readable(content_type: &HeaderValue) -> bool {
+    let Ok(text) = content_type.to_str() else { return false };
+    let text = text.to_ascii_lowercase();
+    let charsets = text.split(';').skip(1).filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        (name.trim() == "charset").then(|| value.trim().trim_matches(['"', '\'']))
+    });
+    charsets.into_iter().all(|charset| {
+        matches!(charset, "utf-8" | "utf8" | "us-ascii" | "ascii" | "latin1")
+            || charset.starts_with("iso-8859-")
+            || charset.starts_with("windows-125")
+    })
 }
 
 const fn nothing(found: usize) -> Result<usize, Unseen> {
@@ -231,6 +292,39 @@ impl Kind {
             _ if TEXTS.contains(&media_type) || media_type.starts_with("text/") => Self::Text,
             _ if media_type.ends_with("+xml") || media_type.ends_with("+yaml") => Self::Text,
             _ => Self::Binary,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_looked_through_where_its_characters_are_known() {
+        for (content_type, expected) in [
+            ("text/plain", true),
+            ("text/plain; charset=utf-8", true),
+            ("text/plain;charset=\"UTF-8\"", true),
+            ("text/html; Charset = ISO-8859-15; x=y", true),
+            ("text/plain; charset=windows-1252", true),
+            ("text/plain; charset=utf-16", false),
+            ("text/plain; charset=\"utf-16le\"", false),
+            ("text/html; charset=utf-7", false),
+            ("text/html; charset=ibm037", false),
+            ("text/html; charset=utf-8; charset=utf-16", false),
+            ("text/html; charset=", false),
+        ] {
+            assert_eq!(is_readable(&HeaderValue::from_static(content_type)), expected, "{content_type}");
+        }
+        for (text, expected) in [
+            (&b"\xff\xfe4\0"[..], true),
+            (b"\xfe\xff\x004", true),
+            (b"4\0", true),
+            (b"\xef\xbb\xbf4", false),
+            (b"\xff", false),
+        ] {
+            assert_eq!(is_wide(text), expected, "{text:?}");
         }
     }
 }

@@ -21,8 +21,7 @@ impl Program {
     pub(crate) fn new(tape: Tape, receipt: &Receipt, sought: &Sought, has_terminal: bool) -> Self {
         let command = receipt.command();
         let is_recorded = has_terminal || receipt.judged().records_results();
-        let input = is_recorded
-            .then(|| Input::new(command, sought.detectors.clone(), sought.key.clone(), has_terminal));
+        let input = is_recorded.then(|| sought.input(command, has_terminal));
         if has_terminal && tape.is_on() {
             tape.push(&Event::Terminal { command, term: "xterm".into(), columns: 0, rows: 0 });
         }

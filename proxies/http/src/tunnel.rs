@@ -45,6 +45,8 @@ pub(crate) enum Stuck {
     Size,
     #[error("a message is longer than its channel may have")]
     Long,
+    #[error("a channel is closed in a way that was not agreed on")]
+    Close,
 }
 
 /// What goes to the client, and what it says.
@@ -95,6 +97,9 @@ pub(crate) trait FromTarget: Send {
 pub(crate) trait FromClient: Send {
     /// Reads what is about to be sent on.
     fn push(&mut self, bytes: &mut [u8]) -> Result<(), Stuck>;
+
+    /// Nothing more of it comes.
+    fn finish(&mut self) {}
 }
 
 /// A client that is not listened to.
@@ -150,7 +155,7 @@ impl Tunnel {
         let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
         let (from_target, to_target) = tokio::io::split(TokioIo::new(target));
         let Content { down, up, is_recorded, program } = content;
-        let up = Up { from: from_client, to: to_target, open: &open, said: up };
+        let mut up = Up { from: from_client, to: to_target, open: &open, said: up };
         let mut down = Down {
             from: from_target,
             to: to_client,
@@ -168,6 +173,7 @@ impl Tunnel {
             ended = down.carry() => ended,
             ended = up.carry() => ended,
         };
+        up.said.finish();
         if let Some(error) = &error {
             tracing::debug!(why, error, "a tunnel ended");
             if PARTING.contains(&why) {
@@ -192,7 +198,7 @@ struct Up<'o> {
 }
 
 impl Up<'_> {
-    async fn carry(mut self) -> Ended {
+    async fn carry(&mut self) -> Ended {
         let mut buffer = vec![0; IDLE];
         loop {
             let read = match read(&mut self.from, &mut buffer).await {
@@ -256,7 +262,12 @@ impl Down<'_> {
                         let bytes = buffer.get_mut(..read).unwrap_or_default();
                         self.content.push(bytes, &mut shown)
                     }
-                    Err(error) => return ("the target broke off", Some(error.to_string())),
+                    Err(error) => {
+                        // What it has said before was said.
+                        self.content.finish(&mut shown);
+                        let told = self.tell(shown).await;
+                        return told.err().unwrap_or(("the target broke off", Some(error.to_string())));
+                    }
                 },
                 () = hushed => {
                     self.content.hush(&mut silence, &mut shown);

@@ -27,6 +27,9 @@ const EXTENSIONS: HeaderName = HeaderName::from_static("sec-websocket-extensions
 /// The field that Kubernetes' programs agree by on what SPDY carries.
 const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
 
+/// The version of a pod's channels that can close one of them.
+const FIFTH: &str = "v5.channel.k8s.io";
+
 /// By this a browser shows a token to Kubernetes among the protocols of a WebSocket; the target is shown its own only.
 const SMUGGLED: &str = "base64url.bearer.";
 
@@ -95,7 +98,7 @@ impl Spoken {
         match (self, carried) {
             (_, Carried::Messages) => (SEC_WEBSOCKET_PROTOCOL, &[]),
             (Self::WebSocket, Carried::Program { .. }) => {
-                (SEC_WEBSOCKET_PROTOCOL, &["v5.channel.k8s.io", "v4.channel.k8s.io"])
+                (SEC_WEBSOCKET_PROTOCOL, &[FIFTH, "v4.channel.k8s.io"])
             }
             (Self::WebSocket, Carried::Port) => (SEC_WEBSOCKET_PROTOCOL, &["SPDY/3.1+portforward.k8s.io"]),
             (Self::Spdy, Carried::Program { .. }) => (STREAM_PROTOCOL, &["v4.channel.k8s.io"]),
@@ -148,11 +151,14 @@ impl Upgrading {
     ) -> Result<(Response<Body>, Tunnel), &'static str> {
         let target = hyper::upgrade::on(&mut response);
         let (mut head, _) = response.into_parts();
+        // A reason in the target's own words would be written out as it is.
+        head.extensions.clear();
         if let Err(why) = self.agreed(&mut head.headers, &sought, carried) {
             receipt.outcome(Outcome { error: Some(why), ..Outcome::default() });
             return Err(why);
         }
-        let content = self.spoken.content(&open, &receipt, sought, carried);
+        let closes = offers(&head.headers, &SEC_WEBSOCKET_PROTOCOL).any(|agreed| agreed == FIFTH);
+        let content = self.spoken.content(&open, &receipt, sought, carried, closes);
         let tunnel = Tunnel { client: self.client, target, open, receipt, content };
         Ok((Response::from_parts(head, whole(Vec::new())), tunnel))
     }
@@ -178,19 +184,27 @@ impl Upgrading {
 }
 
 impl Spoken {
-    fn content(self, open: &Open, receipt: &Receipt, sought: Sought, carried: Carried) -> Content {
+    /// What is carried; `closes` is whether its channels can be closed one by one.
+    fn content(
+        self,
+        open: &Open,
+        receipt: &Receipt,
+        sought: Sought,
+        carried: Carried,
+        closes: bool,
+    ) -> Content {
         let records = receipt.judged().records_results();
         let tape = open.tape.clone();
         match (carried, self) {
             (Carried::Messages, _) => Content {
+                up: Box::new(Said::new(tape, records.then(|| sought.input(receipt.command(), false)))),
                 down: Box::new(Messages::new(sought)),
-                up: Box::new(Said::new(tape, receipt.command(), records)),
                 is_recorded: records,
                 program: None,
             },
             (Carried::Port, Self::WebSocket) => Content {
                 down: Box::new(spdy::Forward::new(sought, true)),
-                up: Box::new(Said::new(tape, receipt.command(), false)),
+                up: Box::new(Said::new(tape, None)),
                 is_recorded: false,
                 program: None,
             },
@@ -203,7 +217,7 @@ impl Spoken {
             (Carried::Program { has_terminal }, Self::WebSocket) => {
                 let program = Program::new(tape, receipt, &sought, has_terminal);
                 Content {
-                    down: Box::new(FromProgram::new(sought, program.clone())),
+                    down: Box::new(FromProgram::new(sought, program.clone(), closes)),
                     up: Box::new(ToProgram::new(program.clone())),
                     is_recorded: program.is_recorded(),
                     program: Some(program),

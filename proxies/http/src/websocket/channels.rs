@@ -39,14 +39,24 @@ struct Saying {
     /// The same of a channel that is read as a whole.
     whole: Vec<u8>,
     exited: Option<Exited>,
+    /// Whether the version that was agreed on can close a channel.
+    closes: bool,
 }
 
 impl FromProgram {
-    pub(crate) fn new(sought: Sought, program: Program) -> Self {
+    pub(crate) fn new(sought: Sought, program: Program, closes: bool) -> Self {
         let output = |stream| Output::new(stream, sought.detectors.clone(), sought.key.clone());
         let (stdout, stderr) = (output(Stream::Stdout), output(Stream::Stderr));
-        let saying =
-            Saying { sought, program, stdout, stderr, channel: None, whole: Vec::new(), exited: None };
+        let saying = Saying {
+            sought,
+            program,
+            stdout,
+            stderr,
+            channel: None,
+            whole: Vec::new(),
+            exited: None,
+            closes,
+        };
         Self { reader: Reader::new(Sender::Server), saying }
     }
 }
@@ -123,7 +133,7 @@ impl Saying {
                     return Err(Stuck::Long);
                 }
                 if is_last {
-                    self.whole(channel, shown);
+                    self.whole(channel, shown)?;
                 }
             }
             Some(channel) => return Err(Stuck::Channel(channel)),
@@ -133,20 +143,23 @@ impl Saying {
         Ok(())
     }
 
-    fn whole(&mut self, channel: u8, shown: &mut Shown) {
+    fn whole(&mut self, channel: u8, shown: &mut Shown) -> Result<(), Stuck> {
         let message = std::mem::take(&mut self.whole);
         if channel == CLOSE {
-            match message.first() {
-                Some(&STDOUT) => tell(STDOUT, self.stdout.finish(), shown),
-                Some(&STDERR) => tell(STDERR, self.stderr.finish(), shown),
-                _ => {}
+            // It names one channel. More than that would be a text that nothing has looked through.
+            match *message {
+                [STDOUT] if self.closes => tell(STDOUT, self.stdout.finish(), shown),
+                [STDERR] if self.closes => tell(STDERR, self.stderr.finish(), shown),
+                [_] if self.closes => {}
+                _ => return Err(Stuck::Close),
             }
             write(CLOSE, &message, shown);
-            return;
+            return Ok(());
         }
         self.flush(shown);
         self.exited = Exited::of(&message).or(self.exited);
         write(ERROR, &self.sought.text(&message), shown);
+        Ok(())
     }
 
     fn flush(&mut self, shown: &mut Shown) {

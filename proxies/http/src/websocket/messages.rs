@@ -2,8 +2,9 @@
 //! own.
 
 use bytes::Bytes;
-use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
+use portcullis_evidence::recording::Stream;
 use portcullis_gateway::enforce::Tape;
+use portcullis_gateway::stream::Input;
 
 use super::{Header, Opcode, Part, Reader, Sender};
 use crate::mask::{Masker, Sought};
@@ -20,6 +21,8 @@ struct Saying {
     sought: Sought,
     /// Of the message that is being read.
     masker: Masker,
+    /// What that message is.
+    kind: Opcode,
     /// Whether a frame of that message has left.
     has_begun: bool,
     masked: u64,
@@ -27,7 +30,8 @@ struct Saying {
 
 impl Messages {
     pub(crate) const fn new(sought: Sought) -> Self {
-        let saying = Saying { sought, masker: Masker::Nothing, has_begun: false, masked: 0 };
+        let kind = Opcode::Text;
+        let saying = Saying { sought, masker: Masker::Nothing, kind, has_begun: false, masked: 0 };
         Self { reader: Reader::new(Sender::Server), saying }
     }
 }
@@ -36,6 +40,10 @@ impl FromTarget for Messages {
     fn push(&mut self, bytes: &mut [u8], shown: &mut Shown) -> Result<(), Stuck> {
         let Self { reader, saying } = self;
         reader.read(bytes, |part| saying.say(part, shown))
+    }
+
+    fn finish(&mut self, shown: &mut Shown) {
+        self.saying.finish(shown);
     }
 
     fn masked(&self) -> u64 {
@@ -47,6 +55,9 @@ impl Saying {
     fn say(&mut self, part: Part<'_>, shown: &mut Shown) -> Result<(), Stuck> {
         let (kind, is_first, is_last, data) = match part {
             Part::Control(opcode, payload) => {
+                if opcode == Opcode::Close {
+                    self.finish(shown);
+                }
                 return control(opcode, payload, &self.sought, shown);
             }
             Part::Piece { kind, is_first, is_last, data } => (kind, is_first, is_last, data),
@@ -63,17 +74,36 @@ impl Saying {
         let (text, found) = self.masker.push(Bytes::copy_from_slice(data))?;
         let (rest, more) = if is_last { self.masker.finish()? } else { Default::default() };
         self.masked += (found + more) as u64;
-        let length = text.len() + rest.len();
-        if length > 0 || is_last {
-            let opcode = if self.has_begun { Opcode::Continuation } else { kind };
-            Header::write(opcode, is_last, length, &mut shown.out);
-            for part in [text, rest] {
-                shown.out.extend_from_slice(&part);
-                shown.say(Stream::default(), part);
-            }
-            self.has_begun = true;
+        self.kind = kind;
+        self.show([text, rest], is_last, shown);
+        if is_last {
+            self.masker = Masker::Nothing;
         }
         Ok(())
+    }
+
+    /// What is left of a message whose end never comes; what would need it stays unseen.
+    fn finish(&mut self, shown: &mut Shown) {
+        let Ok((rest, masked)) = std::mem::replace(&mut self.masker, Masker::Nothing).finish() else {
+            return;
+        };
+        self.masked += masked as u64;
+        self.show([rest, Bytes::new()], false, shown);
+    }
+
+    /// Shows these as one frame, which is empty only where a message ends by it.
+    fn show(&mut self, parts: [Bytes; 2], is_last: bool, shown: &mut Shown) {
+        let length = parts.iter().map(Bytes::len).sum();
+        if length == 0 && !is_last {
+            return;
+        }
+        let opcode = if self.has_begun { Opcode::Continuation } else { self.kind };
+        Header::write(opcode, is_last, length, &mut shown.out);
+        for part in parts {
+            shown.out.extend_from_slice(&part);
+            shown.say(Stream::default(), part);
+        }
+        self.has_begun = true;
     }
 }
 
@@ -97,31 +127,41 @@ pub(crate) fn control(
 pub(crate) struct Said {
     reader: Reader,
     tape: Tape,
-    command: u64,
     /// Where it is recorded.
-    recorded: Option<Utf8Stream>,
+    recorded: Option<Input>,
 }
 
 impl Said {
-    pub(crate) fn new(tape: Tape, command: u64, is_recorded: bool) -> Self {
-        let recorded = is_recorded.then(Utf8Stream::default);
-        Self { reader: Reader::new(Sender::Client), tape, command, recorded }
+    pub(crate) const fn new(tape: Tape, recorded: Option<Input>) -> Self {
+        Self { reader: Reader::new(Sender::Client), tape, recorded }
     }
 }
 
 impl FromClient for Said {
     fn push(&mut self, bytes: &mut [u8]) -> Result<(), Stuck> {
-        let Self { reader, tape, command, recorded } = self;
-        let mut text = String::new();
+        let Self { reader, tape, recorded } = self;
+        let mut said = Vec::new();
+        let mut is_between = false;
         reader.read(bytes, |part| {
-            if let (Part::Piece { data, .. }, Some(recorded)) = (part, &mut *recorded) {
-                recorded.push(data, &mut text);
+            if let (Part::Piece { data, is_last, .. }, Some(_)) = (part, &*recorded) {
+                said.extend_from_slice(data);
+                is_between = is_last;
             }
             Ok::<_, Stuck>(())
         })?;
-        if !text.is_empty() && tape.is_on() {
-            tape.push(&Event::Input { command: *command, text: text.into() });
+        if let Some(input) = recorded.as_ref().filter(|_| tape.is_on()) {
+            input.sent(tape, &said);
+            // The client waits for an answer, and nothing in the next message belongs to this one.
+            if is_between {
+                input.finish(tape);
+            }
         }
         Ok(())
+    }
+
+    fn finish(&mut self) {
+        if let Some(input) = self.recorded.as_ref().filter(|_| self.tape.is_on()) {
+            input.finish(&self.tape);
+        }
     }
 }

@@ -77,6 +77,8 @@ async fn what_no_channel_is_reaches_nobody() {
         ("a channel that there is not", &b"\x82\x07\x07hidden"[..]),
         ("the channel of the input", b"\x82\x07\x00hidden"),
         ("the channel of sizes", b"\x82\x07\x04hidden"),
+        ("more than a close", b"\x82\x08\xff\x01hidden"),
+        ("a close that was not agreed on", b"\x82\x02\xff\x01\x82\x07\x01hidden"),
         ("a text", b"\x81\x07\x01hidden"),
         ("a compressed message", b"\xc2\x07\x01hidden"),
         ("a masked frame", b"\x82\x87\0\0\0\0\x01hidden"),
@@ -84,6 +86,17 @@ async fn what_no_channel_is_reaches_nobody() {
         let (_, said) = heard(WEBSOCKET, WEBSOCKET, STDIN, says).await;
         assert!(!said.contains("hidden") && !said.contains("GOES ON"), "{name}: {said}");
         assert!(said.contains("it can't be shown"), "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_close_names_a_channel_and_says_no_more() {
+    let fifth = "upgrade: websocket\r\nsec-websocket-protocol: v5.channel.k8s.io\r\n";
+    let (_, said) = heard(fifth, fifth, STDIN, b"\x82\x02\xff\x01\x82\x06\x02shown\x88\x00").await;
+    assert!(said.contains("shown"), "{said}");
+    for says in [&b"\x82\x08\xff\x01hidden"[..], b"\x82\x01\xff\x82\x07\x02hidden"] {
+        let (_, said) = heard(fifth, fifth, STDIN, says).await;
+        assert!(!said.contains("hidden") && said.contains("it can't be shown"), "{said}");
     }
 }
 

@@ -4,7 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::pin::Pin;
 
+use async_compression::Level;
 use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
+use async_compression::zstd::CParameter;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::house::{House, authorization};
@@ -72,6 +74,51 @@ async fn masks_look_through_what_is_encoded() {
     }
     let lie = ask(&house, "gzip", TEXT.as_bytes());
     assert!(!lie.contains("4111"), "{lie}");
+}
+
+/// A text whose characters are not those that masks look for.
+#[tokio::test]
+async fn masks_do_not_guess_at_characters() {
+    let house = House::policed(MASKED).await;
+    let wide: Vec<u8> = TEXT.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (kind, body, is_shown) in [
+        ("text/plain; charset=utf-8", TEXT.as_bytes(), true),
+        ("text/plain; charset=utf-16le", &wide, false),
+        ("text/plain; charset=utf-7", TEXT.as_bytes(), false),
+        ("text/plain", &[b"\xff\xfe", wide.as_slice()].concat(), false),
+        ("text/plain", &wide, false),
+    ] {
+        let head = format!(
+            "POST /x HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\nx-coding: identity\r\nx-type: {kind}\r\n{}\
+             content-length: {}\r\n\r\n",
+            authorization("ana"),
+            body.len()
+        );
+        let mut stream = house.raw();
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).replace('\0', "");
+        assert_eq!(answer.contains("a card [redacted]"), is_shown, "{kind}: {answer}");
+        assert!(!answer.contains("1111"), "{kind}: {answer}");
+    }
+}
+
+/// What refers further back than any answer may (RFC 9659, section 3) would have that much kept in memory.
+#[tokio::test]
+async fn a_wide_window_is_not_opened() {
+    let house = House::policed(MASKED).await;
+    for (window, is_shown) in [(23, true), (24, false)] {
+        let mut out = Vec::new();
+        let parameters = [CParameter::window_log(window)];
+        let mut encoder = ZstdEncoder::with_quality_and_params(&mut out, Level::Default, &parameters);
+        encoder.write_all(TEXT.as_bytes()).await.unwrap();
+        // What is known to be short is given a window of its length.
+        encoder.flush().await.unwrap();
+        encoder.shutdown().await.unwrap();
+        let answer = ask(&house, "zstd", &out);
+        assert_eq!(answer.contains("a card [redacted]"), is_shown, "{window}: {answer}");
+    }
 }
 
 /// Eight megabytes are eight kilobytes over the wire: they stream through, and what is held of them at a time is bounded.

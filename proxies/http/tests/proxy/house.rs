@@ -260,6 +260,27 @@ impl House {
         lines.join("\n")
     }
 
+    /// The events of all recordings, as JSON, once one of them says this.
+    pub async fn until_recorded(&self, text: &str) -> Vec<String> {
+        use portcullis_evidence::recording;
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let evidence = &self.gateway.config().evidence;
+        loop {
+            let mut events = Vec::new();
+            for session in recording::sessions(evidence).unwrap() {
+                let file = recording::find(evidence, &session).unwrap();
+                let played = recording::Reader::open(&file).unwrap();
+                events.extend(played.map(|played| serde_json::to_string(&played.event).unwrap()));
+            }
+            if events.iter().any(|event| event.contains(text)) {
+                return events;
+            }
+            assert!(std::time::Instant::now() < limit, "recordings never said {text}: {events:?}");
+            // A file tells nobody when it grows.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     /// A connection that sends bytes as they are.
     pub fn raw(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();

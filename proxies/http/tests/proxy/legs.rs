@@ -102,6 +102,7 @@ async fn trailers_come_through_and_say_no_secret() {
     assert!(answer.contains("\u{1}message"), "{answer}");
     let answer = call("/grpc/secret");
     assert!(answer.contains("grpc-status: 0") && !answer.contains(TOKEN), "{answer}");
+    assert!(!answer.contains("repr-digest"), "{answer}");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod house;
 mod json;
 mod legs;
 mod mcp;
+mod outcomes;
 mod requests;
 mod tokens;
 mod websockets;

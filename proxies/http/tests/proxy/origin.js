@@ -10,7 +10,7 @@ function answer(stream, headers) {
     if (headers[":path"].startsWith("/grpc")) {
       const secret = headers[":path"].endsWith("secret") ? String(headers.authorization) : "fine";
       stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
-      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0", "grpc-message": secret }));
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0", "grpc-message": secret, "repr-digest": "x" }));
       stream.end(Buffer.concat(pieces));
       return;
     }

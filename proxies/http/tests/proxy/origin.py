@@ -46,6 +46,21 @@ class Origin(BaseHTTPRequestHandler):
                 time.sleep(0.02)
             self.close_connection = True
             return
+        if self.path in ("/length", "/digests", "/reason", "/nothing"):
+            self.send_response(200, "Card 4111 1111 1111 1111" if self.path == "/reason" else None)
+            if self.path == "/digests":
+                for name in ("etag", "repr-digest", "content-digest"):
+                    self.send_header(name, '"of-the-bytes"')
+            data = b"" if self.path == "/nothing" else b"x" * 100
+            self.send_header("content-type", "text/plain")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else data)
+            return
+        if self.path == "/empty":
+            self.send_response(204)
+            self.end_headers()
+            return
         if coding := self.headers.get("x-coding"):
             # What it was sent is what it answers, said to be encoded so.
             data = body.encode("latin-1")

@@ -28,7 +28,7 @@ class Origin(socketserver.StreamRequestHandler):
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         extra = "sec-websocket-extensions: permessage-deflate\r\n" if "deflate" in request else ""
         self.wfile.write((
-            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            "HTTP/1.1 101 My card is 4111 1111 1111 1111\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
             f"sec-websocket-accept: {accept}\r\n{extra}\r\n").encode())
         while True:
             head = self.rfile.read(2)
@@ -43,6 +43,9 @@ class Origin(socketserver.StreamRequestHandler):
                 self.wfile.write(frame(1, "a card 4111 11", final=False))
                 self.wfile.write(frame(9, "still there?"))
                 self.wfile.write(frame(0, "11 1111 1111 and more"))
+            elif text == "leave":
+                self.wfile.write(frame(1, "held back: 4111 11", final=False))
+                return
             elif text == "binary":
                 self.wfile.write(frame(2, b"\x00\x01"))
             elif text == "key":

@@ -49,8 +49,9 @@ impl Client {
             head.push(byte[0]);
         }
         let head = String::from_utf8(head).unwrap();
-        // The key's answer, as RFC 6455 has it in section 1.3.
-        let opened = head.starts_with("HTTP/1.1 101") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        // The reason in the words of the protocol; the key's answer, as RFC 6455 has it in section 1.3.
+        let opened = head.starts_with("HTTP/1.1 101 Switching Protocols\r\n")
+            && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         if opened { Ok(Self(stream)) } else { Err(head) }
     }
 
@@ -124,6 +125,32 @@ async fn what_a_target_says_over_a_websocket_is_masked() {
     }
     let deflate = Client::open(&house, "/ws/deflate", "").err().unwrap();
     assert!(deflate.starts_with("HTTP/1.1 502"), "{deflate}");
+}
+
+#[tokio::test]
+async fn what_a_client_says_is_recorded_as_masked_as_what_it_hears() {
+    let house = house(&format!("{MASKED}record all {{ on http }}\n")).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say("a card 4111 1111 1111 1111 and more");
+    assert_eq!(client.hear().unwrap().0, "you said a card [redacted] and more");
+    client.say("my card");
+    client.hear().unwrap();
+    let events = house.until_recorded("my card").await;
+    let inputs: Vec<_> = events.iter().filter(|event| event.contains("\"event\":\"input\"")).collect();
+    assert!(inputs[0].contains("a card [redacted]"), "{inputs:?}");
+    assert!(!events.iter().any(|event| event.contains("1111")), "{events:?}");
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_target_left_is_shown() {
+    let house = house(&format!("{MASKED}record all {{ on http }}\n")).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say("leave");
+    let mut heard = Vec::new();
+    client.0.read_to_end(&mut heard).unwrap();
+    let heard = String::from_utf8_lossy(&heard);
+    assert!(heard.contains("held back") && heard.contains("4111 11"), "{heard}");
+    house.until_recorded("4111 11").await;
 }
 
 #[tokio::test]
