@@ -55,14 +55,10 @@ async fn exchange(visit: &Visit, mut request: Request<Incoming>) -> Result<Respo
         Refused::Absent | Refused::Unproven => Box::new(unproven(&refused.to_string())),
     })?;
     // Who is not let in does not learn which targets there are.
-    let route =
-        visit.settings.routes.find(visit.arrival.came_to, asked.host(), &asked.sent).ok_or_else(|| {
-            turn(
-                StatusCode::NOT_FOUND,
-                "no such target",
-                "no target has the host or the path that was asked for",
-            )
-        })?;
+    let settings = visit.settings();
+    let route = settings.routes.find(visit.arrival.came_to, asked.host(), &asked.sent).ok_or_else(|| {
+        turn(StatusCode::NOT_FOUND, "no such target", "no target has the host or the path that was asked for")
+    })?;
     let asked = asked.below(route.prefix).map_err(unfit)?;
     let dialect = &route.way.dialect;
     let upgrading = upgrade::wanted(&mut request, dialect.carried(&asked.target)).map_err(unfit)?;
@@ -179,8 +175,8 @@ impl One<'_> {
     ) -> Result<(Permit, Body, Option<Box<Said>>), Turned> {
         let dialect = &self.way.dialect;
         let unread = |broken: Broken| self.broken(broken);
-        let most = self.visit.settings.body_bytes;
-        let patience = self.visit.settings.patience.next;
+        let most = self.visit.settings().body_bytes;
+        let patience = self.visit.settings().patience.next;
         let looked_at = self.visit.looked_at();
         let place = Place {
             who: &self.open.who.principal.id,

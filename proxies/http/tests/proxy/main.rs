@@ -11,6 +11,7 @@
 
 mod answers;
 mod codings;
+mod connections;
 mod framing;
 mod holds;
 mod house;
