@@ -106,3 +106,24 @@ async fn of_too_many_sessions_the_one_that_was_idle_longest_ends() {
     assert_eq!(ends.len(), 2, "{ends:?}");
     assert!(ends.iter().all(|end| end.contains("another took its place")), "{ends:?}");
 }
+
+/// A peer that is gone without a word is noticed by its silence.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn both_legs_are_asked_whether_anybody_is_there() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    // Local address, remote address, and which timer runs: 02 is keepalive's (proc_net_tcp in the kernel's documents).
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let timer = |local: Option<u16>, remote: Option<u16>| {
+        let is = |address: &str, port: Option<u16>| {
+            port.is_none_or(|port| address.ends_with(&format!(":{port:04X}")))
+        };
+        let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut found = lines.filter(|line| is(line[1], local) && is(line[2], remote) && line[3] == "01");
+        found.next().expect("a connection")[5][..2].to_owned()
+    };
+    assert_eq!(timer(Some(house.address.port()), None), "02", "the client's");
+    assert_eq!(timer(None, Some(house.origin.port)), "02", "the target's");
+}
