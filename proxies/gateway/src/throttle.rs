@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 /// The time over which failed logins are counted.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses remembered at most. Beyond it those without a connection are forgotten.
@@ -29,7 +31,11 @@ impl Default for Bounds {
 
 /// Counts connections and failed logins by address.
 #[derive(Default)]
-pub struct Throttle(Mutex<Counts>);
+pub struct Throttle {
+    counts: Mutex<Counts>,
+    /// Told whenever it is known what an attempt came to.
+    decided: Notify,
+}
 
 #[derive(Default)]
 struct Counts {
@@ -40,6 +46,8 @@ struct Counts {
 struct Source {
     open: usize,
     failures: u32,
+    /// Attempts that nobody knows yet what they come to.
+    under_way: u32,
     since: Instant,
 }
 
@@ -70,6 +78,9 @@ pub struct Place {
     source: IpAddr,
 }
 
+/// An attempt to log in, which counts until it is known what it came to. Dropped, it was none.
+pub struct Attempt<'p>(&'p Place);
+
 impl Throttle {
     /// A place for a connection from `source`.
     ///
@@ -85,7 +96,8 @@ impl Throttle {
         if counts.sources.len() >= ADDRESSES {
             counts.sources.retain(|_, source| source.open > 0 || source.failures(now) > 0);
         }
-        let entry = counts.sources.entry(source).or_insert(Source { open: 0, failures: 0, since: now });
+        let entry =
+            counts.sources.entry(source).or_insert(Source { open: 0, failures: 0, under_way: 0, since: now });
         if entry.failures(now) >= bounds.failures_a_minute {
             return Err(Full::Failures);
         }
@@ -98,7 +110,7 @@ impl Throttle {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,6 +137,36 @@ impl Place {
         source.is_none_or(|source| source.failures(Instant::now()) < bounds.failures_a_minute)
     }
 
+    /// An attempt to log in. Those under way at the same time are no more than may still fail: beyond that one waits for
+    /// what another comes to, because who is right has nothing to fear from who else tries. `None` where too many have failed.
+    pub async fn attempt(&self, bounds: &Bounds) -> Option<Attempt<'_>> {
+        loop {
+            let mut decided = std::pin::pin!(self.throttle.decided.notified());
+            // Enabled before the look, so that nothing that is decided between look and wait is missed.
+            decided.as_mut().enable();
+            match self.try_attempt(bounds) {
+                Tried::Begun => return Some(Attempt(self)),
+                Tried::Wait => decided.await,
+                Tried::Failed => return None,
+            }
+        }
+    }
+
+    fn try_attempt(&self, bounds: &Bounds) -> Tried {
+        let mut counts = self.throttle.lock();
+        // A place keeps its source remembered.
+        let Some(source) = counts.sources.get_mut(&self.source) else { return Tried::Failed };
+        let left = bounds.failures_a_minute.saturating_sub(source.failures(Instant::now()));
+        if left == 0 {
+            return Tried::Failed;
+        }
+        if source.under_way >= left {
+            return Tried::Wait;
+        }
+        source.under_way += 1;
+        Tried::Begun
+    }
+
     /// Notes a failed login.
     pub fn failed(&self) {
         if let Some(source) = self.throttle.lock().sources.get_mut(&self.source) {
@@ -134,6 +176,31 @@ impl Place {
                 source.since = now;
             }
         }
+    }
+}
+
+/// Whether an attempt may begin.
+enum Tried {
+    Begun,
+    Wait,
+    Failed,
+}
+
+impl Attempt<'_> {
+    /// It was a failed login.
+    pub fn failed(self) {
+        // Before it is no longer under way, so that it counts at every moment.
+        self.0.failed();
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let Place { throttle, source } = self.0;
+        if let Some(source) = throttle.lock().sources.get_mut(source) {
+            source.under_way = source.under_way.saturating_sub(1);
+        }
+        throttle.decided.notify_waiters();
     }
 }
 
@@ -185,5 +252,25 @@ mod tests {
         assert_eq!(enter().err(), Some(Full::Failures));
         let failures = throttle.lock().sources.values().map(|source| source.failures).sum::<u32>();
         assert_eq!(failures, 3);
+    }
+
+    #[tokio::test]
+    async fn attempts_at_the_same_time_are_no_more_than_may_fail() {
+        let bounds = Bounds { connections: 10, connections_a_source: 10, failures_a_minute: 2 };
+        let throttle = Arc::new(Throttle::default());
+        let place = throttle.enter("192.0.2.1".parse().expect("an address"), &bounds).expect("a place");
+        let (one, two) = (place.attempt(&bounds).await, place.attempt(&bounds).await);
+        let mut third = std::pin::pin!(place.attempt(&bounds));
+        let waits = tokio::time::timeout(Duration::from_millis(20), third.as_mut()).await;
+        assert!(waits.is_err(), "two are under way, and both may fail");
+        drop(one.expect("the first"));
+        let third = third.await.expect("the first was right");
+        let mut fourth = std::pin::pin!(place.attempt(&bounds));
+        assert!(tokio::time::timeout(Duration::from_millis(20), fourth.as_mut()).await.is_err());
+        two.expect("the second").failed();
+        assert!(tokio::time::timeout(Duration::from_millis(20), fourth.as_mut()).await.is_err());
+        third.failed();
+        assert!(fourth.await.is_none(), "two have failed");
+        assert!(place.attempt(&bounds).await.is_none());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -15,9 +16,16 @@ use crate::listen::Listeners;
 /// Bytes of stack of a worker: grammars are parsed on it.
 const STACK: usize = 32 << 20;
 
+/// How long a client may be silent before the system asks whether it is there, how often it asks, and how many questions may
+/// go unanswered.
+const SILENT: Duration = Duration::from_secs(60);
+const ASKS: Duration = Duration::from_secs(15);
+const UNANSWERED: u32 = 4;
+
 /// What a proxy does with its connections.
 pub trait Connections: Send + Sync + 'static {
-    /// Carries one connection to its end. Its socket sends what is written at once (TCP_NODELAY).
+    /// Carries one connection to its end. Its socket sends what is written at once (TCP_NODELAY), and fails
+    /// some two minutes after its client has gone without a word (SO_KEEPALIVE).
     fn carry(&self, stream: TcpStream, source: SocketAddr) -> impl Future<Output = ()> + Send;
 }
 
@@ -92,6 +100,8 @@ impl Worker {
 fn registered(stream: std::net::TcpStream) -> io::Result<TcpStream> {
     let stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(SILENT).with_interval(ASKS).with_retries(UNANSWERED);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
 }
 

@@ -24,6 +24,11 @@ use crate::dialect::Dialect;
 /// How long a connection to a target is kept for another request, and how many of them.
 const IDLE: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 256;
+/// How long a connection may be silent before the system asks whether the other end is there, how often it asks, and how many
+/// questions may go unanswered.
+const SILENT: Duration = Duration::from_secs(60);
+const ASKS: Duration = Duration::from_secs(15);
+const UNANSWERED: u32 = 4;
 /// How long a target may take to accept a connection.
 const DIAL: Duration = Duration::from_secs(10);
 
@@ -36,6 +41,8 @@ pub(crate) struct Way {
     pub(crate) finders: Finders,
     /// Of no effect where the leg is in the clear.
     tls: ClientTls,
+    /// The digest of the certificate that it is shown, with its key.
+    identity: Option<[u8; 32]>,
     /// By worker: a request never changes its thread.
     clients: ThreadLocal<Clients>,
 }
@@ -68,17 +75,17 @@ impl Way {
         credential: Option<Credential>,
         finders: Finders,
         tls: ClientTls,
+        identity: Option<[u8; 32]>,
     ) -> Self {
         let dialect = Dialect::of(&config.subject.protocol, &leg);
-        Self { config, leg, dialect, credential, finders, tls, clients: ThreadLocal::new() }
+        Self { config, leg, dialect, credential, finders, tls, identity, clients: ThreadLocal::new() }
     }
 
     /// Whether it is reached just as the other is, and shown the same.
     pub(crate) fn is_as(&self, other: &Self) -> bool {
-        // A client certificate is read anew with every configuration, and can't be compared.
         self.config == other.config
             && self.credential == other.credential
-            && self.leg.identity.is_none()
+            && self.identity == other.identity
             && self.tls.roots == other.tls.roots
     }
 
@@ -135,6 +142,9 @@ impl Way {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.set_connect_timeout(Some(DIAL));
+        http.set_keepalive(Some(SILENT));
+        http.set_keepalive_interval(Some(ASKS));
+        http.set_keepalive_retries(Some(UNANSWERED));
         http.enforce_http(false);
         let dial = Dial { http, address: self.address() };
         let builder = HttpsConnectorBuilder::new()

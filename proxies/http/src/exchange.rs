@@ -73,12 +73,12 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
         Refused::Absent | Refused::Unproven => Box::new(unproven(&refused.to_string())),
     })?;
     // Who is not let in does not learn which targets there are.
-    let route =
-        visit.settings.routes.find(visit.arrival.came_to, asked.host(), &asked.sent).ok_or_else(|| {
-            let why = "no target has the host or the path that was asked for";
-            visit.turned_away("target", &who.principal.id, Some(asked.host()), why);
-            turn(StatusCode::NOT_FOUND, "no such target", why)
-        })?;
+    let settings = visit.settings();
+    let route = settings.routes.find(visit.arrival.came_to, asked.host(), &asked.sent).ok_or_else(|| {
+        let why = "no target has the host or the path that was asked for";
+        visit.turned_away("target", &who.principal.id, Some(asked.host()), why);
+        turn(StatusCode::NOT_FOUND, "no such target", why)
+    })?;
     let words = route.way.dialect.words();
     let refuse = |refusal| Box::new(words.refused(&refusal));
     let open = visit.session(&who, route.way).await.map_err(refuse)?;
@@ -191,8 +191,8 @@ impl One<'_> {
         upgrade: bool,
     ) -> Result<(Permit, Body, Option<Box<Said>>), Turned> {
         let dialect = &self.way.dialect;
-        let most = self.visit.settings.body_bytes;
-        let patience = self.visit.settings.patience.next;
+        let most = self.visit.settings().body_bytes;
+        let patience = self.visit.settings().patience.next;
         let looked_at = self.visit.looked_at();
         let place = Place {
             who: &self.open.who.principal.id,

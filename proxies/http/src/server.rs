@@ -83,7 +83,7 @@ impl Server {
     {
         let visit = Arc::new(Visit::new(
             self.gateway.clone(),
-            Arc::clone(&settings),
+            Arc::clone(&self.settings),
             Arc::clone(&self.looking),
             arrival,
         ));

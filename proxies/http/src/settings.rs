@@ -129,11 +129,12 @@ fn way(config: &Config, target: &Arc<TargetConfig>, leg: &HttpLeg) -> Result<Way
     let of_target = |error| ServeError::TargetTls(name.clone(), error);
     let identity = leg.identity.as_ref().map(|(certificate, key)| ClientIdentity::load(certificate, key));
     let identity = identity.transpose().map_err(of_target)?;
+    let identity_digest = identity.as_ref().map(ClientIdentity::digest);
     let tls = match ClientTls::of(&leg.tls, &target.host, identity).map_err(of_target)? {
         Some(tls) => tls,
         None => ClientTls::unchecked(&target.host).map_err(of_target)?,
     };
-    Ok(Way::new(Arc::clone(target), leg.clone(), credential, finders, tls))
+    Ok(Way::new(Arc::clone(target), leg.clone(), credential, finders, tls, identity_digest))
 }
 
 /// The credential as the target takes it: in a field of its own, as a token, or with a user's name by basic authentication.

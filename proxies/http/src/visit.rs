@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex as Sync, PoisonError};
+use std::sync::{Arc, Mutex as Sync, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
-use portcullis_gateway::throttle::Place;
+use portcullis_gateway::throttle::{Bounds, Place};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 
@@ -32,11 +33,13 @@ type Pair = (Box<str>, Proof, Box<str>);
 /// A connection.
 pub(crate) struct Visit {
     pub(crate) gateway: Gateway,
-    pub(crate) settings: Arc<Settings>,
+    settings: Arc<ArcSwap<Settings>>,
+    /// Those in force when it came.
+    bounds: Bounds,
     pub(crate) arrival: Arrival,
     /// By the digest of what was shown: the same is not proven twice.
     proven: Sync<HashMap<[u8; 32], Proven>>,
-    sessions: Sync<HashMap<Pair, Slot>>,
+    sessions: Sync<HashMap<Pair, Seat>>,
     /// What the connection has turned into.
     tunnel: Sync<Option<Tunnel>>,
     pub(crate) looking: Arc<Looking>,
@@ -56,6 +59,24 @@ pub(crate) struct Arrival {
 /// A session, or the place where one is being opened: who else asks for it waits.
 type Slot = Arc<Mutex<Option<Arc<Open>>>>;
 
+/// A slot, and when it was last asked for.
+struct Seat {
+    slot: Slot,
+    used: Instant,
+}
+
+impl Seat {
+    /// Whether no request goes by it.
+    fn is_idle(&self) -> bool {
+        let is_alone = Arc::strong_count(&self.slot) == 1;
+        is_alone
+            && self
+                .slot
+                .try_lock()
+                .is_ok_and(|open| open.as_ref().is_none_or(|it| Arc::strong_count(it) == 1))
+    }
+}
+
 /// Somebody who was proven, as the account was at a time.
 #[derive(Clone)]
 struct Proven {
@@ -66,6 +87,8 @@ struct Proven {
 /// One principal's session with one target.
 pub(crate) struct Open {
     pub(crate) who: Identified,
+    /// What it leads to: a target that has been changed is another.
+    way: Arc<Way>,
     /// Judges; one request at a time.
     pub(crate) session: Mutex<Session>,
     pub(crate) stop: Arc<Stop>,
@@ -76,12 +99,18 @@ pub(crate) struct Open {
 impl Visit {
     pub(crate) fn new(
         gateway: Gateway,
-        settings: Arc<Settings>,
+        settings: Arc<ArcSwap<Settings>>,
         looking: Arc<Looking>,
         arrival: Arrival,
     ) -> Self {
         let (proven, sessions, tunnel) = Default::default();
-        Self { gateway, settings, arrival, proven, sessions, tunnel, looking, activity: Activity::new() }
+        let (bounds, activity) = (settings.load().bounds, Activity::new());
+        Self { gateway, settings, bounds, arrival, proven, sessions, tunnel, looking, activity }
+    }
+
+    /// What is in force now. A connection may be older than it: what was removed is not reached by one from before.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
     }
 
     /// What the policy in force looks at.
@@ -106,12 +135,10 @@ impl Visit {
                 }
             };
         }
-        if !self.arrival.place.may_try(&self.settings.bounds) {
-            return Err(Refused::Unproven);
-        }
+        let attempt = self.arrival.place.attempt(&self.bounds).await.ok_or(Refused::Unproven)?;
         let proven = login::prove(&**self.gateway.identity(), shown).await;
         if matches!(proven, Err(Refused::Unproven)) {
-            self.arrival.place.failed();
+            attempt.failed();
             let source = self.arrival.source.to_string();
             self.gateway.refused("authentication", None, None, &source, "the credentials prove nobody");
         }
@@ -127,7 +154,7 @@ impl Visit {
         who
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Proven>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Proven>> {
         // Every change is one call, so a panic elsewhere leaves it whole.
         self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,13 +162,14 @@ impl Visit {
     /// The session of this principal with this target; opened, which may be held, where there is none yet.
     pub(crate) async fn session(&self, who: &Identified, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
         let Identified { principal, proof } = who;
-        let slot = self.slot((principal.id.clone(), proof.clone(), way.config.subject.name.clone()));
+        let slot = self.slot((principal.id.clone(), proof.clone(), way.config.subject.name.clone()))?;
         let mut slot = slot.lock().await;
         if let Some(open) = &*slot {
-            if open.stop.reached().is_none() && open.who == *who {
+            if open.stop.reached().is_none() && open.who == *who && Arc::ptr_eq(&open.way, way) {
                 return Ok(Arc::clone(open));
             }
-            // It was stopped, or the account is not what it was: whoever was sent away does not come back by what is remembered.
+            // It was stopped, or the account or the target is not what it was: whoever was sent away does not come back by
+            // what is remembered.
             *slot = None;
             self.still_there(who).await?;
         }
@@ -156,6 +184,7 @@ impl Visit {
         let session = self.gateway.open_session(opening, &mut |_| {}).await?;
         let open = Arc::new(Open {
             who: who.clone(),
+            way: Arc::clone(way),
             stop: Arc::clone(session.stop()),
             tape: session.tape(),
             known: Known::default(),
@@ -165,13 +194,31 @@ impl Visit {
         Ok(open)
     }
 
-    fn slot(&self, name: Pair) -> Slot {
-        // Every change is one call, so a panic elsewhere leaves it whole.
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The place of a session. Where there are as many as may be, the one that was idle longest ends.
+    fn slot(&self, name: Pair) -> Result<Slot, Refusal> {
+        let mut sessions = self.sessions();
         if sessions.len() >= MOST && !sessions.contains_key(&name) {
-            sessions.clear();
+            // Whoever would use one of them waits for the lock.
+            let idle = sessions.iter().filter(|(_, seat)| seat.is_idle());
+            let Some(longest) = idle.min_by_key(|(_, seat)| seat.used).map(|(name, _)| name.clone()) else {
+                return Err(Refusal {
+                    kind: RefusalKind::Unavailable,
+                    rule: None,
+                    message: format!("{MOST} sessions of this connection are in use").into(),
+                    hint: "wait for an answer, or use another connection".into(),
+                });
+            };
+            sessions.remove(&longest);
         }
-        Arc::clone(sessions.entry(name).or_default())
+        let new = || Seat { slot: Slot::default(), used: Instant::now() };
+        let seat = sessions.entry(name).or_insert_with(new);
+        seat.used = Instant::now();
+        Ok(Arc::clone(&seat.slot))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Pair, Seat>> {
+        // Every change is one call, so a panic elsewhere leaves it whole.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the connection turn into something else, once the answer that says so is sent.
@@ -201,11 +248,20 @@ impl Visit {
 
     /// Notes that the connection is over.
     pub(crate) async fn end(&self, reason: &str) {
-        let sessions = std::mem::take(&mut *self.sessions.lock().unwrap_or_else(PoisonError::into_inner));
-        for slot in sessions.into_values() {
+        let sessions = std::mem::take(&mut *self.sessions());
+        for Seat { slot, .. } in sessions.into_values() {
             if let Some(open) = slot.lock().await.take() {
                 open.session.lock().await.ended(Closing { reason, bytes_in: 0, bytes_out: 0 });
             }
         }
+    }
+}
+
+impl Drop for Open {
+    /// Its connection goes on without it. It ends with the last of its requests: until then it can be stopped.
+    fn drop(&mut self) {
+        let stopped = self.stop.reached().map(ToString::to_string);
+        let reason = stopped.as_deref().unwrap_or("another took its place");
+        self.session.get_mut().ended(Closing { reason, bytes_in: 0, bytes_out: 0 });
     }
 }

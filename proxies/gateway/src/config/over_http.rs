@@ -1,5 +1,6 @@
 //! Targets that are reached over HTTP: HTTP's own, Kubernetes and MCP.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use toml::Spanned;
@@ -114,9 +115,12 @@ impl Resolver<'_> {
     fn asked_by(&self, raw: &raw::Target) -> Result<AskedBy, ConfigError> {
         let name = raw.name.get_ref();
         let mut by = AskedBy {
-            hosts: raw.hosts.as_ref().map_or_else(Vec::new, |hosts| {
-                hosts.get_ref().iter().map(|host| host.get_ref().to_ascii_lowercase()).collect()
-            }),
+            hosts: match &raw.hosts {
+                Some(hosts) => {
+                    hosts.get_ref().iter().map(|host| self.a_host(host)).collect::<Result<_, _>>()?
+                }
+                None => Vec::new(),
+            },
             prefix: raw.prefix.as_ref().map(|prefix| self.a_path(prefix)).transpose()?,
             listen: match &raw.listen {
                 Some(listen) => self.sockets(listen, "listen")?,
@@ -131,6 +135,23 @@ impl Resolver<'_> {
             }
         }
         Ok(by)
+    }
+
+    /// A host as requests name it, without a port: which one they came to says nothing of the target.
+    fn a_host(&self, host: &Spanned<String>) -> Result<String, ConfigError> {
+        let name = host.get_ref().to_ascii_lowercase();
+        let is_v6 = |text: &str| {
+            let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+        };
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if is_v6(&name) || (!name.is_empty() && name.bytes().all(is_plain)) {
+            return Ok(name);
+        }
+        let message = format!("`{}` is no host that a request can be for", host.get_ref());
+        Err(self
+            .fault(host.span(), message)
+            .help("a name or an address without a port, such as \"api.example.org\""))
     }
 
     /// The scheme decides where there is one; without it, this machine is reached in the clear and the network is not.
@@ -184,19 +205,34 @@ impl Resolver<'_> {
 
     /// A field that a credential may go into: none that the gateway or the protocol itself speaks by.
     fn header(&self, header: &Spanned<String>) -> Result<String, ConfigError> {
-        const OWN: [&str; 8] = [
+        const OWN: [&str; 19] = [
             "host",
             "connection",
+            "keep-alive",
+            "proxy-connection",
+            "proxy-authenticate",
+            "proxy-authorization",
             "content-length",
+            "content-type",
+            "content-encoding",
             "transfer-encoding",
             "te",
             "upgrade",
             "trailer",
+            "expect",
+            "accept-encoding",
+            "range",
+            "if-range",
+            "http2-settings",
             "cookie",
         ];
         let name = header.get_ref().to_ascii_lowercase();
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_token) || OWN.contains(&&*name) {
+        if name.is_empty()
+            || !name.bytes().all(is_token)
+            || OWN.contains(&&*name)
+            || name.starts_with("sec-websocket-")
+        {
             return Err(self
                 .fault(header.span(), format!("`{name}` is no field that a credential goes into"))
                 .help("such as \"x-api-key\""));

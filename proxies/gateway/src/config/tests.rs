@@ -164,3 +164,36 @@ fn addresses_of_targets() {
         assert!(parse_one(address).is_err(), "{address}");
     }
 }
+
+#[test]
+fn keys_of_http_targets_that_could_do_nothing_are_wrong() {
+    let with = |key: &str| {
+        format!(
+            "policies = [\"p\"]\n[[target]]\nname = \"api\"\nprotocol = \"http\"\naddress = \"127.0.0.1\"\n{key}\n"
+        )
+    };
+    for host in ["api.test", "API.test", "api_1.test", "127.0.0.1", "[::1]"] {
+        parse(&with(&format!("hosts = [\"{host}\"]"))).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for host in ["api:8443", "[::1]:8443", "::1", "", "http://api", "api/v1", "*.test", "a b", "user@api"] {
+        let text = with(&format!("hosts = [\"{host}\"]"));
+        fails(&text, 6, &[&format!("`{host}` is no host"), "without a port"]);
+    }
+    for header in ["x-api-key", "authorization", "private-token"] {
+        parse(&with(&format!("header = \"{header}\""))).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for header in [
+        "Accept-Encoding",
+        "expect",
+        "content-type",
+        "keep-alive",
+        "proxy-authorization",
+        "sec-websocket-key",
+        "Sec-WebSocket-Protocol",
+        "host",
+        "a b",
+    ] {
+        let text = with(&format!("header = \"{header}\""));
+        fails(&text, 6, &["is no field that a credential goes into"]);
+    }
+}

@@ -215,6 +215,7 @@ impl Gateway {
         let registered =
             Registered { entry: Arc::clone(&entry), gateway: Arc::clone(&self.shared), keep: false };
         self.shared.registry.insert(Arc::clone(&entry));
+        self.still_there(&entry)?;
         self.still_proven(&entry).await?;
 
         let source = opening.source.map(|source| source.to_string()).unwrap_or_default();
@@ -265,12 +266,19 @@ impl Gateway {
         Ok(Session::new(live))
     }
 
-    /// A token or a certificate may have ended since it was looked at, and its revocation been carried out. From here on
-    /// the registry hears of it.
-    async fn still_proven(&self, entry: &Entry) -> Result<(), Refusal> {
-        if let Proof::Account(_) = entry.proof {
-            return Ok(());
+    /// The target may have been removed since it was looked up, and the sessions with it been ended. From here on this one
+    /// would be.
+    fn still_there(&self, entry: &Entry) -> Result<(), Refusal> {
+        let target = &entry.target;
+        match self.shared.config.load().target(&target.protocol, &target.name) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::stopped(&StopReason::TargetRemoved(target.name.clone()))),
         }
+    }
+
+    /// An account, a token or a certificate may have ended since it was looked at, and its revocation been carried out.
+    /// From here on the registry hears of it.
+    async fn still_proven(&self, entry: &Entry) -> Result<(), Refusal> {
         let who = Identified { principal: (*entry.principal).clone(), proof: entry.proof.clone() };
         match self.shared.identity.still(&who).await {
             Ok(Some(_)) => Ok(()),

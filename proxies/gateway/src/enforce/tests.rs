@@ -99,7 +99,17 @@ impl House {
         self.gateway.store().ask(move |store| store.put_user(&user)).await.expect("stored");
     }
 
+    /// Stored, where nobody of this name is yet: only who has an account opens a session.
+    async fn has(&self, name: &str, groups: &[&str]) {
+        let named = name.to_owned();
+        let known = self.gateway.store().ask(move |store| store.user(&named)).await.expect("looked up");
+        if known.is_none() {
+            self.user(name, groups).await;
+        }
+    }
+
     async fn try_open(&self, name: &str, groups: &[&str]) -> Result<Session, Refusal> {
+        self.has(name, groups).await;
         let target = self.gateway.config().target(&Protocol::POSTGRES, "shop").expect("a target").clone();
         let opening = Opening {
             principal: Principal::human(name, groups.iter().copied()),

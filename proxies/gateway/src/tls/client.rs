@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ring::digest::{Context, SHA256};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor};
@@ -43,6 +44,19 @@ impl ClientIdentity {
         let key =
             PrivateKeyDer::from_pem_slice(&read_private(key)?).map_err(|_| TlsError::NoKey(key_file))?;
         Ok(Self { chain, key })
+    }
+
+    /// A digest that only the same chain with the same key has.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut context = Context::new(&SHA256);
+        for part in self.chain.iter().map(|certificate| &**certificate).chain([self.key.secret_der()]) {
+            // Lengths keep ["ab", "c"] and ["a", "bc"] apart.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut digest = [0; 32];
+        digest.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+        digest
     }
 }
 

@@ -78,7 +78,7 @@ impl Visit {
     /// What is shown twice, or at too great length, is a guess like another.
     pub(super) fn unread(&self, refused: &Refused) {
         let place = &self.arrival.place;
-        if matches!(refused, Refused::Unproven) && place.may_try(&self.settings.bounds) {
+        if matches!(refused, Refused::Unproven) && place.may_try(&self.settings().bounds) {
             place.failed();
             let source = self.arrival.source.to_string();
             self.gateway.refused("authentication", None, None, &source, "the credentials can't be read");

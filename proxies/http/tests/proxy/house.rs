@@ -138,6 +138,19 @@ impl House {
         self.gateway.reload("test").await.unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Has the configuration read otherwise, and puts that into force.
+    pub async fn reconfigure(&self, change: impl FnOnce(String) -> String) {
+        let file = self.gateway.config().file.clone();
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, change(text)).unwrap();
+        self.gateway.reload("test").await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Sessions that are live.
+    pub fn sessions(&self) -> usize {
+        self.gateway.sessions().len()
+    }
+
     /// Waits until so many requests wait.
     pub async fn until_held(&self, count: usize) {
         while self.control().status().await.unwrap().held != count {

@@ -86,6 +86,30 @@ async fn targets_are_known_by_their_certificate_and_shown_one() {
 }
 
 #[tokio::test]
+async fn a_reload_tells_whether_what_a_target_is_shown_has_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let [certificate, key, ca] = issued(directory.path(), &authority, "localhost");
+    let [own, own_key, _] = issued(directory.path(), &authority, "gateway.test");
+    let origin = Origin::run("node", "origin.js", &[&certificate, &key, &ca]);
+    let target = format!(
+        "address = \"https://localhost:{}\"\nhosts = [\"api.test\"]\n\
+         tls = {{ ca = \"{}\", certificate = \"{}\", key = \"{}\" }}\n",
+        origin.port,
+        ca.display(),
+        own.display(),
+        own_key.display()
+    );
+    let house = House::before(origin, OPEN, &target).await;
+    let changes = || house.evidence().matches("target http api").count();
+    house.reconfigure(|text| text).await;
+    assert_eq!(changes(), 0, "{}", house.evidence());
+    issued(directory.path(), &authority, "gateway.test");
+    house.reconfigure(|text| text).await;
+    assert_eq!(changes(), 1, "{}", house.evidence());
+}
+
+#[tokio::test]
 async fn trailers_come_through_and_say_no_secret() {
     let origin = Origin::run("node", "origin.js", &[]);
     let target =

@@ -11,6 +11,7 @@
 
 mod answers;
 mod codings;
+mod connections;
 mod fields;
 mod framing;
 mod holds;

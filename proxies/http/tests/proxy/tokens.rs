@@ -20,12 +20,12 @@ allow "reads"  { by group "eng"  on http  do get on "/**" }
 allow "agents" { by agent on behalf of group "eng"  on http  do get on "/items/**" }
 "#;
 
-struct Made {
-    text: String,
+pub struct Made {
+    pub text: String,
     number: u64,
 }
 
-async fn token(house: &House, user: &str, owner: Option<&str>, lasts: Duration) -> Made {
+pub async fn token(house: &House, user: &str, owner: Option<&str>, lasts: Duration) -> Made {
     let text = TokenText::generate().unwrap();
     let created = now();
     let new = NewToken {
@@ -44,13 +44,13 @@ fn now() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub const HOUR: Duration = Duration::from_secs(3600);
 
-fn bearer(token: &str) -> String {
+pub fn bearer(token: &str) -> String {
     format!("authorization: Bearer {token}\r\n")
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub fn basic(user: &str, password: &str) -> String {
     format!("authorization: Basic {}\r\n", BASE64.encode(format!("{user}:{password}")))
 }
 
@@ -143,26 +143,30 @@ async fn curl_shows_a_token_either_way() {
 }
 
 /// A connection that stays open, and what requests on it come to.
-struct Kept<'a> {
+pub struct Kept<'a> {
     house: &'a House,
     stream: TcpStream,
 }
 
 impl<'a> Kept<'a> {
-    fn to(house: &'a House) -> Self {
+    pub fn to(house: &'a House) -> Self {
         Self { house, stream: house.raw() }
     }
 
     /// The status; `cut` where the answer was under way when its session ended, and the connection with it.
-    fn ask(&mut self, fields: &str) -> String {
-        self.try_ask(fields).unwrap_or_else(|_| {
+    pub fn ask(&mut self, fields: &str) -> String {
+        self.ask_at("api.test", fields)
+    }
+
+    pub fn ask_at(&mut self, host: &str, fields: &str) -> String {
+        self.try_ask(host, fields).unwrap_or_else(|_| {
             self.stream = self.house.raw();
             "cut".to_owned()
         })
     }
 
-    fn try_ask(&mut self, fields: &str) -> std::io::Result<String> {
-        let request = format!("GET /items/1 HTTP/1.1\r\nhost: api.test\r\n{fields}\r\n");
+    fn try_ask(&mut self, host: &str, fields: &str) -> std::io::Result<String> {
+        let request = format!("GET /items/1 HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n");
         self.stream.write_all(request.as_bytes())?;
         let head = self.read_to(b"\r\n\r\n")?.to_ascii_lowercase();
         match head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()) {

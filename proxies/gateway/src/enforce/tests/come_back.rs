@@ -23,6 +23,7 @@ impl House {
     }
 
     async fn visit(&self, name: &str, target: &str) -> Session {
+        self.has(name, &["eng"]).await;
         let target = self.gateway.config().target(&Protocol::HTTP, target).expect("a target").clone();
         let opening = Opening {
             principal: Principal::human(name, ["eng"]),
@@ -373,6 +374,8 @@ async fn whoever_is_revoked_disabled_or_removed_takes_what_waits_with_them() {
             .await
             .expect("done");
         assert_eq!(house.approval(number).await.state, ApprovalState::Withdrawn, "at once");
+        // Whoever is let in again.
+        house.user("ana", &["eng"]).await;
         let (_session, mut held) = house.asks().await;
         assert_ne!(held.open().await.expect("asked anew").number, number, "what was granted is gone");
         house.until_state(number, ApprovalState::Withdrawn).await;

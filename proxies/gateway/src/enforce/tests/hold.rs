@@ -338,6 +338,7 @@ async fn connecting_can_be_held() {
     let house = House::new(&format!(
         "{ALLOW}\nhold \"prod\" {{ on postgres  do connect  until 1 of group \"sre\" approve within 1m }}"
     ));
+    house.user("ana", &["eng"]).await;
     house.user("bob", &["sre"]).await;
     let target = house.gateway.config().target(&Protocol::POSTGRES, "shop").expect("a target").clone();
     let opening = Opening {

@@ -3,6 +3,7 @@
 use policy_core::PrincipalKind;
 
 use super::*;
+use crate::config::TargetConfig;
 use crate::identity::{Identified, Proof, TokenText};
 use crate::session::{Stop, StopReason};
 use crate::store::{NewToken, Revocation, RevocationSubject};
@@ -27,9 +28,13 @@ impl House {
 
     async fn open_as(&self, who: &Identified) -> Result<Session, Refusal> {
         let target = self.gateway.config().target(&Protocol::POSTGRES, "shop").expect("a target").clone();
+        self.open_at(who, &target).await
+    }
+
+    async fn open_at(&self, who: &Identified, target: &Arc<TargetConfig>) -> Result<Session, Refusal> {
         let opening = Opening {
             principal: who.principal.clone(),
-            target: &target,
+            target,
             source: None,
             client: "curl",
             proven_by: who.proof.clone(),
@@ -100,6 +105,39 @@ async fn a_token_that_was_revoked_since_it_was_proven_opens_nothing() {
     house.revoke_token(&ana).await;
     let refusal = house.open_as(&ana).await.expect_err("revoked");
     assert_eq!(refusal.kind, RefusalKind::Stopped);
+    assert!(house.gateway.sessions().is_empty());
+}
+
+/// A client may take its time between the two.
+#[tokio::test]
+async fn an_account_that_was_disabled_since_it_was_proven_opens_nothing() {
+    let house = House::new(POLICY);
+    house.user("ana", &["eng"]).await;
+    let principal = house.gateway.identity().current("ana").await.expect("looked up").expect("an account");
+    let ana = Identified { principal, proof: "scram-sha-256".into() };
+    drop(house.open_as(&ana).await.expect("admitted"));
+    let disable = |store: &mut dyn crate::store::Store| {
+        let mut ana = store.user("ana")?.expect("an account");
+        ana.disabled = true;
+        store.put_user(&ana)
+    };
+    house.gateway.store().ask(disable).await.expect("stored");
+    assert_eq!(house.open_as(&ana).await.expect_err("disabled").kind, RefusalKind::Stopped);
+    assert!(house.gateway.sessions().is_empty());
+}
+
+/// Looked up, then removed by a reload that ended its sessions, then opened.
+#[tokio::test]
+async fn a_target_that_was_removed_since_it_was_looked_up_is_not_reached() {
+    let house = House::new(POLICY);
+    house.user("ana", &["eng"]).await;
+    let ana = house.token("ana").await;
+    let mut removed =
+        (**house.gateway.config().target(&Protocol::POSTGRES, "shop").expect("a target")).clone();
+    removed.subject = Arc::new(policy_core::Target { name: "old".into(), ..(*removed.subject).clone() });
+    let refusal = house.open_at(&ana, &Arc::new(removed)).await.expect_err("removed");
+    assert_eq!(refusal.kind, RefusalKind::Stopped);
+    assert!(refusal.message.contains("`old` was removed"), "{refusal}");
     assert!(house.gateway.sessions().is_empty());
 }
 

@@ -1,0 +1,129 @@
+//! Connections that are kept: what was in force when they came is not what their requests go by.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::house::{House, Origin, authorization};
+use crate::tokens::{HOUR, Kept, bearer, token};
+
+const POLICY: &str =
+    "policy \"api\"\ndefault deny\nallow \"reads\" { by group \"eng\"  on http  do get on \"/**\" }\n";
+
+#[tokio::test]
+async fn whoever_is_revoked_opens_no_session_by_what_is_remembered() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    house.disable("ana").await;
+    house.revoke("ana").await;
+    house.until_stopped().await;
+    // It is carried out: nothing would end a session that is opened from here on.
+    assert_ne!(kept.ask_at("other.test", &authorization("ana")), "200");
+    assert!(!house.origin.seen().iter().any(|seen| seen.to_string().contains("other.test")));
+}
+
+/// The configuration without its last target.
+fn without_other(text: String) -> String {
+    text.rsplit_once("[[target]]").unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn a_target_that_was_removed_is_not_reached_by_connections_from_before() {
+    let house = House::policed(POLICY).await;
+    let mut with_session = Kept::to(&house);
+    let mut without = Kept::to(&house);
+    assert_eq!(with_session.ask_at("other.test", &authorization("ana")), "200");
+    assert_eq!(without.ask(&authorization("ana")), "200");
+    house.reconfigure(without_other).await;
+    for _ in 0..2 {
+        assert_eq!(with_session.ask_at("other.test", &authorization("ana")), "404");
+        assert_eq!(without.ask_at("other.test", &authorization("ana")), "404");
+    }
+    assert_eq!(without.ask(&authorization("ana")), "200", "the other target is still there");
+}
+
+#[tokio::test]
+async fn a_target_that_was_moved_is_reached_where_it_is_now_and_judged_as_what_it_is_now() {
+    let labelled = POLICY.replace("on http", "on http where env == \"prod\"");
+    let house = House::policed(&labelled).await;
+    let next = Origin::run("python3", "origin.py", &[]);
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    let (old, new) = (format!("127.0.0.1:{}\"\nhosts = [\"api", house.origin.port), next.port);
+    let moved = format!("127.0.0.1:{new}\"\nhosts = [\"api");
+    house.reconfigure(|text| text.replace(&old, &moved)).await;
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    assert_eq!((house.origin.seen().len(), next.seen().len()), (1, 1));
+    house.reconfigure(|text| text.replace("env = \"prod\"", "env = \"dev\"")).await;
+    assert_eq!(kept.ask(&authorization("ana")), "403");
+}
+
+#[tokio::test]
+async fn guesses_at_the_same_time_are_no_more_than_those_one_after_another() {
+    let house = House::policed(POLICY).await;
+    let mut guessing: Vec<TcpStream> = (0..50).map(|_| house.raw()).collect();
+    for (number, stream) in guessing.iter_mut().enumerate() {
+        let wrong = crate::tokens::basic("ana", &format!("guess {number}"));
+        let request = format!("GET / HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{wrong}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    for mut stream in guessing {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+    let looked_at = house.evidence().matches("the credentials prove nobody").count();
+    assert_eq!(looked_at, 20, "as many as an address has within a minute");
+}
+
+#[tokio::test]
+async fn many_who_are_right_at_the_same_time_are_all_let_in() {
+    let house = House::policed(POLICY).await;
+    let mut asking: Vec<TcpStream> = (0..50).map(|_| house.raw()).collect();
+    for stream in &mut asking {
+        let right = authorization("ana");
+        let request = format!("GET / HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{right}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    for mut stream in asking {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn of_too_many_sessions_the_one_that_was_idle_longest_ends() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    for _ in 0..66 {
+        let made = token(&house, "ana", None, HOUR).await;
+        assert_eq!(kept.ask(&bearer(&made.text)), "200");
+    }
+    assert_eq!(house.sessions(), 64);
+    let evidence = house.evidence();
+    let ends: Vec<&str> = evidence.lines().filter(|line| line.contains("\"session_closed\"")).collect();
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    assert!(ends.iter().all(|end| end.contains("another took its place")), "{ends:?}");
+}
+
+/// A peer that is gone without a word is noticed by its silence.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn both_legs_are_asked_whether_anybody_is_there() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    // Local address, remote address, and which timer runs: 02 is keepalive's (proc_net_tcp in the kernel's documents).
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let timer = |local: Option<u16>, remote: Option<u16>| {
+        let is = |address: &str, port: Option<u16>| {
+            port.is_none_or(|port| address.ends_with(&format!(":{port:04X}")))
+        };
+        let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut found = lines.filter(|line| is(line[1], local) && is(line[2], remote) && line[3] == "01");
+        found.next().expect("a connection")[5][..2].to_owned()
+    };
+    assert_eq!(timer(Some(house.address.port()), None), "02", "the client's");
+    assert_eq!(timer(None, Some(house.origin.port)), "02", "the target's");
+}
