@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex as Sync, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use policy_core::Protocol;
 use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
@@ -27,8 +28,9 @@ const MOST: usize = 64;
 /// How long an account is taken for what it was.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// A principal, what proved it, and a target. What one token opened does not serve another.
-type Pair = (Box<str>, Proof, Box<str>);
+/// A principal, what proved it, and a target, whose name is its own within its protocol. What one token opened does not serve
+/// another.
+type Pair = (Box<str>, Proof, (Protocol, Box<str>));
 
 /// A connection.
 pub(crate) struct Visit {
@@ -162,7 +164,9 @@ impl Visit {
     /// The session of this principal with this target; opened, which may be held, where there is none yet.
     pub(crate) async fn session(&self, who: &Identified, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
         let Identified { principal, proof } = who;
-        let slot = self.slot((principal.id.clone(), proof.clone(), way.config.subject.name.clone()))?;
+        let subject = &way.config.subject;
+        let target = (subject.protocol.clone(), subject.name.clone());
+        let slot = self.slot((principal.id.clone(), proof.clone(), target))?;
         let mut slot = slot.lock().await;
         if let Some(open) = &*slot {
             if open.stop.reached().is_none() && open.who == *who && Arc::ptr_eq(&open.way, way) {

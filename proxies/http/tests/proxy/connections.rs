@@ -59,6 +59,24 @@ async fn a_target_that_was_moved_is_reached_where_it_is_now_and_judged_as_what_i
 }
 
 #[tokio::test]
+async fn targets_of_one_name_in_two_protocols_have_a_session_each() {
+    let house = House::policed(POLICY).await;
+    let cluster = format!(
+        "[[target]]\nname = \"api\"\nprotocol = \"kubernetes\"\naddress = \"http://127.0.0.1:{}\"\nhosts = [\"cluster.test\"]\n",
+        house.origin.port
+    );
+    house.reconfigure(|text| text + &cluster).await;
+    let mut kept = Kept::to(&house);
+    for _ in 0..3 {
+        assert_eq!(kept.ask(&authorization("ana")), "200");
+        assert_eq!(kept.ask_at("cluster.test", &authorization("ana")), "403");
+    }
+    let evidence = house.evidence();
+    // Nothing permits to connect to the cluster, and that ends no session with the other.
+    assert_eq!(evidence.matches("\"session_opened\"").count(), 1, "{evidence}");
+}
+
+#[tokio::test]
 async fn guesses_at_the_same_time_are_no_more_than_those_one_after_another() {
     let house = House::policed(POLICY).await;
     let mut guessing: Vec<TcpStream> = (0..50).map(|_| house.raw()).collect();
