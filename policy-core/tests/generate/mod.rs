@@ -173,7 +173,7 @@ fn effect() -> impl Strategy<Value = Effect> {
     prop_oneof![
         20 => Just(Effect::Allow),
         1 => Just(Effect::Deny),
-        12 => (1u16..3, group()).prop_map(|(quorum, reviewers)| Effect::Hold(requirement(quorum, reviewers))),
+        14 => (1u16..3, group()).prop_map(|(quorum, reviewers)| Effect::Hold(requirement(quorum, reviewers))),
         2 => mask(columns.boxed(), &[Predicates::Record, Predicates::Deny]),
         1 => mask(select(vec![values, fields]).boxed(), &[Predicates::Record]),
         1 => (1u64..3).prop_map(|count| Effect::Limit(Limit {
