@@ -34,11 +34,23 @@ impl Authority {
         self.issuer.pem()
     }
 
+    /// Issues a certificate that a client proves itself by, to whom this common name names.
+    #[must_use]
+    pub fn issue_to(&self, name: &str) -> Issued {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names to object to");
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        self.signed(&params)
+    }
+
     /// Issues a server certificate for `names` (host names or IP addresses).
     #[must_use]
     pub fn issue(&self, names: &[&str]) -> Issued {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let params = CertificateParams::new(names).expect("valid subject names");
+        self.signed(&CertificateParams::new(names).expect("valid subject names"))
+    }
+
+    fn signed(&self, params: &CertificateParams) -> Issued {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a signed certificate");
         Issued { certificate: certificate.pem(), key: key.serialize_pem() }

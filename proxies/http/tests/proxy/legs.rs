@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use portcullis_testkit::Authority;
+use portcullis_testkit::{Authority, Issued};
 
 use crate::house::{House, Origin, PASSWORD, TOKEN};
 
@@ -45,7 +45,10 @@ async fn clients_speak_tls_and_both_versions_over_it() {
 
 /// Files of a certificate for this name, its key, and the authority.
 fn issued(directory: &Path, authority: &Authority, name: &str) -> [PathBuf; 3] {
-    let issued = authority.issue(&[name]);
+    written(directory, authority, name, &authority.issue(&[name]))
+}
+
+fn written(directory: &Path, authority: &Authority, name: &str, issued: &Issued) -> [PathBuf; 3] {
     let write = |file: &str, content: &str| {
         let path = directory.join(format!("{name}.{file}"));
         std::fs::write(&path, content).unwrap();
@@ -138,4 +141,66 @@ async fn what_a_mask_cannot_look_into_is_not_shown() {
     let url = format!("http://api.test:{}/grpc/fine", house.address.port());
     let answer = curl(&house, &["-H", "content-type: application/grpc", "--data-binary", "x"], &url);
     assert!(answer.contains("502 ") && answer.contains("masks can't look into"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_credential_goes_into_the_field_that_is_named_and_into_no_other() {
+    let origin = Origin::run("python3", "origin.py", &[]);
+    let target = format!(
+        "address = \"http://127.0.0.1:{}\"\nhosts = [\"api.test\"]\nheader = \"X-Api-Key\"\n",
+        origin.port
+    );
+    let house = House::before(origin, OPEN, &target).await;
+    let answer =
+        curl(&house, &["-H", "x-api-key: mine"], &format!("http://api.test:{}/x", house.address.port()));
+    assert!(answer.trim_end().ends_with("200 1.1"), "{answer}");
+    let seen = house.origin.seen()[0]["headers"].to_string().to_lowercase();
+    assert!(seen.contains(&format!("[\"x-api-key\",\"{TOKEN}\"]")), "{seen}");
+    assert!(!seen.contains("authorization") && !seen.contains("mine"), "{seen}");
+}
+
+#[tokio::test]
+async fn an_address_of_its_own_leads_to_a_target_whatever_the_host() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let origin = Origin::run("python3", "origin.py", &[]);
+    let target = format!("address = \"http://127.0.0.1:{}\"\nlisten = \"127.0.0.1:{port}\"\n", origin.port);
+    let house = House::before(origin, OPEN, &target).await;
+    let answer = curl(&house, &[], &format!("http://127.0.0.1:{port}/anything?x=1"));
+    assert!(answer.contains("\"path\": \"/anything?x=1\"") && answer.contains("200 1.1"), "{answer}");
+    let shared = curl(&house, &[], &format!("http://127.0.0.1:{}/anything", house.address.port()));
+    assert!(shared.contains("404 "), "{shared}");
+}
+
+#[tokio::test]
+async fn a_client_is_known_by_its_certificate() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let [ana, ana_key, ca] = written(directory.path(), &ours, "ana", &ours.issue_to("ana"));
+    let [nobody, nobody_key, _] = written(directory.path(), &ours, "nobody", &ours.issue_to("nobody"));
+    let [forged, forged_key, _] = written(directory.path(), &theirs, "forged", &theirs.issue_to("ana"));
+    let origin = Origin::run("python3", "origin.py", &[]);
+    let target = format!(
+        "address = \"http://127.0.0.1:{}\"\nhosts = [\"localhost\"]\n[tls]\nclient_authorities = \"{}\"\n",
+        origin.port,
+        ca.display()
+    );
+    let house = House::before(origin, OPEN, &target).await;
+    let ask = |shown: Option<(&PathBuf, &PathBuf)>| {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--noproxy", "*", "-w", "\n%{http_code}", "--cacert"]);
+        command.arg(house.directory.path().join("state/server.crt"));
+        if let Some((certificate, key)) = shown {
+            command.arg("--cert").arg(certificate).arg("--key").arg(key);
+        }
+        let output =
+            command.arg(format!("https://localhost:{}/x", house.address.port())).output().expect("curl");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(ask(Some((&ana, &ana_key))).ends_with("200"));
+    assert!(ask(None).ends_with("401"), "nobody has to show one, and is nobody then");
+    assert!(ask(Some((&nobody, &nobody_key))).ends_with("401"), "there is no such user");
+    assert!(ask(Some((&forged, &forged_key))).ends_with("000"), "nobody vouches for it");
+    assert!(house.evidence().contains("\"proven_by\":\"certificate\""), "{}", house.evidence());
+    house.disable("ana").await;
+    assert!(ask(Some((&ana, &ana_key))).ends_with("401"));
 }
