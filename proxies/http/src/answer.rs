@@ -198,12 +198,7 @@ impl Down {
                 Err(unseen) => return self.broken("it can't be shown", unseen.into()),
             };
             // A store or a recorder may keep it waiting for longer than somebody may see it.
-            let counted = tokio::select! {
-                biased;
-                reason = open.stop.wait() => Err((STOPPED, reason.to_string().into())),
-                counted = self.count(&shown) => counted,
-            };
-            if let Err((word, why)) = counted {
+            if let Err((word, why)) = self.count(&shown).await {
                 return self.broken(word, why);
             }
             if is_last {
@@ -235,13 +230,7 @@ impl Down {
         if let Err(unseen) = self.sought.fields(&mut trailers) {
             return self.broken("it can't be shown", unseen.into());
         }
-        let open = Arc::clone(&self.open);
-        let counted = tokio::select! {
-            biased;
-            reason = open.stop.wait() => Err((STOPPED, reason.to_string().into())),
-            counted = self.count(&rest) => counted,
-        };
-        if let Err((word, why)) = counted {
+        if let Err((word, why)) = self.count(&rest).await {
             return self.broken(word, why);
         }
         if rest.is_empty() {
@@ -253,8 +242,18 @@ impl Down {
         (Some(Ok(Frame::data(rest))), Some(self))
     }
 
-    /// Takes what is about to be shown off the limits, and records it.
+    /// Counts and records what is about to be shown, for as long as the session may go on.
     async fn count(&mut self, shown: &Bytes) -> Result<(), (&'static str, Fault)> {
+        let open = Arc::clone(&self.open);
+        tokio::select! {
+            biased;
+            reason = open.stop.wait() => Err((STOPPED, reason.to_string().into())),
+            counted = self.count_to_the_end(shown) => counted,
+        }
+    }
+
+    /// Takes what is about to be shown off the limits, and records it.
+    async fn count_to_the_end(&mut self, shown: &Bytes) -> Result<(), (&'static str, Fault)> {
         if shown.is_empty() {
             return Ok(());
         }

@@ -191,8 +191,8 @@ impl One<'_> {
         upgrade: bool,
     ) -> Result<(Permit, Body, Option<Box<Said>>), Turned> {
         let dialect = &self.way.dialect;
-        let most = self.visit.settings().body_bytes;
-        let patience = self.visit.settings().patience.next;
+        let settings = self.visit.settings();
+        let (most, patience) = (settings.body_bytes, settings.patience.next);
         let looked_at = self.visit.looked_at();
         let place = Place {
             who: &self.open.who.principal.id,
