@@ -13,7 +13,7 @@
 //! 5. [`identity`]: who a client is. [`credential`]: what a target is shown instead. [`tls`]: what clients are;
 //!    [`finders`]: what is looked for in what a target says; [`stream`]: what programs say and are told.
 //! 6. [`control`]: what people and their tools do about it. [`telemetry`], [`lifecycle`] and [`clock`]: the process itself.
-//! 7. [`listen`], [`throttle`] and [`workers`]: how clients are let in and who carries them; [`renew`]: how a proxy gets
+//! 7. [`listen`], [`throttle`] and [`workers`]: how clients are let in and who carries them; [`turn_away`]: how they are not; [`renew`]: how a proxy gets
 //!    ready and takes another configuration up; [`process`]: the whole life of a process that runs some proxies.
 
 mod audience;
@@ -38,5 +38,6 @@ pub mod stream;
 pub mod telemetry;
 pub mod throttle;
 pub mod tls;
+pub mod turn_away;
 mod watch;
 pub mod workers;

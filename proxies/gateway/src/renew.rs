@@ -12,7 +12,7 @@ use crate::enforce::Gateway;
 use crate::listen::{Listeners, Unavailable};
 use crate::process::Serving;
 use crate::reload::{Change, Commit, Fault, Preparing, Reload};
-use crate::throttle::{Bounds, Place, Throttle};
+use crate::throttle::{Bounds, Full, Place, Throttle};
 use crate::workers::{self, Connections};
 
 /// All that a proxy reads from a configuration.
@@ -119,15 +119,19 @@ pub fn targets_changed<W>(
 }
 
 impl Gateway {
-    /// A place for a connection from `source`; `None` where there is none, which is recorded.
-    pub fn place(&self, throttle: &Arc<Throttle>, source: SocketAddr, bounds: &Bounds) -> Option<Place> {
-        match throttle.enter(source.ip(), bounds) {
-            Ok(place) => Some(place),
-            Err(full) => {
-                tracing::warn!(%source, reason = %full, "a client was turned away");
-                self.refused(full.stage(), None, None, &source.to_string(), &full.to_string());
-                None
-            }
-        }
+    /// A place for a connection from `source`.
+    ///
+    /// # Errors
+    /// Where there is none, which is recorded.
+    pub fn place(
+        &self,
+        throttle: &Arc<Throttle>,
+        source: SocketAddr,
+        bounds: &Bounds,
+    ) -> Result<Place, Full> {
+        throttle.enter(source.ip(), bounds).inspect_err(|full| {
+            tracing::warn!(%source, reason = %full, "a client was turned away");
+            self.refused(full.stage(), None, None, &source.to_string(), &full.to_string());
+        })
     }
 }

@@ -130,14 +130,7 @@ impl Source {
 }
 
 impl Place {
-    /// Whether the address may try to log in once more: it may have many connections, opened before it failed.
-    pub fn may_try(&self, bounds: &Bounds) -> bool {
-        let counts = self.throttle.lock();
-        let source = counts.sources.get(&self.source);
-        source.is_none_or(|source| source.failures(Instant::now()) < bounds.failures_a_minute)
-    }
-
-    /// An attempt to log in. Those under way at the same time are no more than may still fail: beyond that one waits for
+    /// An attempt to log in: the address may have many connections, opened before it failed. Those under way at the same time are no more than may still fail: beyond that one waits for
     /// what another comes to, because who is right has nothing to fear from who else tries. `None` where too many have failed.
     pub async fn attempt(&self, bounds: &Bounds) -> Option<Attempt<'_>> {
         loop {
@@ -167,8 +160,7 @@ impl Place {
         Tried::Begun
     }
 
-    /// Notes a failed login.
-    pub fn failed(&self) {
+    fn failed(&self) {
         if let Some(source) = self.throttle.lock().sources.get_mut(&self.source) {
             let now = Instant::now();
             source.failures = source.failures(now).saturating_add(1);
@@ -236,19 +228,18 @@ mod tests {
         assert!(enter("2001:db8:1:1:ffff::2").is_ok());
     }
 
-    #[test]
-    fn connections_that_were_opened_before_give_no_more_tries() {
+    #[tokio::test]
+    async fn connections_that_were_opened_before_give_no_more_tries() {
         let bounds = Bounds { connections: 10, connections_a_source: 10, failures_a_minute: 3 };
         let throttle = Arc::new(Throttle::default());
         let enter = || throttle.enter("192.0.2.1".parse().expect("an address"), &bounds);
         let places: Vec<Place> = (0..5).filter_map(|_| enter().ok()).collect();
         assert_eq!(places.len(), 5);
         for place in &places {
-            if place.may_try(&bounds) {
-                place.failed();
+            if let Some(attempt) = place.attempt(&bounds).await {
+                attempt.failed();
             }
         }
-        assert!(places.iter().all(|place| !place.may_try(&bounds)));
         assert_eq!(enter().err(), Some(Full::Failures));
         let failures = throttle.lock().sources.values().map(|source| source.failures).sum::<u32>();
         assert_eq!(failures, 3);

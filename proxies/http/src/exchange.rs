@@ -25,7 +25,7 @@ use crate::identical;
 use crate::known::Key;
 use crate::login::{self, Refused};
 use crate::mask::Sought;
-use crate::refuse::{Words, unproven};
+use crate::refuse::{Words, crowded, unproven};
 use crate::request::Asked;
 use crate::upgrade::Upgrading;
 use crate::visit::{Open, Visit};
@@ -52,13 +52,7 @@ fn turn(status: StatusCode, title: &str, detail: &str) -> Turned {
 async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<Body>, Turned> {
     let busy = visit.activity.begin();
     let asked = Asked::read(&request, visit.arrival.is_encrypted);
-    let who = match login::shown(request.headers(), visit.arrival.certificate.as_ref()) {
-        Ok(shown) => visit.who(shown).await,
-        Err(refused) => {
-            visit.unread(&refused);
-            Err(refused)
-        }
-    };
+    let who = visit.who(login::shown(request.headers(), visit.arrival.certificate.as_ref())).await;
     let asked = asked.map_err(|unfit| {
         if let Ok(who) = &who {
             visit.turned_away("request", &who.principal.id, None, unfit.why);
@@ -70,6 +64,7 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
             tracing::error!(%error, "an account could not be looked up: nobody is let in");
             turn(StatusCode::SERVICE_UNAVAILABLE, "accounts can't be looked up", "try again later")
         }
+        Refused::Often(full) => Box::new(crowded(*full)),
         Refused::Absent | Refused::Unproven => Box::new(unproven(&refused.to_string())),
     })?;
     // Who is not let in does not learn which targets there are.

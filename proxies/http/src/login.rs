@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use portcullis_gateway::identity::{Identified, IdentityError, IdentitySource, TokenText};
+use portcullis_gateway::throttle::Full;
 use ring::digest::{Context, SHA256};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
@@ -18,6 +19,8 @@ pub(crate) enum Refused {
     Unproven,
     #[error("credentials are shown as `authorization: Bearer …` or `authorization: Basic …`")]
     Absent,
+    #[error(transparent)]
+    Often(#[from] Full),
     #[error(transparent)]
     Identity(#[from] IdentityError),
 }

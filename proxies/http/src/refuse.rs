@@ -1,12 +1,17 @@
 //! A refusal in the words of whoever is refused: a problem (RFC 9457), a `Status` of Kubernetes, an error of JSON-RPC.
 
-use hyper::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use policy_normalize::mcp;
 use portcullis_gateway::enforce::{Refusal, RefusalKind};
+use portcullis_gateway::throttle::Full;
 use serde_json::{Value, json};
 
 use crate::body::{Body, whole};
+
+/// What whoever must wait is told, and for how long, in seconds: failed logins are counted over a minute.
+const TRY_LATER: &str = "try again later";
+const LATER: &str = "60";
 
 /// In whose words a request is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,6 +146,33 @@ pub(crate) fn unproven(detail: &str) -> Response<Body> {
         response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
+}
+
+/// There is no place, or no try is left. What may be tried again says when (RFC 9110, section 10.2.3).
+pub(crate) fn crowded(full: Full) -> Response<Body> {
+    let mut response = Words::Problem.problem(status_of(full), TRY_LATER, &full.to_string());
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(LATER));
+    response
+}
+
+/// The same for a connection that is not let in, as HTTP/1.1 in the clear.
+pub(crate) fn at_the_door(full: Full) -> Vec<u8> {
+    let (status, detail) = (status_of(full), full.to_string());
+    let told = Told { status, title: TRY_LATER, detail: &detail, way_out: None, more: vec![] };
+    let content = format!("{:#}\n", told.problem());
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\nretry-after: {LATER}\r\n\
+        connection: close\r\ncontent-length: {}\r\n\r\n{content}",
+        content.len()
+    )
+    .into_bytes()
+}
+
+const fn status_of(full: Full) -> StatusCode {
+    match full {
+        Full::Failures => StatusCode::TOO_MANY_REQUESTS,
+        Full::Connections => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 fn answer(status: StatusCode, media_type: &'static str, content: &Value) -> Response<Body> {

@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::throttle::Throttle;
+use portcullis_gateway::turn_away::turn_away;
 use portcullis_gateway::workers::Connections;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::dialect::Looking;
 use crate::exchange;
+use crate::refuse::at_the_door;
 use crate::settings::Settings;
 use crate::visit::{Arrival, Visit};
 
@@ -47,7 +49,14 @@ pub(crate) struct Server {
 impl Connections for Server {
     async fn carry(&self, stream: TcpStream, source: SocketAddr) {
         let settings = self.settings.load_full();
-        let Some(place) = self.gateway.place(&self.throttle, source, &settings.bounds) else { return };
+        let place = match self.gateway.place(&self.throttle, source, &settings.bounds) {
+            Ok(place) => place,
+            // Not by TLS: a handshake costs more than turning somebody away may.
+            Err(full) => {
+                let is_clear = |first| first != HANDSHAKE;
+                return turn_away(stream, |first| is_clear(first?).then(|| at_the_door(full))).await;
+            }
+        };
         let Ok(came_to) = stream.local_addr() else { return };
         let arrival = Arrival { source, came_to, is_encrypted: false, certificate: None, place };
         let is_local = source.ip().is_loopback() && came_to.ip().is_loopback();
@@ -69,7 +78,7 @@ impl Connections for Server {
             Ok(Ok(_)) if settings.clear || is_local => self.serve(stream, settings, arrival).await,
             Ok(Ok(_)) => {
                 self.gateway.refused("tls", None, None, &source.to_string(), "TLS is required");
-                let _ = stream.try_write(ENCRYPTED_ONLY);
+                turn_away(stream, |_| Some(ENCRYPTED_ONLY.to_vec())).await;
             }
             Ok(Err(_)) | Err(_) => tracing::debug!(%source, "a client said nothing"),
         }

@@ -10,7 +10,7 @@ use policy_core::Protocol;
 use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
-use portcullis_gateway::throttle::{Bounds, Place};
+use portcullis_gateway::throttle::{Attempt, Bounds, Full, Place};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 
@@ -121,7 +121,14 @@ impl Visit {
     }
 
     /// Who sends a request that shows this.
-    pub(crate) async fn who(&self, shown: Shown<'_>) -> Result<Identified, Refused> {
+    pub(crate) async fn who(&self, shown: Result<Shown<'_>, Refused>) -> Result<Identified, Refused> {
+        let shown = match shown {
+            // Shown twice, or at too great length: a guess like another.
+            Err(Refused::Unproven) => {
+                return Err(self.guessed(self.attempt().await?, "the credentials can't be read"));
+            }
+            shown => shown?,
+        };
         let digest = shown.key();
         let known = self.known().get(&digest).cloned();
         if let Some(Proven { who, at }) = known {
@@ -137,14 +144,23 @@ impl Visit {
                 }
             };
         }
-        let attempt = self.arrival.place.attempt(&self.bounds).await.ok_or(Refused::Unproven)?;
+        let attempt = self.attempt().await?;
         let proven = login::prove(&**self.gateway.identity(), shown).await;
         if matches!(proven, Err(Refused::Unproven)) {
-            attempt.failed();
-            let source = self.arrival.source.to_string();
-            self.gateway.refused("authentication", None, None, &source, "the credentials prove nobody");
+            return Err(self.guessed(attempt, "the credentials prove nobody"));
         }
         Ok(self.know(digest, proven?))
+    }
+
+    /// An attempt to prove something, where one may still fail.
+    async fn attempt(&self) -> Result<Attempt<'_>, Refused> {
+        Ok(self.arrival.place.attempt(&self.bounds).await.ok_or(Full::Failures)?)
+    }
+
+    fn guessed(&self, attempt: Attempt<'_>, why: &str) -> Refused {
+        attempt.failed();
+        self.gateway.refused("authentication", None, None, &self.arrival.source.to_string(), why);
+        Refused::Unproven
     }
 
     fn know(&self, digest: [u8; 32], who: Identified) -> Identified {

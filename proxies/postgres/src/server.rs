@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use policy_core::Principal;
 use portcullis_gateway::listen::{Listeners, Unavailable};
 use portcullis_gateway::throttle::Throttle;
+use portcullis_gateway::turn_away::turn_away;
 use portcullis_gateway::workers::{self, Connections};
 use tokio::net::TcpStream;
 
@@ -18,7 +19,7 @@ use crate::exchange;
 use crate::refuse::{Refusal, Severity, SqlState};
 use crate::relay::{Judge, Relay, Transparent, Veil};
 use crate::settings::Settings;
-use crate::startup::{self, Arrival, Client, Rejected};
+use crate::startup::{self, Arrival, Client};
 use crate::transport::Transport;
 use crate::wire::frontend::Caps;
 use crate::wire::make;
@@ -136,17 +137,13 @@ impl<P: Policing> Connections for Shared<P> {
                     SqlState::TOO_MANY,
                     "too many connections or failed logins; try again later",
                 );
-                return turn_away(&stream, &refusal);
+                return turn_away(stream, |_| Some(refusal.encode(Severity::Fatal))).await;
             }
         };
-        let may_try = || place.may_try(&settings.limits.bounds);
-        let login = startup::admit(stream, &settings, &may_try);
+        let login = startup::admit(stream, &settings, &place);
         let arrival = match tokio::time::timeout(settings.limits.login, login).await {
             Ok(Ok(arrival)) => arrival,
             Ok(Err(rejected)) => {
-                if matches!(rejected, Rejected::Password(_)) {
-                    place.failed();
-                }
                 if rejected.is_leaving() {
                     return tracing::debug!(%source, "a client left before it had logged in");
                 }
@@ -224,9 +221,4 @@ struct Prepared<P: Policing> {
     target: Transport,
     /// The target's settings, to be told to the client.
     settings: Vec<u8>,
-}
-
-/// Says no without waiting for anything.
-fn turn_away(stream: &TcpStream, refusal: &Refusal) {
-    let _ = stream.try_write(&refusal.encode(Severity::Fatal));
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::identity::IdentityError;
-use portcullis_gateway::throttle::Place;
+use portcullis_gateway::throttle::{Full, Place};
 use russh::keys::Certificate;
 use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
@@ -42,7 +42,7 @@ pub(crate) struct Client {
     gateway: Gateway,
     settings: Arc<Settings>,
     source: SocketAddr,
-    place: Place,
+    place: Arc<Place>,
     proven: Option<Proven>,
     /// Who the client said it was, at the latest failed try.
     claimed: Option<(String, String)>,
@@ -79,7 +79,7 @@ impl Client {
             gateway,
             settings,
             source,
-            place,
+            place: Arc::new(place),
             proven: None,
             claimed: None,
             arrived,
@@ -88,15 +88,21 @@ impl Client {
         }
     }
 
-    fn outcome(&mut self, user: &str, outcome: Result<Proven, Refused>) -> Auth {
-        match outcome {
+    /// Looks at a proof; an address that has guessed too often is answered as any wrong guess.
+    async fn attempt(&mut self, user: &str, proof: impl Future<Output = Result<Proven, Refused>>) -> Auth {
+        let place = Arc::clone(&self.place);
+        let Some(attempt) = place.attempt(&self.settings.bounds).await else {
+            self.claimed = Some((user.to_owned(), Full::Failures.to_string()));
+            return Auth::reject();
+        };
+        match proof.await {
             Ok(proven) => {
                 self.proven = Some(proven);
                 Auth::Accept
             }
             Err(Refused::Identity(error)) => self.unknown(user, &error),
             Err(refused) => {
-                self.place.failed();
+                attempt.failed();
                 self.claimed = Some((user.to_owned(), refused.to_string()));
                 Auth::reject()
             }
@@ -108,15 +114,6 @@ impl Client {
         tracing::error!(%error, "an account could not be looked up: nobody is let in");
         self.claimed = Some((user.to_owned(), error.to_string()));
         Auth::reject()
-    }
-
-    /// Whether another proof is worth looking at; an address that has guessed too often is answered as any wrong guess.
-    fn may_try(&mut self, user: &str) -> bool {
-        let may = self.place.may_try(&self.settings.bounds);
-        if !may {
-            self.claimed = Some((user.to_owned(), "too many failed logins from this address".to_owned()));
-        }
-        may
     }
 
     /// A tunnel that the client opens: judged and carried by a task of its own.
@@ -163,26 +160,21 @@ impl Handler for Client {
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Answer<Auth> {
-        if !self.may_try(user) {
-            return Ok(Auth::reject());
-        }
-        let outcome = if is_broken(key.algorithm) {
-            Err(Refused::Unproven)
-        } else {
-            login::prove_by_key(&**self.gateway.identity(), user, key.public_key).await
+        let identity = Arc::clone(self.gateway.identity());
+        let proof = async {
+            if is_broken(key.algorithm) {
+                return Err(Refused::Unproven);
+            }
+            login::prove_by_key(&*identity, user, key.public_key).await
         };
-        Ok(self.outcome(user, outcome))
+        Ok(self.attempt(user, proof).await)
     }
 
     async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Answer<Auth> {
-        if !self.may_try(user) {
-            return Ok(Auth::reject());
-        }
-        let identity = Arc::clone(self.gateway.identity());
-        let authorities = &self.settings.user_authorities;
-        let outcome =
-            login::prove_by_certificate(&*identity, user, certificate, authorities, self.source.ip()).await;
-        Ok(self.outcome(user, outcome))
+        let (identity, settings) = (Arc::clone(self.gateway.identity()), Arc::clone(&self.settings));
+        let authorities = &settings.user_authorities;
+        let proof = login::prove_by_certificate(&*identity, user, certificate, authorities, self.source.ip());
+        Ok(self.attempt(user, proof).await)
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -199,15 +191,13 @@ impl Handler for Client {
                 prompts: vec![(prompt.into(), false)].into(),
             });
         };
-        if !self.may_try(user) {
-            return Ok(Auth::reject());
-        }
         let password = answers.next().and_then(|answer| String::from_utf8(answer.to_vec()).ok());
-        let outcome = match password {
-            Some(password) => login::prove_by_password(&**self.gateway.identity(), user, &password).await,
-            None => Err(Refused::Unproven),
+        let identity = Arc::clone(self.gateway.identity());
+        let proof = async {
+            let password = password.ok_or(Refused::Unproven)?;
+            login::prove_by_password(&*identity, user, &password).await
         };
-        Ok(self.outcome(user, outcome))
+        Ok(self.attempt(user, proof).await)
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Answer<()> {

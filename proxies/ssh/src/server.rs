@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::throttle::Throttle;
+use portcullis_gateway::turn_away::turn_away;
 use portcullis_gateway::workers::Connections;
 use russh::Disconnect;
 use russh::server::run_stream;
@@ -30,9 +31,10 @@ pub(crate) struct Server {
 impl Connections for Server {
     async fn carry(&self, stream: TcpStream, source: SocketAddr) {
         let settings = self.settings.load_full();
-        let Some(place) = self.gateway.place(&self.throttle, source, &settings.bounds) else {
-            let _ = stream.try_write(b"Too many connections or failed logins; try again later.\r\n");
-            return;
+        let place = match self.gateway.place(&self.throttle, source, &settings.bounds) {
+            Ok(place) => place,
+            // A line before the version (RFC 4253, section 4.2), which clients show.
+            Err(full) => return turn_away(stream, |_| Some(format!("{full}\r\n").into_bytes())).await,
         };
         let Ok((stream, sever)) = severable(stream) else { return };
         let (arrived, arrival) = oneshot::channel();

@@ -7,7 +7,6 @@ use hyper::http::request::Parts as Head;
 
 use super::{One, Turned};
 use crate::fields;
-use crate::login::Refused;
 use crate::request::{Unfit, unfit};
 use crate::upgrade::{self, Upgrading};
 use crate::visit::Visit;
@@ -73,15 +72,5 @@ impl Visit {
     pub(super) fn turned_away(&self, stage: &str, who: &str, wanted: Option<&str>, why: &str) {
         let wanted = wanted.filter(|wanted| wanted.len() <= LONGEST_NAME);
         self.gateway.refused(stage, Some(who), wanted, &self.arrival.source.to_string(), why);
-    }
-
-    /// What is shown twice, or at too great length, is a guess like another.
-    pub(super) fn unread(&self, refused: &Refused) {
-        let place = &self.arrival.place;
-        if matches!(refused, Refused::Unproven) && place.may_try(&self.settings().bounds) {
-            place.failed();
-            let source = self.arrival.source.to_string();
-            self.gateway.refused("authentication", None, None, &source, "the credentials can't be read");
-        }
     }
 }

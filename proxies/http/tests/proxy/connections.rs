@@ -79,19 +79,31 @@ async fn targets_of_one_name_in_two_protocols_have_a_session_each() {
 #[tokio::test]
 async fn guesses_at_the_same_time_are_no_more_than_those_one_after_another() {
     let house = House::policed(POLICY).await;
-    let mut guessing: Vec<TcpStream> = (0..50).map(|_| house.raw()).collect();
-    for (number, stream) in guessing.iter_mut().enumerate() {
-        let wrong = crate::tokens::basic("ana", &format!("guess {number}"));
-        let request = format!("GET / HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{wrong}\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
+    let mut guessing: Vec<Kept> = (0..50).map(|_| Kept::to(&house)).collect();
+    for kept in &mut guessing {
+        // Each is let in before anybody has guessed.
+        assert_eq!(kept.ask(""), "401");
     }
-    for mut stream in guessing {
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    for (number, kept) in guessing.iter_mut().enumerate() {
+        kept.write("api.test", &crate::tokens::basic("ana", &format!("guess {number}"))).unwrap();
     }
-    let looked_at = house.evidence().matches("the credentials prove nobody").count();
-    assert_eq!(looked_at, 20, "as many as an address has within a minute");
+    let answers: Vec<String> = guessing.iter_mut().map(|kept| kept.status().unwrap()).collect();
+    // As many as an address has within a minute.
+    assert_eq!(answers.iter().filter(|status| *status == "401").count(), 20, "{answers:?}");
+    assert_eq!(answers.iter().filter(|status| *status == "429").count(), 30, "{answers:?}");
+    assert_eq!(house.evidence().matches("the credentials prove nobody").count(), 20);
+
+    // Whoever comes now is told so at the door, and what it has sent does not cost it the answer.
+    let answer = house.send(&format!(
+        "POST / HTTP/1.1\r\nhost: api.test\r\ncontent-length: 9000\r\n{}\r\n{}",
+        authorization("ana"),
+        "x".repeat(9000)
+    ));
+    assert!(answer.starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "{answer}");
+    assert!(
+        answer.contains("\r\nretry-after: 60\r\n") && answer.contains("too many failed logins"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -166,8 +166,17 @@ impl<'a> Kept<'a> {
     }
 
     fn try_ask(&mut self, host: &str, fields: &str) -> std::io::Result<String> {
+        self.write(host, fields)?;
+        self.status()
+    }
+
+    pub fn write(&mut self, host: &str, fields: &str) -> std::io::Result<()> {
         let request = format!("GET /items/1 HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n");
-        self.stream.write_all(request.as_bytes())?;
+        self.stream.write_all(request.as_bytes())
+    }
+
+    /// That of the next answer, which is read whole.
+    pub fn status(&mut self) -> std::io::Result<String> {
         let head = self.read_to(b"\r\n\r\n")?.to_ascii_lowercase();
         match head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()) {
             Some(length) => self.stream.read_exact(&mut vec![0; length.parse().unwrap()])?,

@@ -5,6 +5,7 @@ mod parameters;
 mod scram;
 
 use policy_core::Principal;
+use portcullis_gateway::throttle::Place;
 use tokio::net::TcpStream;
 
 use crate::exchange::{self, Broken};
@@ -79,7 +80,7 @@ impl From<std::io::Error> for Rejected {
 pub(crate) async fn admit(
     stream: TcpStream,
     settings: &Settings,
-    may_try: &(dyn Fn() -> bool + Sync),
+    place: &Place,
 ) -> Result<Arrival, Rejected> {
     let (mut transport, binding, packet) = match negotiate::negotiate(stream, settings).await? {
         Negotiated::Cancel { transport, process, secret } => {
@@ -103,7 +104,8 @@ pub(crate) async fn admit(
         }
     };
     let is_encrypted = transport.is_buffered();
-    let principal = scram::verify(&mut transport, &wish.user, claim, binding, may_try).await?;
+    let tries = (place, &settings.limits.bounds);
+    let principal = scram::verify(&mut transport, &wish.user, claim, binding, tries).await?;
     let mut ok = Vec::with_capacity(9);
     make::message(&mut ok, b'R', |out| out.extend_from_slice(&[0; 4]));
     exchange::send(&mut transport, &ok).await?;

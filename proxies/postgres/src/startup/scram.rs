@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use policy_core::Principal;
 use portcullis_gateway::identity::Claim;
+use portcullis_gateway::throttle::{Bounds, Place};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{Rejected, refuse};
@@ -30,7 +31,7 @@ pub(super) async fn verify(
     user: &str,
     claim: Claim,
     binding: Option<Arc<[u8]>>,
-    may_try: &(dyn Fn() -> bool + Sync),
+    (place, bounds): (&Place, &Bounds),
 ) -> Result<Principal, Rejected> {
     let mut out = Vec::with_capacity(256);
     make::message(&mut out, b'R', |out| {
@@ -59,8 +60,12 @@ pub(super) async fn verify(
         return Err(broken(transport).await);
     }
     let message = format!("{},{challenge},{}", first.bare, last.without_proof);
-    let proven = if may_try() { claim.prove(message.as_bytes(), &last.proof) } else { None };
+    let attempt = place.attempt(bounds).await;
+    let proven = attempt.as_ref().and_then(|_| claim.prove(message.as_bytes(), &last.proof));
     let Some(proven) = proven else {
+        if let Some(attempt) = attempt {
+            attempt.failed();
+        }
         let text = format!("password authentication failed for user \"{user}\"");
         refuse(transport, Refusal::new(SqlState::PASSWORD, text)).await;
         return Err(Rejected::Password(user.to_owned()));
