@@ -83,7 +83,7 @@ bench: packages-bench
 bench-%: packages-bench FORCE
 	scripts/bench $*
 
-fuzz: packages-build
+fuzz: packages-test
 	scripts/fuzz
 
 audit:

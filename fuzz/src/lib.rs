@@ -12,6 +12,9 @@
     reason = "a property states what it expects by failing"
 )]
 
+mod origins;
+mod paths;
+
 use std::sync::{Arc, LazyLock};
 
 use policy_core::mask::{
@@ -44,6 +47,8 @@ use portcullis_ssh::sftp::wire::extension::KNOWN;
 use portcullis_ssh::sftp::wire::reply::write_version;
 use portcullis_ssh::sftp::wire::request::{Pair, Request as Sftp, write_init};
 use portcullis_ssh::sftp::{Gate, Step, operation};
+
+pub use paths::request_target;
 
 /// A policy loads or is refused, in words; what loads compiles; what can be laid out stays so, and means the same.
 pub fn language(input: &[u8]) {

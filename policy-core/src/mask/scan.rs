@@ -63,6 +63,10 @@ impl Scanner {
         if view.ended {
             return view.text.len();
         }
+        if detectors.triggers().is_none() {
+            // No word of the text begins anything.
+            return if detectors.literals().is_some() { self.literals } else { view.text.len() };
+        }
         let floor = self.resume.saturating_sub(MAX_LOOK_BEHIND);
         let behind = view.slice(floor..self.resume);
         let joined = behind.iter().rev().take_while(|&&byte| may_join(byte)).count();

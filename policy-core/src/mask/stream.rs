@@ -47,6 +47,12 @@ impl StreamMasker {
         self.end(detectors, key, out)
     }
 
+    /// To be called when nothing has come for a moment: appends what is held back to `out`, but for the beginnings of finds.
+    /// The stream goes on.
+    pub fn settle(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut Vec<u8>) -> usize {
+        self.quieten(detectors, key, out)
+    }
+
     /// How many bytes are held back.
     pub fn held(&self) -> usize {
         self.text.len() - self.left
@@ -68,7 +74,7 @@ impl StreamMasker {
     }
 
     /// Lets go of what is no beginning of a find that is worth waiting for: see [`super::begun`].
-    pub(super) fn settle(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut impl Outlet) -> usize {
+    pub(super) fn quieten(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut impl Outlet) -> usize {
         let view = View { text: &self.text, ended: false };
         let hold = begun::hold_from(&self.scanner, detectors, view, self.left);
         self.let_go(detectors, key, hold, out)

@@ -89,7 +89,7 @@ impl TerminalMasker {
     pub fn settle(&mut self, detectors: &Detectors, key: &MaskKey, out: &mut Vec<u8>) -> usize {
         self.keep_last();
         let mut masked = self.text.advance(detectors, key, &mut self.weave.onto(out));
-        masked += self.text.settle(detectors, key, &mut self.weave.onto(out));
+        masked += self.text.quieten(detectors, key, &mut self.weave.onto(out));
         self.weave.trailing(out);
         if self.text.held() == 0 {
             self.weave.rest(out);

@@ -10,6 +10,7 @@ use hyper::{Method, Response, StatusCode};
 use policy_core::rule::LimitUnit;
 use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
 use portcullis_gateway::enforce::{Outcome, Receipt};
+use portcullis_gateway::stream::SETTLED;
 
 use crate::activity::Busy;
 use crate::body::{Body, Fault, whole};
@@ -135,6 +136,8 @@ struct Down {
     recorded: Option<Utf8Stream>,
     bytes: u64,
     masked: u64,
+    /// Whether nothing has come since what was held back was looked at.
+    is_settled: bool,
     /// How many bytes there will be, where that is known: once they are there, nobody asks for more.
     length: Option<u64>,
 }
@@ -158,6 +161,7 @@ impl Down {
             recorded: records.then(Utf8Stream::default),
             bytes: 0,
             masked: 0,
+            is_settled: false,
             length,
         }
     }
@@ -174,15 +178,20 @@ impl Down {
     async fn next(mut self) -> (Next, Option<Self>) {
         let open = Arc::clone(&self.open);
         loop {
-            let frame = tokio::select! {
+            // Whoever waits for the rest of a message sends nothing that would bring more of it.
+            let may_settle = self.source.may_be_left() && self.masker.holds();
+            let came = tokio::select! {
                 biased;
                 reason = open.stop.wait() => return self.broken(STOPPED, reason.to_string().into()),
-                frame = self.source.next() => frame,
+                frame = self.source.next() => Some(frame),
+                () = tokio::time::sleep(SETTLED), if may_settle && !self.is_settled => None,
             };
-            let (looked, is_last) = match frame {
-                None => (self.masker.finish(), true),
-                Some(Err(error)) => return self.broken("the target broke off", error),
-                Some(Ok(frame)) => match frame.into_data() {
+            self.is_settled = came.is_none();
+            let (looked, is_last) = match came {
+                None => (self.masker.settle(), false),
+                Some(None) => (self.masker.finish(), true),
+                Some(Some(Err(error))) => return self.broken("the target broke off", error),
+                Some(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => (self.masker.push(data), false),
                     Err(frame) => match frame.into_trailers() {
                         Ok(trailers) => return self.trailers(trailers).await,

@@ -107,6 +107,15 @@ impl Source {
         Ok(Self::Decoded(Box::pin(reader)))
     }
 
+    /// Whether [`Self::next`] loses nothing where it is not waited for to its end.
+    pub(crate) const fn may_be_left(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Decoded(_) | Self::Trailers(_) => true,
+            // It asks the store about what it has taken.
+            Self::Filtered(_) => false,
+        }
+    }
+
     /// The next piece.
     pub(crate) async fn next(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
         match self {

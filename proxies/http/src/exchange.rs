@@ -45,12 +45,10 @@ const fn of_broken(broken: Broken) -> StatusCode {
     }
 }
 
-fn turn(status: StatusCode, title: &str, detail: &str) -> Turned {
-    Box::new(Words::Problem.problem(status, title, detail))
-}
-
 async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<Body>, Turned> {
     let busy = visit.activity.begin();
+    let words = Words::of(request.headers());
+    let turn = |status, title: &str, detail: &str| Box::new(words.problem(status, title, detail));
     let asked = Asked::read(&request, visit.arrival.is_encrypted);
     let who = visit.who(login::shown(request.headers(), visit.arrival.certificate.as_ref())).await;
     let asked = asked.map_err(|unfit| {
@@ -64,8 +62,8 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
             tracing::error!(%error, "an account could not be looked up: nobody is let in");
             turn(StatusCode::SERVICE_UNAVAILABLE, "accounts can't be looked up", "try again later")
         }
-        Refused::Often(full) => Box::new(crowded(*full)),
-        Refused::Absent | Refused::Unproven => Box::new(unproven(&refused.to_string())),
+        Refused::Often(full) => Box::new(crowded(&words, *full)),
+        Refused::Absent | Refused::Unproven => Box::new(unproven(&words, &refused.to_string())),
     })?;
     // Who is not let in does not learn which targets there are.
     let settings = visit.settings();
@@ -74,7 +72,7 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
         visit.turned_away("target", &who.principal.id, Some(asked.host()), why);
         turn(StatusCode::NOT_FOUND, "no such target", why)
     })?;
-    let words = route.way.dialect.words();
+    let words = route.way.dialect.words(request.headers());
     let refuse = |refusal| Box::new(words.refused(&refusal));
     let open = visit.session(&who, route.way).await.map_err(refuse)?;
     let mut one = One {
@@ -88,6 +86,7 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
         },
         prefix: route.prefix,
         asked,
+        words,
     };
     let Entered { head, body, upgrading } = one.entered(request).await?;
     one.carried(head, Taken::Nothing(body), upgrading, busy).await
@@ -102,6 +101,8 @@ struct One<'v> {
     authority: String,
     prefix: &'v str,
     asked: Asked,
+    /// How it is refused, unless more is known of it.
+    words: Words,
 }
 
 /// What a request was understood as, ready to be judged.
@@ -287,7 +288,7 @@ impl One<'_> {
     }
 
     fn turn(&self, status: StatusCode, title: &str, detail: &str) -> Turned {
-        Box::new(self.way.dialect.words().problem(status, title, detail))
+        Box::new(self.words.problem(status, title, detail))
     }
 
     /// Reads a body; where it breaks off, nothing was judged yet, and evidence says so.

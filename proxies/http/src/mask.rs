@@ -186,6 +186,26 @@ impl Masker {
         }
     }
 
+    /// Whether it holds something back that may be shown once nothing more has come for a moment.
+    pub(crate) fn holds(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Withheld => false,
+            Self::Looking(looking) => match &looking.how {
+                How::Text(stream) | How::Watch(stream) => stream.held() > 0,
+                // Their values are shown whole, or not yet.
+                How::Json(_) | How::Events(_) => false,
+            },
+        }
+    }
+
+    /// What may be shown now that nothing has come for a moment: all but the beginnings of finds.
+    pub(crate) fn settle(&mut self) -> Result<(Bytes, usize), Unseen> {
+        match self {
+            Self::Nothing | Self::Withheld => Ok((Bytes::new(), 0)),
+            Self::Looking(looking) => looking.settle(),
+        }
+    }
+
     /// What is left at the end.
     pub(crate) fn finish(&mut self) -> Result<(Bytes, usize), Unseen> {
         match self {
@@ -210,6 +230,17 @@ impl Looking {
             How::Json(json) => json.push(detectors, key, data, &mut shown)?,
             How::Events(events) => events.push(detectors, key, data, &mut shown)?,
             How::Watch(stream) => nothing(stream.push(detectors, key, data, &mut shown))?,
+        };
+        Ok((shown.into(), masked))
+    }
+
+    fn settle(&mut self) -> Result<(Bytes, usize), Unseen> {
+        let Self { detectors, key, how, .. } = self;
+        let mut shown = Vec::new();
+        let masked = match how {
+            How::Text(stream) => stream.settle(detectors, key, &mut shown),
+            How::Watch(stream) => nothing(stream.settle(detectors, key, &mut shown))?,
+            How::Json(_) | How::Events(_) => 0,
         };
         Ok((shown.into(), masked))
     }

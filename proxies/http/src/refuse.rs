@@ -1,17 +1,23 @@
-//! A refusal in the words of whoever is refused: a problem (RFC 9457), a `Status` of Kubernetes, an error of JSON-RPC.
+//! A refusal in the words of whoever is refused: a problem (RFC 9457), a `Status` of Kubernetes, a status of gRPC, an error of
+//! JSON-RPC.
 
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use policy_normalize::mcp;
 use portcullis_gateway::enforce::{Refusal, RefusalKind};
 use portcullis_gateway::throttle::Full;
 use serde_json::{Value, json};
 
 use crate::body::{Body, whole};
+use crate::request::media_type;
 
 /// What whoever must wait is told, and for how long, in seconds: failed logins are counted over a minute.
 const TRY_LATER: &str = "try again later";
 const LATER: &str = "60";
+
+/// What `grpc-message` spells as escapes.
+const UNWRITABLE: &AsciiSet = &CONTROLS.add(b'%');
 
 /// In whose words a request is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +25,8 @@ pub(crate) enum Words {
     /// `application/problem+json`.
     #[default]
     Problem,
+    /// gRPC's: `grpc-status` and `grpc-message`.
+    Grpc,
     /// Kubernetes' own: what `kubectl` shows as an error from the server.
     Status,
     /// JSON-RPC's, for each request of a message that has an id (as a JSON text); in a batch, where it came in one.
@@ -26,6 +34,12 @@ pub(crate) enum Words {
 }
 
 impl Words {
+    /// Those of a client that sends these fields, before it is known what they are sent to.
+    pub(crate) fn of(fields: &HeaderMap) -> Self {
+        let is_call = media_type(fields.get(CONTENT_TYPE)).starts_with("application/grpc");
+        if is_call { Self::Grpc } else { Self::Problem }
+    }
+
     /// What the policy, or the gateway, decided.
     pub(crate) fn refused(&self, refusal: &Refusal) -> Response<Body> {
         let (status, title) = match refusal.kind {
@@ -65,6 +79,7 @@ impl Words {
         match self {
             Self::Problem => answer(told.status, "application/problem+json", &told.problem()),
             Self::Status => answer(told.status, "application/json", &told.kubernetes()),
+            Self::Grpc => told.grpc(),
             Self::JsonRpc { ids, .. } if ids.is_empty() => Self::Problem.say(told, code),
             Self::JsonRpc { ids, batch } => {
                 let more = |name| told.more.iter().find(|(of, _)| *of == name).map(|(_, value)| value);
@@ -109,6 +124,28 @@ impl Told<'_> {
         problem
     }
 
+    /// An answer of trailers alone, which come as its fields.
+    /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
+    fn grpc(&self) -> Response<Body> {
+        let way_out = self.way_out.map(|way_out| format!(" ({way_out})")).unwrap_or_default();
+        let message = format!("{}: {}{way_out}", self.title, self.detail);
+        let mut response = Response::new(whole(String::new()));
+        let fields = response.headers_mut();
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        fields.insert("grpc-status", HeaderValue::from(grpc_code(self.status)));
+        let said = self.more.iter().map(|(name, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (format!("portcullis-{name}"), value)
+        });
+        for (name, value) in said.chain([("grpc-message".to_owned(), message)]) {
+            let value = utf8_percent_encode(&value, UNWRITABLE).to_string();
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                fields.insert(name, value);
+            }
+        }
+        response
+    }
+
     /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/>
     fn kubernetes(&self) -> Value {
         let reason = match self.status {
@@ -138,9 +175,22 @@ impl Told<'_> {
     }
 }
 
+/// The code of gRPC that clients take for such a status; a limit of a policy is not of the kind that they ask again for at once.
+/// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>
+const fn grpc_code(status: StatusCode) -> u16 {
+    match status {
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => 8,
+        StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED => 12,
+        StatusCode::BAD_REQUEST => 13,
+        StatusCode::UNAUTHORIZED => 16,
+        _ => 14,
+    }
+}
+
 /// Nobody has been proven yet.
-pub(crate) fn unproven(detail: &str) -> Response<Body> {
-    let mut response = Words::Problem.problem(StatusCode::UNAUTHORIZED, "who is there?", detail);
+pub(crate) fn unproven(words: &Words, detail: &str) -> Response<Body> {
+    let mut response = words.problem(StatusCode::UNAUTHORIZED, "who is there?", detail);
     // A field each: not every client takes a list apart.
     for challenge in ["Bearer realm=\"Portcullis\"", "Basic realm=\"Portcullis\", charset=\"UTF-8\""] {
         response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -149,8 +199,8 @@ pub(crate) fn unproven(detail: &str) -> Response<Body> {
 }
 
 /// There is no place, or no try is left. What may be tried again says when (RFC 9110, section 10.2.3).
-pub(crate) fn crowded(full: Full) -> Response<Body> {
-    let mut response = Words::Problem.problem(status_of(full), TRY_LATER, &full.to_string());
+pub(crate) fn crowded(words: &Words, full: Full) -> Response<Body> {
+    let mut response = words.problem(status_of(full), TRY_LATER, &full.to_string());
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(LATER));
     response
 }

@@ -93,3 +93,8 @@ fn websocket() {
 fn spdy() {
     each("spdy", properties::spdy);
 }
+
+#[test]
+fn request_target() {
+    each("request_target", properties::request_target);
+}

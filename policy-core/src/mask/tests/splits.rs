@@ -156,6 +156,22 @@ fn ordinary_text_leaves_at_once() {
 }
 
 #[test]
+fn where_secrets_alone_are_known_their_beginnings_alone_are_held() {
+    let secret = b"a secret of forty bytes, give or take 9!";
+    let literals = Literals::new([&secret[..]]).expect("built");
+    let detectors = &Detectors::new(&[]).expect("compiled").with_literals(literals);
+    for (text, held, held_in_silence) in
+        [(&b"a word at the end"[..], 0, 0), (b"the answer is a", 1, 0), (b"the answer is a secret", 8, 8)]
+    {
+        let (mut masker, mut out) = (StreamMasker::default(), Vec::new());
+        masker.push(detectors, &key(), text, &mut out);
+        assert_eq!((masker.held(), out.len()), (held, text.len() - held), "{text:?}");
+        masker.settle(detectors, &key(), &mut out);
+        assert_eq!((masker.held(), out.len()), (held_in_silence, text.len() - held_in_silence), "{text:?}");
+    }
+}
+
+#[test]
 fn a_flush_ends_the_stream() {
     let (detectors, mut masker, mut out) = (&all(Transform::Redact), StreamMasker::default(), Vec::new());
     masker.push(detectors, &key(), b"ana@exam", &mut out);

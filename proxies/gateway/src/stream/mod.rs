@@ -7,4 +7,4 @@ mod silence;
 
 pub use input::Input;
 pub use output::Output;
-pub use silence::Silence;
+pub use silence::{SETTLED, Silence};

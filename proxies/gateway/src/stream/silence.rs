@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Output;
 
 /// After how much silence what is held back is shown, but for the beginnings of finds.
-const SETTLED: Duration = Duration::from_millis(20);
+pub const SETTLED: Duration = Duration::from_millis(20);
 /// After how much silence all of it is.
 const RELEASED: Duration = Duration::from_secs(1);
 

@@ -13,7 +13,7 @@ pub(super) fn needs_body(seen: &Seen<'_>, graphql: &[String]) -> bool {
 
 pub(super) fn meaning(seen: &Seen<'_>, body: &Taken, graphql: &[String]) -> Meaning {
     let actions = actions(seen, body, is_graphql(seen, graphql)).unwrap_or_else(ActionSet::unknown);
-    Meaning { actions, words: Words::Problem, said: None }
+    Meaning { actions, words: Words::of(&seen.head.headers), said: None }
 }
 
 /// `None` is what can't be told.

@@ -125,10 +125,11 @@ impl Dialect {
         }
     }
 
-    /// How a request is refused whose meaning is not known yet.
-    pub(crate) const fn words(&self) -> Words {
+    /// How a request with these fields is refused whose meaning is not known yet.
+    pub(crate) fn words(&self, fields: &HeaderMap) -> Words {
         match self {
-            Self::Http { .. } | Self::Mcp(_) => Words::Problem,
+            Self::Http { .. } => Words::of(fields),
+            Self::Mcp(_) => Words::Problem,
             Self::Kubernetes => Words::Status,
         }
     }

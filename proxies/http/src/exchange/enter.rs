@@ -62,7 +62,7 @@ impl One<'_> {
         let recorded = self.open.session.lock().await.refused("request", why, None);
         match recorded {
             Ok(()) => self.turn(status, title, why),
-            Err(refusal) => Box::new(self.way.dialect.words().refused(&refusal)),
+            Err(refusal) => Box::new(self.words.refused(&refusal)),
         }
     }
 }

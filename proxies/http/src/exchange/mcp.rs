@@ -20,9 +20,8 @@ impl One<'_> {
             return Ok(());
         }
         let reason = "the session that the request names is not this principal's";
-        let words = self.way.dialect.words();
         let recorded = self.open.session.lock().await.refused("session", reason, None);
-        recorded.map_err(|refusal| Box::new(words.refused(&refusal)))?;
+        recorded.map_err(|refusal| Box::new(self.words.refused(&refusal)))?;
         // What clients begin anew for.
         Err(self.turn(StatusCode::NOT_FOUND, "no such session", "begin a session of your own"))
     }

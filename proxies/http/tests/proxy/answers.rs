@@ -29,6 +29,24 @@ async fn the_credential_of_the_target_is_shown_to_nobody() {
     assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains(TOKEN), "{answer}");
 }
 
+/// What it ends with may be the beginning of the credential, or of a card's number: whoever waits for the question sees it all.
+#[tokio::test]
+async fn a_text_that_waits_for_an_answer_is_shown_to_its_end() {
+    let house = House::policed(MASKED).await;
+    let mut stream = house.raw();
+    let request = format!("GET /prompt HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut shown, mut byte) = (Vec::new(), [0]);
+    while !shown.ends_with(b" or a") {
+        stream.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error}: {shown:?}"));
+        shown.push(byte[0]);
+    }
+    assert!(house.ask("GET", "/more", "", "").starts_with("HTTP/1.1 200"));
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("?\n"), "{rest}");
+}
+
 #[tokio::test]
 async fn limits_count_what_goes_to_the_client() {
     let limit = "limit \"few\" { on http  bytes 20_000 per principal per hour }\n";

@@ -305,8 +305,12 @@ impl House {
     pub fn send(&self, request: &str) -> String {
         let mut stream = self.raw();
         stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = vec![0];
+        // Its beginning may take longer than what goes on behind it.
+        if stream.read_exact(&mut answer).is_err() {
+            return String::new();
+        }
         stream.set_read_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
-        let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }

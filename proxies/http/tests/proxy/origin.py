@@ -1,10 +1,11 @@
 """An origin server that answers with what it was asked, as JSON."""
-import json, time
+import json, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 # What it was asked, which tests ask it for.
 SEEN = []
+MORE = threading.Event()
 
 
 class Origin(BaseHTTPRequestHandler):
@@ -71,6 +72,20 @@ class Origin(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(data)
             return
+        if self.path == "/prompt":
+            # Goes on once it was asked for more.
+            self.send_response(200)
+            self.send_header("content-type", "text/plain")
+            self.send_header("connection", "close")
+            self.end_headers()
+            self.wfile.write(b"is it 4 or a")
+            self.wfile.flush()
+            MORE.wait(60)
+            self.wfile.write(b"?\n")
+            self.close_connection = True
+            return
+        if self.path == "/more":
+            MORE.set()
         pieces = [json.dumps(seen)]
         if self.path.startswith("/card"):
             pieces = ["a card 4111 11", "11 1111 1111 and more\n"]
