@@ -6,6 +6,7 @@
 # make test-ssh-clients   paramiko, asyncssh, ansible and ssh-audit at work with SSH (from PyPI)
 # make test-ssh-large   a gigabyte there and back, a line of 100 MB, large files by scp, sftp, rsync and git (minutes)
 # make test-http-origins  requests that Node's and gunicorn's servers might read in another way, through Portcullis (from PyPI)
+# make test-browser   a browser's WebSockets through Portcullis (Chromium, from Debian)
 # make test-agents   the MCP SDK's client at work with the official server of examples (from npm)
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
 # make conformance-kubernetes   kubectl's commands against a real kube-apiserver, direct and through Portcullis (built from Debian's source; minutes, once)
@@ -21,7 +22,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 # Not packages-% and bench-%: make looks up no pattern rule for a target that is declared phony.
-.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients test-ssh-large test-http-origins test-agents conformance-postgres conformance-kubernetes lint bench fuzz audit FORCE
+.PHONY: help build demo test test-kills test-postgres-18 test-clients test-ssh-clients test-ssh-large test-http-origins test-browser test-agents conformance-postgres conformance-kubernetes lint bench fuzz audit FORCE
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -59,6 +60,9 @@ test-ssh-large: packages-test
 
 test-http-origins: packages-origins
 	scripts/test-http-origins
+
+test-browser: packages-browser
+	cargo test --locked -p portcullis-http --test proxy -- --ignored browser
 
 test-agents: packages-agents
 	scripts/test-agents

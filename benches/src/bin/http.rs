@@ -1,15 +1,17 @@
 //! HTTP: requests a second through nginx as a plain reverse proxy and through Portcullis with policy and evidence, without
-//! and with a mask; and what a WebSocket that only waits costs.
+//! and with a mask; how long an event takes that an origin sends; and what a WebSocket that only waits costs.
 //!
 //! One nginx serves a small JSON file to all ways; another is the peer. Rounds are interleaved, way by way, so that a busy
 //! machine slows all of them; medians are reported. `h2load` sends, and takes its share of the machine.
 //!
-//! `BENCH_ROUNDS`, `BENCH_SECONDS` (of one round) and `BENCH_SOCKETS` make it shorter or longer.
+//! `BENCH_ROUNDS`, `BENCH_SECONDS` (of one round), `BENCH_EVENTS` and `BENCH_SOCKETS` make it shorter or longer.
 
 use std::error::Error;
 
 use portcullis_benches::report::{self, Figure};
 
+#[path = "../http/events.rs"]
+mod events;
 #[path = "../http/load.rs"]
 mod load;
 #[path = "../http/sockets.rs"]
@@ -22,6 +24,7 @@ use ways::Ways;
 fn main() -> Result<(), Box<dyn Error>> {
     let rounds = number("BENCH_ROUNDS", 5)?;
     let seconds = number("BENCH_SECONDS", 4)?;
+    let events = number("BENCH_EVENTS", 2000)?;
     let waiting = number("BENCH_SOCKETS", 9000)?;
     let ways = Ways::start()?;
     let mut figures = Vec::new();
@@ -41,6 +44,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 "req/s",
             ));
         }
+    }
+    eprintln!("{events} events a way");
+    for events::Delay { name, median, p99 } in events::delays(events)? {
+        figures.push(Figure::new("a server-sent event, median", name, median, "us"));
+        figures.push(Figure::new("a server-sent event, 99 of 100", name, p99, "us"));
     }
     eprintln!("{waiting} waiting WebSockets");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

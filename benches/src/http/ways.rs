@@ -36,7 +36,7 @@ pub struct Way {
     pub token: Option<String>,
 }
 
-struct Nginx {
+pub struct Nginx {
     process: Child,
     _directory: TempDir,
 }
@@ -91,6 +91,18 @@ pub fn gateway(policy: &str, target: &str) -> Result<(Gateway, u16, String), Box
 }
 
 impl Nginx {
+    /// Passes on what an origin says, at once; and where.
+    pub fn before_events(origin: u16) -> Result<(Self, u16), Box<dyn Error>> {
+        let port = free_port()?;
+        let passes = |_: &TempDir| {
+            format!(
+                "server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{origin}; \
+                 proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffering off; }} }}"
+            )
+        };
+        Ok((Self::start(port, passes)?, port))
+    }
+
     /// Serves what `servers` says of its folder; listens on this port once it is ready.
     fn start(port: u16, servers: impl Fn(&TempDir) -> String) -> Result<Self, Box<dyn Error>> {
         let directory = tempfile::tempdir()?;

@@ -10,11 +10,11 @@ pub(crate) struct Activity(Mutex<State>);
 
 struct State {
     under_way: usize,
-    has_asked: bool,
+    is_let_in: bool,
     since: Instant,
 }
 
-/// How long a connection may be without a request: at first, and between two of them.
+/// How long a connection may be without a whole head of a request: until somebody is proven, and from then on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     pub(crate) first: Duration,
@@ -26,15 +26,19 @@ pub(crate) struct Busy(Arc<Activity>);
 
 impl Activity {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { under_way: 0, has_asked: false, since: Instant::now() })))
+        Arc::new(Self(Mutex::new(State { under_way: 0, is_let_in: false, since: Instant::now() })))
     }
 
     /// A request is under way.
     pub(crate) fn begin(self: &Arc<Self>) -> Busy {
         let mut state = self.state();
         state.under_way += 1;
-        state.has_asked = true;
         Busy(Arc::clone(self))
+    }
+
+    /// Somebody has proven who they are.
+    pub(crate) fn let_in(&self) {
+        self.state().is_let_in = true;
     }
 
     /// Waits until nothing has been asked for longer than that.
@@ -42,12 +46,12 @@ impl Activity {
         loop {
             let until = {
                 let state = self.state();
-                let wait = if state.has_asked { patience.next } else { patience.first };
+                let wait = if state.is_let_in { patience.next } else { patience.first };
                 if state.under_way > 0 { Instant::now() + wait } else { state.since + wait }
             };
             tokio::time::sleep_until(until).await;
             let state = self.state();
-            let wait = if state.has_asked { patience.next } else { patience.first };
+            let wait = if state.is_let_in { patience.next } else { patience.first };
             if state.under_way == 0 && state.since.elapsed() >= wait {
                 return;
             }

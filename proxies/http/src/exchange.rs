@@ -65,6 +65,7 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
         Refused::Often(full) => Box::new(crowded(&words, *full)),
         Refused::Absent | Refused::Unproven => Box::new(unproven(&words, &refused.to_string())),
     })?;
+    visit.activity.let_in();
     // Who is not let in does not learn which targets there are.
     let settings = visit.settings();
     let route = settings.routes.find(visit.arrival.came_to, asked.host(), &asked.sent).ok_or_else(|| {

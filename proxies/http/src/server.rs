@@ -105,7 +105,8 @@ impl Server {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(settings.patience.first)
+            // Whoever was let in may be silent for longer: see `Activity`.
+            .header_read_timeout(None)
             .max_headers(FIELDS)
             .max_buf_size(HEAD);
         builder

@@ -137,6 +137,23 @@ async fn of_too_many_sessions_the_one_that_was_idle_longest_ends() {
     assert!(ends.iter().all(|end| end.contains("another took its place")), "{ends:?}");
 }
 
+/// The time to log in is not that between requests: pools of connections keep theirs for minutes.
+#[tokio::test]
+async fn whoever_was_let_in_may_be_silent_for_longer_than_a_stranger() {
+    let house = House::policed(POLICY).await;
+    house
+        .reconfigure(|text| {
+            text.replace("[limits]", "[limits]\nauthentication_time = \"2s\"\nidle_time = \"60s\"")
+        })
+        .await;
+    let (mut ana, mut stranger) = (Kept::to(&house), Kept::to(&house));
+    assert_eq!((ana.ask(&authorization("ana")), stranger.ask("")), ("200".to_owned(), "401".to_owned()));
+    // Not even a head that has begun.
+    stranger.write("api.test", "x: ").unwrap();
+    assert!(stranger.status().is_err());
+    assert_eq!(ana.ask(&authorization("ana")), "200");
+}
+
 /// A peer that is gone without a word is noticed by its silence.
 #[cfg(target_os = "linux")]
 #[tokio::test]

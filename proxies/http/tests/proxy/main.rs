@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
 mod answers;
+mod browser;
 mod codings;
 mod connections;
 mod fields;

@@ -2,6 +2,15 @@
 import base64, hashlib, json, socketserver, struct, threading
 
 SEEN = []
+# What a browser says of one that is permitted and of one that is not.
+PAGE = b"""<!doctype html><script>
+const tell = (what, text) => fetch(`${location.origin}/said?${what}=${encodeURIComponent(text)}`);
+const socket = new WebSocket(`ws://${location.host}/ws/x`);
+socket.onopen = () => socket.send("split");
+socket.onmessage = (event) => { tell("message", event.data); socket.close(1000); };
+socket.onclose = (event) => tell("closed", event.code);
+new WebSocket(`ws://${location.host}/no`).onclose = (event) => tell("refused", event.code);
+</script>"""
 
 
 def frame(opcode, payload, final=True):
@@ -24,6 +33,11 @@ class Origin(socketserver.StreamRequestHandler):
             data = json.dumps(SEEN).encode()
             self.wfile.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(data), data))
             return
+        if request.startswith(("GET /page ", "GET /said")):
+            data = PAGE if request.startswith("GET /page ") else b""
+            self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n"
+                             b"content-length: %d\r\n\r\n%s" % (len(data), data))
+            return
         key = headers.get("sec-websocket-key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         extra = "sec-websocket-extensions: permessage-deflate\r\n" if "deflate" in request else ""
@@ -38,6 +52,10 @@ class Origin(socketserver.StreamRequestHandler):
             if length == 126:
                 length = struct.unpack(">H", self.rfile.read(2))[0]
             mask = self.rfile.read(4)
+            if head[0] & 0x0F == 8:
+                payload = bytes(b ^ mask[i % 4] for i, b in enumerate(self.rfile.read(length)))
+                self.wfile.write(frame(8, payload))
+                return
             text = bytes(b ^ mask[i % 4] for i, b in enumerate(self.rfile.read(length))).decode()
             if text == "split":
                 self.wfile.write(frame(1, "a card 4111 11", final=False))
