@@ -30,7 +30,7 @@ const SILENT: Duration = Duration::from_secs(60);
 const ASKS: Duration = Duration::from_secs(15);
 const UNANSWERED: u32 = 4;
 /// How long a target may take to accept a connection.
-const DIAL: Duration = Duration::from_secs(10);
+pub(crate) const DIAL: Duration = Duration::from_secs(10);
 
 /// One target: who it is, how it is reached, and what it is shown.
 pub(crate) struct Way {
@@ -138,7 +138,7 @@ impl Way {
         }
     }
 
-    fn connector(&self, leads: Leads) -> HttpsConnector<Dial> {
+    pub(crate) fn connector(&self, leads: Leads) -> HttpsConnector<Dial> {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.set_connect_timeout(Some(DIAL));
@@ -166,7 +166,7 @@ impl Way {
 
 /// Connects to the target's own address, whatever a request calls it.
 #[derive(Clone)]
-struct Dial {
+pub(crate) struct Dial {
     http: HttpConnector,
     address: Uri,
 }

@@ -13,7 +13,8 @@
 //! - `answer`: what comes back, `decode`d and `mask`ed; `refuse`: an answer of the gateway's own;
 //! - `upgrade`: a connection that turns into something else; `tunnel`: how that is carried; `websocket`, `spdy`: what is spoken in it;
 //!   `streams`: the program behind it;
-//! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by.
+//! - [`serve()`], [`start()`]: from a configuration to a listening proxy; `settings`: what that goes by; [`probe()`]: whether
+//!   a target can be reached.
 
 mod activity;
 mod answer;
@@ -27,6 +28,7 @@ mod identical;
 mod known;
 mod login;
 mod mask;
+mod probe;
 mod refuse;
 mod request;
 mod route;
@@ -48,6 +50,7 @@ pub mod wire {
     pub use crate::websocket::{Bad as BadWebSocket, Header, Opcode, Part, Reader as WebSocket, Sender};
 }
 
+pub use probe::{ProbeError, probe};
 pub use route::Twice;
 pub use serve::{serve, start};
 pub use settings::ServeError;

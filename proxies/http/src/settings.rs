@@ -115,7 +115,7 @@ impl renew::Settings for Settings {
     }
 }
 
-fn way(config: &Config, target: &Arc<TargetConfig>, leg: &HttpLeg) -> Result<Way, ServeError> {
+pub(crate) fn way(config: &Config, target: &Arc<TargetConfig>, leg: &HttpLeg) -> Result<Way, ServeError> {
     let name = &target.subject.name;
     let secret = match &target.credential {
         Some(source) => Some(

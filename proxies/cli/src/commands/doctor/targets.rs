@@ -17,7 +17,9 @@ const SKEW: u64 = 5;
 pub(super) async fn examine(config: &Config, findings: &mut Vec<Finding>) {
     for target in config.targets_of(&Protocol::POSTGRES) {
         let about = format!("target {}", inert::line(&target.subject.name));
-        protection(&about, target, findings);
+        if let Leg::Postgres { tls, .. } = &target.leg {
+            protection(&about, target, tls, findings);
+        }
         match probe(target, &config.secrets).await {
             Ok(probed) => {
                 let (version, user) = (inert::line(&probed.version), inert::line(&target.user));
@@ -31,6 +33,7 @@ pub(super) async fn examine(config: &Config, findings: &mut Vec<Finding>) {
         }
     }
     examine_ssh(config, findings).await;
+    examine_http(config, findings).await;
 }
 
 /// Whether SSH targets are who they should be, and let the gateway in.
@@ -78,11 +81,35 @@ async fn examine_ssh(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-fn protection(about: &str, target: &TargetConfig, findings: &mut Vec<Finding>) {
+/// Whether targets over HTTP are there, and who they should be.
+async fn examine_http(config: &Config, findings: &mut Vec<Finding>) {
+    for (target, leg) in config.http_targets() {
+        let about = format!("target {}", inert::line(&target.subject.name));
+        protection(&about, target, &leg.tls, findings);
+        match portcullis_http::probe(config, target, leg).await {
+            Ok(spoken) => {
+                findings.push(Finding::good(&about, format!("it is there, and {spoken} is spoken with it")));
+            }
+            // Said already, where credentials are looked at.
+            Err(portcullis_http::ProbeError::Configuration(portcullis_http::ServeError::Credential(..))) => {}
+            Err(error) => {
+                let (host, port) = (inert::line(&target.host), target.port);
+                let words = error.to_string();
+                let scheme = if leg.tls == TargetTls::Disable { "http" } else { "https" };
+                findings.push(
+                    Finding::bad(&about, format!("at `{host}`, port {port}: {}", inert::line(&words)))
+                        .why("requests to this target will fail like that")
+                        .mend(format!("try `curl -v {scheme}://{host}:{port}/` from this machine")),
+                );
+            }
+        }
+    }
+}
+
+fn protection(about: &str, target: &TargetConfig, tls: &TargetTls, findings: &mut Vec<Finding>) {
     let local = target.host.starts_with('/')
         || target.host == "localhost"
         || target.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let Leg::Postgres { tls, .. } = &target.leg else { return };
     match tls {
         TargetTls::VerifyFull { .. } => {}
         TargetTls::Require => findings.push(
@@ -93,8 +120,8 @@ fn protection(about: &str, target: &TargetConfig, findings: &mut Vec<Finding>) {
         TargetTls::Disable if local => {}
         TargetTls::Disable => findings.push(
             Finding::warning(about, format!("it is reached without encryption at `{}`", inert::line(&target.host)))
-                .why("the network between sees every statement and result, and the credential where the target asks for it in the clear")
-                .mend("turn `ssl` on there, drop `mode`, and name its authority: `tls = { ca = \"ca.crt\" }`"),
+                .why("the network between sees all that is said, and the credential where the target takes it in the clear")
+                .mend("have the target speak TLS, and name its authority: `tls = { ca = \"ca.crt\" }`"),
         ),
     }
 }

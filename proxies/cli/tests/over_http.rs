@@ -1,4 +1,4 @@
-//! `portcullis kubeconfig`: what plain `kubectl` gets to reach a cluster by.
+//! Targets over HTTP: what plain `kubectl` gets to reach a cluster by, and what the doctor says of them.
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, reason = "a test states what it expects by failing")]
 
@@ -7,7 +7,7 @@ mod common;
 use common::Folder;
 use serde_json::Value;
 
-/// A folder with this above two clusters and a database.
+/// A folder with a cluster, of which this is said, and a service.
 fn folder(listen: &str, cluster: &str) -> Folder {
     let folder = Folder::new();
     folder.write("p.policy", "policy \"p\"\ndefault deny\n");
@@ -52,4 +52,28 @@ fn what_is_no_cluster_has_no_kubeconfig() {
         let ran = folder.run(&["kubeconfig", name]);
         assert!(ran.code != 0 && ran.err.contains("there is: prod"), "{ran:?}");
     }
+}
+
+#[test]
+fn the_doctor_says_whether_targets_are_there_and_who_they_should_be() {
+    // Connected to by the system alone: it says nothing, and no TLS either.
+    let open = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = open.local_addr().expect("an address").port();
+    std::thread::spawn(move || open.incoming().for_each(drop));
+    let folder = folder("\"127.0.0.1:0\"", "");
+    let more = format!(
+        "[[target]]\nname = \"plain\"\nprotocol = \"http\"\naddress = \"http://127.0.0.1:{port}\"\nprefix = \"/plain\"\n\
+         [[target]]\nname = \"tls\"\nprotocol = \"http\"\naddress = \"https://localhost:{port}\"\nprefix = \"/tls\"\n"
+    );
+    folder.write("portcullis.toml", folder.read("portcullis.toml") + &more);
+    let doctor = folder.run(&["doctor"]);
+    assert_eq!(doctor.code, 1, "{doctor:?}");
+    for said in [
+        "ok       target plain: it is there, and HTTP/1.1 is spoken with it",
+        "PROBLEM  target tls: at `localhost`",
+        "PROBLEM  target web: at `127.0.0.1`, port 2: ",
+    ] {
+        assert!(doctor.out.contains(said), "no `{said}` in\n{}", doctor.out);
+    }
+    assert!(doctor.out.contains("try `curl -v http://127.0.0.1:2/`"), "{}", doctor.out);
 }
