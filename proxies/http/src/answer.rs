@@ -284,6 +284,7 @@ impl Down {
             }
         }
         self.bytes += shown.len() as u64;
+        self.open.traffic.count_output(shown.len());
         Ok(())
     }
 

@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 
 use portcullis_gateway::enforce::{Permit, Tape};
 use portcullis_gateway::stream::Input;
 
+use crate::inbound::Inbound;
 use crate::mask::Sought;
 use crate::visit::Open;
 
@@ -45,7 +46,7 @@ impl Broken {
 }
 
 /// The next frame of a client's body, within the time that a client may be silent.
-async fn next(body: &mut Incoming, patience: Duration) -> Option<Result<Frame<Bytes>, Broken>> {
+async fn next(body: &mut Inbound, patience: Duration) -> Option<Result<Frame<Bytes>, Broken>> {
     match tokio::time::timeout(patience, body.frame()).await {
         Ok(frame) => Some(frame?.map_err(|_| Broken::Unreadable)),
         Err(_) => Some(Err(Broken::Slow)),
@@ -63,11 +64,11 @@ const PIECE: usize = 16 << 10;
 /// What of a request's body is here.
 pub(crate) enum Taken {
     /// None of it was read.
-    Nothing(Incoming),
+    Nothing(Inbound),
     /// All of it.
     All(Bytes),
     /// More than is read: what was, and the rest.
-    Much(Bytes, Incoming),
+    Much(Bytes, Inbound),
 }
 
 impl Taken {
@@ -98,7 +99,10 @@ impl Taken {
     pub(crate) fn send(self, open: &Arc<Open>, patience: Duration) -> Body {
         let (first, rest) = match self {
             // It goes with its head, or not at all.
-            Self::All(bytes) if bytes.len() <= PIECE => return whole(bytes),
+            Self::All(bytes) if bytes.len() <= PIECE => {
+                open.traffic.count_input(bytes.len());
+                return whole(bytes);
+            }
             Self::Nothing(body) if body.is_end_stream() => return whole(Bytes::new()),
             Self::All(bytes) => (bytes, None),
             Self::Nothing(body) => (Bytes::new(), Some(body)),
@@ -138,7 +142,7 @@ impl http_body::Body for Measured {
 struct Up {
     /// What was read of it, and is still here.
     first: Bytes,
-    rest: Option<Incoming>,
+    rest: Option<Inbound>,
     open: Arc<Open>,
     patience: Duration,
 }
@@ -149,7 +153,9 @@ impl Up {
             if let Some(reason) = self.open.stop.reached() {
                 return Some(Err(reason.to_string().into()));
             }
-            return Some(Ok(Frame::data(self.first.split_to(PIECE.min(self.first.len())))));
+            let piece = self.first.split_to(PIECE.min(self.first.len()));
+            self.open.traffic.count_input(piece.len());
+            return Some(Ok(Frame::data(piece)));
         }
         let rest = self.rest.as_mut()?;
         loop {
@@ -159,7 +165,10 @@ impl Up {
                 frame = next(rest, self.patience) => frame?,
             };
             match frame.map(Frame::into_data) {
-                Ok(Ok(data)) => return Some(Ok(Frame::data(data))),
+                Ok(Ok(data)) => {
+                    self.open.traffic.count_input(data.len());
+                    return Some(Ok(Frame::data(data)));
+                }
                 // Nothing has judged what trailers say.
                 Ok(Err(_trailers)) => {}
                 Err(error) => return Some(Err(error.into())),

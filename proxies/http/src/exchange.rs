@@ -22,6 +22,7 @@ use crate::dialect::mcp::Said;
 use crate::dialect::{Carried, Dialect, Meaning, Place, Seen};
 use crate::fields;
 use crate::identical;
+use crate::inbound::Inbound;
 use crate::known::Key;
 use crate::login::{self, Refused};
 use crate::mask::Sought;
@@ -32,7 +33,7 @@ use crate::visit::{Open, Visit};
 
 /// Answers a request.
 pub(crate) async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Response<Body> {
-    exchange(&visit, request).await.unwrap_or_else(|refusal| *refusal)
+    exchange(&visit, Inbound::of(request)).await.unwrap_or_else(|refusal| *refusal)
 }
 
 /// An answer of the gateway's own.
@@ -45,7 +46,7 @@ const fn of_broken(broken: Broken) -> StatusCode {
     }
 }
 
-async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<Body>, Turned> {
+async fn exchange(visit: &Visit, request: Request<Inbound>) -> Result<Response<Body>, Turned> {
     let busy = visit.activity.begin();
     let words = Words::of(request.headers());
     let turn = |status, title: &str, detail: &str| Box::new(words.problem(status, title, detail));
@@ -227,15 +228,28 @@ impl One<'_> {
                 settings: &[],
                 justification: None,
             };
-            // Its own statement: the guard of the session must not outlive the judging.
-            let judgement = self.open.session.lock().await.judge(&question).await;
+            let unread = has_body && matches!(body, Taken::Nothing(_));
+            // Its own block: the guard of the session must not outlive the judging.
+            let judgement = {
+                let mut session = self.open.session.lock().await;
+                // What is approved is known to the last byte.
+                if unread && session.would_hold(&question) {
+                    None
+                } else {
+                    Some(session.judge(&question).await)
+                }
+            };
+            let Some(judgement) = judgement else {
+                body = self.read(body, most, patience).await?;
+                continue;
+            };
             let mut held = match judgement {
                 Judgement::Admit(permit) => return Ok((permit, body.send(&self.open, patience), said)),
                 Judgement::Refuse(refusal) => return Err(refuse(refusal)),
                 Judgement::Hold(held) => held,
             };
-            if has_body && matches!(body, Taken::Nothing(_)) {
-                // What is approved is known to the last byte.
+            if unread {
+                // Another policy came into force in between.
                 drop(held);
                 body = self.read(body, most, patience).await?;
                 continue;

@@ -4,10 +4,10 @@
 //!
 //! - `server`: a connection is accepted, in the clear or over TLS, HTTP/1.1 or HTTP/2;
 //! - `request`: what is asked for, as far as it can mean one thing only; `route`: which target that leads to;
-//! - `login`: who asks; `visit`: what the requests of one connection share: the gateway's sessions;
+//! - `login`: who asks; `visit`: what the requests of one connection share: the gateway's sessions, and their `traffic`;
 //!   `activity`: whether there are any;
 //! - `exchange`: one request: judged by its meaning in the `dialect` of its target, held, sent on with its permit, answered;
-//!   `body`: what it carries;
+//!   `inbound`, `body`: what it carries;
 //! - `fields`: which header fields go on; `identical`: what of them an approval is for; `known`: what was
 //!   understood before; `connect`: the target's leg, with the hidden credential;
 //! - `answer`: what comes back, `decode`d and `mask`ed; `refuse`: an answer of the gateway's own;
@@ -25,6 +25,7 @@ mod dialect;
 mod exchange;
 mod fields;
 mod identical;
+mod inbound;
 mod known;
 mod login;
 mod mask;
@@ -37,6 +38,7 @@ mod server;
 mod settings;
 mod spdy;
 mod streams;
+mod traffic;
 mod tunnel;
 mod upgrade;
 mod visit;

@@ -70,8 +70,7 @@ pub(crate) async fn prove(identity: &dyn IdentitySource, shown: Shown<'_>) -> Re
 /// A password, or a token of that very user: git, pip and many others know passwords only.
 async fn basic(identity: &dyn IdentitySource, encoded: &str) -> Result<Identified, Refused> {
     let decoded = Zeroizing::new(BASE64.decode(encoded).map_err(|_| Refused::Unproven)?);
-    let decoded = std::str::from_utf8(&decoded).map_err(|_| Refused::Unproven)?;
-    let (name, password) = decoded.split_once(':').ok_or(Refused::Unproven)?;
+    let (name, password) = pair(&decoded).ok_or(Refused::Unproven)?;
     if TokenText::is_meant(password) {
         let proven = identity.token(password).await?;
         return proven.filter(|proven| *proven.principal.id == *name).ok_or(Refused::Unproven);
@@ -81,7 +80,19 @@ async fn basic(identity: &dyn IdentitySource, encoded: &str) -> Result<Identifie
     Ok(Identified { principal, proof: "basic".into() })
 }
 
+/// A name and a password, which may have a colon.
+fn pair(decoded: &[u8]) -> Option<(&str, &str)> {
+    std::str::from_utf8(decoded).ok()?.split_once(':')
+}
+
 impl Shown<'_> {
+    /// Who it says that sends it, where that can be told before anything is proven.
+    pub(crate) fn claimed(self) -> Option<String> {
+        let Self::Basic(encoded) = self else { return None };
+        let decoded = Zeroizing::new(BASE64.decode(encoded).ok()?);
+        pair(&decoded).map(|(name, _)| name.to_owned())
+    }
+
     /// A digest that only the same has.
     pub(crate) fn key(self) -> [u8; 32] {
         let (kind, bytes) = match self {

@@ -1,7 +1,6 @@
 //! What a request asks for, as far as it can mean one thing only.
 
-use http_body::Body as _;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Version};
 use policy_normalize::http::Target;
@@ -33,7 +32,7 @@ pub(crate) const fn unfit(status: StatusCode, why: &'static str) -> Unfit {
 
 impl Asked {
     /// Reads a request; `is_encrypted` says how it came.
-    pub(crate) fn read(request: &Request<Incoming>, is_encrypted: bool) -> Result<Self, Unfit> {
+    pub(crate) fn read(request: &Request<impl Body>, is_encrypted: bool) -> Result<Self, Unfit> {
         let bad = |why| unfit(StatusCode::BAD_REQUEST, why);
         // What they open or return is no message that could be judged.
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
@@ -106,7 +105,7 @@ impl Asked {
 }
 
 /// The one authority that a request names, wherever it names one.
-fn authority(request: &Request<Incoming>) -> Result<String, Unfit> {
+fn authority<B>(request: &Request<B>) -> Result<String, Unfit> {
     let bad = |why| unfit(StatusCode::BAD_REQUEST, why);
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {

@@ -211,6 +211,7 @@ impl Up<'_> {
             if let Err(stuck) = self.said.push(&mut bytes.to_vec()) {
                 return ("the client sent what is none", Some(stuck.to_string()));
             }
+            self.open.traffic.count_input(read);
             if let Err(error) = self.to.write_all(bytes).await {
                 return ("the target broke off", Some(error.to_string()));
             }
@@ -290,6 +291,7 @@ impl Down<'_> {
         }
         self.record(&shown.said).await;
         self.bytes += shown.out.len() as u64;
+        self.open.traffic.count_output(shown.out.len());
         self.send(&shown.out).await.map_err(|error| ("the client broke off", Some(error.to_string())))
     }
 

@@ -50,7 +50,7 @@ enum Spoken {
 ///
 /// # Errors
 /// Where that is nothing that is offered, or not asked for as it should be.
-pub(crate) fn wanted(request: &mut Request<Incoming>, carried: Carried) -> Result<Option<Upgrading>, Unfit> {
+pub(crate) fn wanted<B>(request: &mut Request<B>, carried: Carried) -> Result<Option<Upgrading>, Unfit> {
     let fields = request.headers();
     let mut wishes = fields.get_all(UPGRADE).iter();
     let Some(wish) = wishes.next() else { return Ok(None) };

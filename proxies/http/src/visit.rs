@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use policy_core::Protocol;
-use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session, Tape};
+use portcullis_gateway::enforce::{Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
 use portcullis_gateway::throttle::{Attempt, Bounds, Full, Place};
@@ -20,6 +20,7 @@ use crate::dialect::{LookedAt, Looking};
 use crate::known::Known;
 use crate::login::{self, Refused, Shown};
 use crate::settings::Settings;
+use crate::traffic::Traffic;
 use crate::tunnel::Tunnel;
 
 /// The most accounts, and the most sessions, of one connection.
@@ -96,6 +97,7 @@ pub(crate) struct Open {
     pub(crate) stop: Arc<Stop>,
     pub(crate) tape: Tape,
     pub(crate) known: Known,
+    pub(crate) traffic: Traffic,
 }
 
 impl Visit {
@@ -125,7 +127,7 @@ impl Visit {
         let shown = match shown {
             // Shown twice, or at too great length: a guess like another.
             Err(Refused::Unproven) => {
-                return Err(self.guessed(self.attempt().await?, "the credentials can't be read"));
+                return Err(self.guessed(self.attempt().await?, None, "the credentials can't be read"));
             }
             shown => shown?,
         };
@@ -147,7 +149,7 @@ impl Visit {
         let attempt = self.attempt().await?;
         let proven = login::prove(&**self.gateway.identity(), shown).await;
         if matches!(proven, Err(Refused::Unproven)) {
-            return Err(self.guessed(attempt, "the credentials prove nobody"));
+            return Err(self.guessed(attempt, shown.claimed(), "the credentials prove nobody"));
         }
         Ok(self.know(digest, proven?))
     }
@@ -157,9 +159,11 @@ impl Visit {
         Ok(self.arrival.place.attempt(&self.bounds).await.ok_or(Full::Failures)?)
     }
 
-    fn guessed(&self, attempt: Attempt<'_>, why: &str) -> Refused {
+    fn guessed(&self, attempt: Attempt<'_>, claimed: Option<String>, why: &str) -> Refused {
         attempt.failed();
-        self.gateway.refused("authentication", None, None, &self.arrival.source.to_string(), why);
+        let source = self.arrival.source.to_string();
+        tracing::info!(source, claimed, why, "somebody is not let in");
+        self.gateway.refused("authentication", claimed.as_deref(), None, &source, why);
         Refused::Unproven
     }
 
@@ -208,6 +212,7 @@ impl Visit {
             stop: Arc::clone(session.stop()),
             tape: session.tape(),
             known: Known::default(),
+            traffic: Traffic::default(),
             session: Mutex::new(session),
         });
         *slot = Some(Arc::clone(&open));
@@ -271,7 +276,7 @@ impl Visit {
         let sessions = std::mem::take(&mut *self.sessions());
         for Seat { slot, .. } in sessions.into_values() {
             if let Some(open) = slot.lock().await.take() {
-                open.session.lock().await.ended(Closing { reason, bytes_in: 0, bytes_out: 0 });
+                open.session.lock().await.ended(open.traffic.closing(reason));
             }
         }
     }
@@ -282,6 +287,6 @@ impl Drop for Open {
     fn drop(&mut self) {
         let stopped = self.stop.reached().map(ToString::to_string);
         let reason = stopped.as_deref().unwrap_or("another took its place");
-        self.session.get_mut().ended(Closing { reason, bytes_in: 0, bytes_out: 0 });
+        self.session.get_mut().ended(self.traffic.closing(reason));
     }
 }

@@ -137,6 +137,13 @@ impl Session {
                 .is_ok_and(|judged| matches!(judged.answer, Answer::Allow | Answer::Hold))
     }
 
+    /// Whether the policy in force would hold this. Nothing is counted or recorded by it: whoever asks has not all of what is
+    /// to be held yet.
+    pub fn would_hold(&mut self, asked: &Asked<'_>) -> bool {
+        asked.stage == Stage::Execute
+            && self.judged(asked).is_ok_and(|judged| matches!(judged.answer, Answer::Hold))
+    }
+
     /// The generation of the policy in force.
     pub fn policy_generation(&self) -> u64 {
         self.live.gateway.policies.generation()

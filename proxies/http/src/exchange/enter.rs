@@ -2,11 +2,11 @@
 
 use hyper::Request;
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
 
 use super::{One, Turned};
 use crate::fields;
+use crate::inbound::Inbound;
 use crate::request::{Unfit, unfit};
 use crate::upgrade::{self, Upgrading};
 use crate::visit::Visit;
@@ -17,20 +17,20 @@ const LONGEST_NAME: usize = 255;
 /// A request without what was between the client and the gateway alone.
 pub(super) struct Entered {
     pub(super) head: Head,
-    pub(super) body: Incoming,
+    pub(super) body: Inbound,
     pub(super) upgrading: Option<Upgrading>,
 }
 
 impl One<'_> {
     /// Lets a request in, or leaves evidence of why not.
-    pub(super) async fn entered(&mut self, request: Request<Incoming>) -> Result<Entered, Turned> {
+    pub(super) async fn entered(&mut self, request: Request<Inbound>) -> Result<Entered, Turned> {
         match self.enter(request) {
             Ok(entered) => Ok(entered),
             Err(Unfit { status, why }) => Err(self.refused(status, "the request is not sent on", why).await),
         }
     }
 
-    fn enter(&mut self, mut request: Request<Incoming>) -> Result<Entered, Unfit> {
+    fn enter(&mut self, mut request: Request<Inbound>) -> Result<Entered, Unfit> {
         self.asked.below(self.prefix)?;
         let dialect = &self.way.dialect;
         // What it says of its own connection is read before that is taken away.

@@ -15,7 +15,10 @@ mask  "cards" { on http  values credit_card  with redact }
 "#;
 
 /// Chromium with a page open, until this is dropped.
-struct Browser(Child, tempfile::TempDir);
+struct Browser {
+    chromium: Child,
+    _profile: tempfile::TempDir,
+}
 
 impl Browser {
     fn open(house: &House, path: &str) -> Self {
@@ -33,16 +36,17 @@ impl Browser {
         chromium.args(["--disable-background-networking", "--host-resolver-rules=MAP * 127.0.0.1"]);
         chromium.arg(format!("--user-data-dir={}", profile.path().display())).arg(url);
         chromium.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        Self(chromium.spawn().expect("chromium, which `make test-browser` installs"), profile)
+        let chromium = chromium.spawn().expect("chromium, which `make test-browser` installs");
+        Self { chromium, _profile: profile }
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
         // With all that it has started.
-        let group = format!("-{}", self.0.id());
+        let group = format!("-{}", self.chromium.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        let _ = self.0.wait();
+        let _ = self.chromium.wait();
     }
 }
 

@@ -92,6 +92,7 @@ async fn guesses_at_the_same_time_are_no_more_than_those_one_after_another() {
     assert_eq!(answers.iter().filter(|status| *status == "401").count(), 20, "{answers:?}");
     assert_eq!(answers.iter().filter(|status| *status == "429").count(), 30, "{answers:?}");
     assert_eq!(house.evidence().matches("the credentials prove nobody").count(), 20);
+    assert_eq!(house.evidence().matches("\"claimed\":\"ana\"").count(), 20, "{}", house.evidence());
 
     // Whoever comes now is told so at the door, and what it has sent does not cost it the answer.
     let answer = house.send(&format!(

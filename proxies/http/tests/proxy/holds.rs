@@ -80,6 +80,19 @@ async fn a_request_passes_while_its_client_waits() {
     assert_eq!(house.origin.seen().len(), 1);
 }
 
+/// The body is read because it is held, and not judged a second time for that.
+#[tokio::test]
+async fn a_request_with_a_body_is_held_once() {
+    let rule = "hold \"all\" { by group \"eng\"  on http  do post on \"/orders\"  until 1 of group \"sre\" approve within 1m  answer after 1s }";
+    let house = House::policed(&format!("policy \"api\"\ndefault deny\n{rule}\n")).await;
+    let number = ORDER.held(&house).await;
+    vote(&house, number, true).await;
+    ORDER.passes(&house).await;
+    let evidence = house.evidence();
+    assert_eq!(evidence.matches("\"decision\":\"hold\"").count(), 2, "one a request: {evidence}");
+    house.until_said(&format!("\"bytes_in\":{}", BODY.len())).await;
+}
+
 #[tokio::test]
 async fn whoever_is_told_to_come_back_passes_exactly_once() {
     let house = House::policed(POLICY).await;

@@ -88,6 +88,23 @@ async fn targets_are_known_by_their_certificate_and_shown_one() {
     }
 }
 
+/// A stream that is reset behind its answer is a failure to curl, and the answer is lost.
+#[tokio::test]
+async fn a_refusal_over_http_2_is_heard_whatever_is_sent() {
+    let house = House::policed(OPEN).await;
+    let large = house.directory.path().join("large");
+    std::fs::write(&large, vec![b'x'; 3 << 20]).unwrap();
+    let large = format!("@{}", large.display());
+    let url = format!("http://api.test:{}/x", house.address.port());
+    for body in ["{}", &large] {
+        for _ in 0..5 {
+            let arguments = ["--http2-prior-knowledge", "-X", "PUT", "--data-binary", body];
+            let answer = curl(&house, &arguments, &url);
+            assert!(answer.contains("denied by policy") && answer.trim_end().ends_with("403 2"), "{answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_reload_tells_whether_what_a_target_is_shown_has_changed() {
     let directory = tempfile::tempdir().unwrap();
@@ -139,8 +156,9 @@ async fn what_a_mask_cannot_look_into_is_not_shown() {
         format!("address = \"http://127.0.0.1:{}\"\nhosts = [\"api.test\"]\nhttp2 = true\n", origin.port);
     let house = House::before(origin, MASKED, &target).await;
     let url = format!("http://api.test:{}/grpc/fine", house.address.port());
-    let answer = curl(&house, &["-H", "content-type: application/grpc", "--data-binary", "x"], &url);
-    assert!(answer.contains("502 ") && answer.contains("masks can't look into"), "{answer}");
+    let call = ["-v", "-H", "content-type: application/grpc", "--data-binary", "x"];
+    let answer = curl(&house, &call, &url);
+    assert!(answer.contains("grpc-status: 14") && answer.contains("masks can't look into"), "{answer}");
 }
 
 #[tokio::test]
