@@ -86,11 +86,12 @@ fn pair(decoded: &[u8]) -> Option<(&str, &str)> {
 }
 
 impl Shown<'_> {
-    /// Who it says that sends it, where that can be told before anything is proven.
-    pub(crate) fn claimed(self) -> Option<String> {
+    /// The account that it claims to be. What names none may be a secret in the wrong place, and is not repeated.
+    pub(crate) async fn claimed(self, identity: &dyn IdentitySource) -> Option<String> {
         let Self::Basic(encoded) = self else { return None };
         let decoded = Zeroizing::new(BASE64.decode(encoded).ok()?);
-        pair(&decoded).map(|(name, _)| name.to_owned())
+        let (name, _) = pair(&decoded)?;
+        identity.claim(name).await.ok()?.account().map(str::to_owned)
     }
 
     /// A digest that only the same has.

@@ -149,7 +149,8 @@ impl Visit {
         let attempt = self.attempt().await?;
         let proven = login::prove(&**self.gateway.identity(), shown).await;
         if matches!(proven, Err(Refused::Unproven)) {
-            return Err(self.guessed(attempt, shown.claimed(), "the credentials prove nobody"));
+            let claimed = shown.claimed(&**self.gateway.identity()).await;
+            return Err(self.guessed(attempt, claimed, "the credentials prove nobody"));
         }
         Ok(self.know(digest, proven?))
     }

@@ -70,6 +70,11 @@ impl Claim {
         Self { verifier, principal }
     }
 
+    /// The account's name, where there is one that may log in. For evidence: the client learns nothing of it.
+    pub fn account(&self) -> Option<&str> {
+        self.principal.as_ref().map(|principal| &*principal.id)
+    }
+
     /// What the exchange is made with.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier

@@ -34,7 +34,10 @@ async fn the_credential_of_the_target_is_shown_to_nobody() {
 async fn a_text_that_waits_for_an_answer_is_shown_to_its_end() {
     let house = House::policed(MASKED).await;
     let mut stream = house.raw();
-    let request = format!("GET /prompt HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{}\r\n", authorization("ana"));
+    let request = format!(
+        "GET /prompt HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{}\r\n",
+        authorization("ana")
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let (mut shown, mut byte) = (Vec::new(), [0]);
     while !shown.ends_with(b" or a") {
