@@ -10,7 +10,8 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
 use hyper::{Method, Request, Response, StatusCode};
 use portcullis_gateway::enforce::{
-    Asked as Question, Judgement, Outcome, Parameter, Permit, Receipt, Stage, Statement, StatementParts,
+    Asked as Question, Judgement, Outcome, Parameter, Permit, Receipt, RefusalKind, Stage, Statement,
+    StatementParts,
 };
 
 use self::enter::Entered;
@@ -245,7 +246,14 @@ impl One<'_> {
             };
             let mut held = match judgement {
                 Judgement::Admit(permit) => return Ok((permit, body.send(&self.open, patience), said)),
-                Judgement::Refuse(refusal) => return Err(refuse(refusal)),
+                Judgement::Refuse(mut refusal) => {
+                    let is_judged =
+                        matches!(refusal.kind, RefusalKind::NotPermitted | RefusalKind::Forbidden);
+                    if let Some(unclear) = dialect.unclear(&seen, &body).filter(|_| is_judged) {
+                        refusal.message = format!("{}: {unclear}", refusal.message).into();
+                    }
+                    return Err(refuse(refusal));
+                }
                 Judgement::Hold(held) => held,
             };
             if unread {
@@ -364,8 +372,8 @@ impl One<'_> {
                 let target = &*self.way.config.subject.name;
                 tracing::warn!(target, error = fields::chain(&error), "a target could not be asked");
                 receipt.outcome(Outcome { error: Some("the target did not answer"), ..Outcome::default() });
-                let detail = "try again, or ask its operator";
-                Err(self.turn(StatusCode::BAD_GATEWAY, "the target did not answer", detail))
+                let detail = format!("try again, or ask the operator of `{target}`");
+                Err(self.turn(StatusCode::BAD_GATEWAY, "the target did not answer", &detail))
             }
         }
     }

@@ -58,6 +58,11 @@ impl Object {
         matches!(self.0, Kind::None)
     }
 
+    /// Whether nothing is known of what it sets.
+    pub fn is_opaque(&self) -> bool {
+        matches!(self.0, Kind::Opaque)
+    }
+
     /// What a condition on `object.NAME` may see: one value, or several where list elements differ; an element without the
     /// field is a [`Value::Absent`]. Never empty.
     pub fn values(&self, name: &str) -> Vec<Value> {

@@ -49,6 +49,27 @@ fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet>
     })
 }
 
+/// What of it is `unknown`, which no rule but one about everything permits.
+pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
+    let asked = seen.asked;
+    let is_known =
+        matches!(seen.head.method.as_str(), "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT");
+    let unread = match body {
+        Taken::All(bytes) => Body::read(&asked.media_type, bytes).err().map(|error| error.to_string()),
+        Taken::Much(..) => Some("the body is longer than is looked into".to_owned()),
+        Taken::Nothing(_) => None,
+    };
+    if !is_known && !seen.upgrade {
+        return Some("the method is none of HTTP's own".to_owned());
+    }
+    if asked.target.segments.is_none() {
+        let why =
+            "servers do not agree on the path: it has an encoded or an empty segment, a `;` or a backslash";
+        return Some(why.to_owned());
+    }
+    unread
+}
+
 /// Whether GraphQL is spoken at the path that is asked for.
 fn is_graphql(seen: &Seen<'_>, paths: &[String]) -> bool {
     let path = seen.asked.target.sent.split('?').next().unwrap_or_default();

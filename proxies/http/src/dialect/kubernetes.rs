@@ -39,6 +39,22 @@ fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
     Some(kubernetes::action(&parts, &seen.looked_at.kubernetes))
 }
 
+/// What of an object is not seen where rules look at objects, or of a request that is `unknown` for it.
+pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
+    let media_type = &seen.asked.media_type;
+    match body {
+        Taken::All(bytes) => match Object::read(media_type, bytes) {
+            Ok(object) if object.is_opaque() => {
+                Some(format!("nothing is known of the object: it is sent as `{media_type}`, and not as JSON"))
+            }
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        },
+        Taken::Much(..) => Some("the object is longer than is looked into".to_owned()),
+        Taken::Nothing(_) => None,
+    }
+}
+
 /// A program's streams behind `pods/NAME/exec` and `attach`, a port behind `portforward`; what a pod or service says behind its
 /// proxy means something by itself.
 pub(super) fn carried(target: &Target) -> Carried {

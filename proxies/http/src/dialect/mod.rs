@@ -170,6 +170,15 @@ impl Dialect {
         }
     }
 
+    /// What of a request is not understood, for whoever sent it and is refused.
+    pub(crate) fn unclear(&self, seen: &Seen<'_>, body: &Taken) -> Option<String> {
+        match self {
+            Self::Http { .. } => http::unclear(seen, body),
+            Self::Kubernetes => kubernetes::unclear(seen, body),
+            Self::Mcp(_) => None,
+        }
+    }
+
     /// What a request does, told from as much of its body as was read.
     pub(crate) async fn meaning(&self, seen: &Seen<'_>, body: &Taken) -> Meaning {
         match self {

@@ -44,6 +44,45 @@ async fn curl_gets_what_it_may_and_a_problem_otherwise() {
 }
 
 #[tokio::test]
+async fn whoever_is_not_understood_is_told_what_was_not() {
+    let house = House::policed(POLICY).await;
+    let json = "content-type: application/json\r\n";
+    for (method, path, fields, body, why) in [
+        ("PURGE", "/items/1", "", "", "the method is none of HTTP's own"),
+        ("GET", "/items/a%2fb", "", "", "servers do not agree on the path"),
+        ("POST", "/orders", json, "{\"amount\": 1,}", "the body is no JSON text that means one thing"),
+        ("POST", "/orders", json, &"7".repeat(70_000), "the body is longer than is looked into"),
+    ] {
+        let answer = house.ask(method, path, fields, body);
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains(why), "{method} {path}: {answer}");
+    }
+    let plain = house.ask("GET", "/other", "", "");
+    assert!(plain.contains("no rule permits `get /other`\""), "{plain}");
+}
+
+#[tokio::test]
+async fn whoever_sends_an_object_that_is_not_looked_into_is_told() {
+    let allow = "allow \"pods\" { by group \"eng\"  on kubernetes  do create on \"pods\"  unless object.\"spec.hostNetwork\" }";
+    let policy =
+        format!("policy \"cluster\"\ndefault deny\nallow \"in\" {{ on kubernetes  do connect }}\n{allow}\n");
+    let house = House::policed(&policy).await;
+    house.reconfigure(|text| text.replacen("protocol = \"http\"", "protocol = \"kubernetes\"", 1)).await;
+    let create = |media_type: &str, body: &str| {
+        let fields = format!("content-type: {media_type}\r\n");
+        house.ask("POST", "/api/v1/namespaces/default/pods", &fields, body)
+    };
+    let protobuf = create("application/vnd.kubernetes.protobuf", "k8s\0...");
+    assert!(
+        protobuf.contains("it is sent as `application/vnd.kubernetes.protobuf`, and not as JSON"),
+        "{protobuf}"
+    );
+    let json = create("application/json", "{\"spec\": {\"hostNetwork\": true}}");
+    assert!(json.contains("no rule permits `create pods`") && !json.contains("nothing is known"), "{json}");
+    let plain = create("application/json", "{\"spec\": {\"hostNetwork\": false}}");
+    assert!(plain.starts_with("HTTP/1.1 200 "), "{plain}");
+}
+
+#[tokio::test]
 async fn the_path_that_is_judged_is_the_one_that_the_origin_sees() {
     let house = House::policed(POLICY).await;
     for (asked, seen) in [
