@@ -184,7 +184,7 @@ impl Down {
                 biased;
                 reason = open.stop.wait() => return self.broken(STOPPED, reason.to_string().into()),
                 frame = self.source.next() => Some(frame),
-                () = tokio::time::sleep(SETTLED), if may_settle && !self.is_settled => None,
+                () = async { tokio::time::sleep(SETTLED).await }, if may_settle && !self.is_settled => None,
             };
             self.is_settled = came.is_none();
             let (looked, is_last) = match came {
