@@ -233,7 +233,10 @@ impl One<'_> {
             // Its own statement: the guard of the session must not outlive the judging.
             let judgement = self.open.session.lock().await.judge(&question).await;
             let mut held = match judgement {
-                Judgement::Admit(permit) => return Ok((permit, body.send(&self.open, patience), said)),
+                Judgement::Admit(permit) => {
+                    let permit = self.in_sight(permit, &seen, &body)?;
+                    return Ok((permit, body.send(&self.open, patience), said));
+                }
                 Judgement::Refuse(refusal) => return Err(refuse(refusal)),
                 Judgement::Hold(held) => held,
             };
@@ -253,8 +256,21 @@ impl One<'_> {
             held.open().await.map_err(refuse)?;
             let released = held.wait().await.map_err(refuse)?;
             self.approved(&released, said.as_deref()).await;
-            return Ok((released.permit, body.send(&self.open, patience), said));
+            let permit = self.in_sight(released.permit, &seen, &body)?;
+            return Ok((permit, body.send(&self.open, patience), said));
         }
+    }
+
+    /// Gives a permit back where the answer would have what is to be masked under a name that masks do not know.
+    fn in_sight(&self, permit: Permit, seen: &Seen<'_>, body: &Taken) -> Result<Permit, Turned> {
+        let (policy, obligations) = (permit.judged().policy(), permit.judged().obligations());
+        let masks = policy.field_masks(obligations);
+        if masks.is_none_or(|masks| !self.way.dialect.hides(seen, body, &masks)) {
+            return Ok(permit);
+        }
+        let why = "a field that is masked would come back under another name: ask for it by its own";
+        permit.unused(why);
+        Err(self.turn(StatusCode::FORBIDDEN, "the answer could not be masked", why))
     }
 
     /// What the request does, and how it is refused: from what is known, where nothing of a body was read.

@@ -1,6 +1,7 @@
 //! HTTP's own requests, and GraphQL where a target speaks it.
 
 use policy_core::ActionSet;
+use policy_core::mask::FieldMasks;
 use policy_normalize::http::{self, Body, Parts, graphql};
 
 use super::{Meaning, Seen};
@@ -16,8 +17,30 @@ pub(super) fn meaning(seen: &Seen<'_>, body: &Taken, graphql: &[String]) -> Mean
     Meaning { actions, words: Words::Problem, said: None }
 }
 
+/// Whether something that these masks cover would come back under a name that they do not: what is called otherwise than it is in GraphQL.
+pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &FieldMasks) -> bool {
+    let is_missed = |field: &graphql::Renamed| {
+        let path = |names: &'_ [String]| -> Vec<String> {
+            std::iter::once("data".to_owned()).chain(names.iter().cloned()).collect()
+        };
+        let (names, keys) = (path(&field.names), path(&field.keys));
+        masks.miss(&strs(&names), &strs(&keys))
+    };
+    let renamed = |parts: &Parts<'_>, bytes: &[u8]| graphql::renamed(parts, bytes);
+    is_graphql(seen, graphql)
+        && with_parts(seen, body, renamed).flatten().is_none_or(|all| all.iter().any(is_missed))
+}
+
 /// `None` is what can't be told.
 fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet> {
+    let looked_at = &seen.looked_at.http;
+    with_parts(seen, body, |parts, bytes| {
+        if is_graphql { graphql::actions(parts, bytes, looked_at) } else { http::action(parts, looked_at) }
+    })
+}
+
+/// What becomes of a request's parts, and the bytes of its body; `None` where they can't be told.
+fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[u8]) -> T) -> Option<T> {
     let asked = seen.asked;
     let (bytes, body): (&[u8], _) = match body {
         Taken::All(bytes) => (bytes, Some(Body::read(&asked.media_type, bytes).ok()?)),
@@ -41,16 +64,15 @@ fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet>
         size: asked.size,
         body: body.as_ref(),
     };
-    let looked_at = &seen.looked_at.http;
-    Some(if is_graphql {
-        graphql::actions(&parts, bytes, looked_at)
-    } else {
-        http::action(&parts, looked_at)
-    })
+    Some(make(&parts, bytes))
 }
 
 /// Whether GraphQL is spoken at the path that is asked for.
 fn is_graphql(seen: &Seen<'_>, paths: &[String]) -> bool {
     let path = seen.asked.target.sent.split('?').next().unwrap_or_default();
     paths.iter().any(|graphql| graphql == path)
+}
+
+fn strs(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }

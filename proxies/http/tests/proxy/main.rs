@@ -14,6 +14,7 @@ mod codings;
 mod connections;
 mod fields;
 mod framing;
+mod graphql;
 mod holds;
 mod house;
 mod json;

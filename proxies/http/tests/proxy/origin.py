@@ -1,5 +1,5 @@
 """An origin server that answers with what it was asked, as JSON."""
-import json, time
+import json, re, time, zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -60,6 +60,25 @@ class Origin(BaseHTTPRequestHandler):
         if self.path == "/empty":
             self.send_response(204)
             self.end_headers()
+            return
+        if self.path.rstrip("/").lower() == "/graphql":
+            # A customer's address, under the key that the document asks for it by.
+            key = re.search(r"(?:(\w+)\s*:\s*)?email", body)
+            data = json.dumps({"data": {"customer": {key[1] or "email": "ana@example.com"}}}).encode() if key else b"{}"
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            return
+        if self.path == "/deflated":
+            # A transfer coding, which nobody asked for.
+            data = zlib.compress(b"a card 4111 1111 1111 1111 and more")
+            self.send_response(200)
+            self.send_header("content-type", "text/plain")
+            self.send_header("transfer-encoding", "deflate, chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
             return
         if coding := self.headers.get("x-coding"):
             # What it was sent is what it answers, said to be encoded so.
