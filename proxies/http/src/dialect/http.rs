@@ -67,10 +67,16 @@ fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[
     Some(make(&parts, bytes))
 }
 
-/// Whether GraphQL is spoken at the path that is asked for.
+/// Whether GraphQL is spoken at the path that is asked for. A slash at its end makes no difference, as it makes none to rules, and
+/// capitals make none to many servers.
 fn is_graphql(seen: &Seen<'_>, paths: &[String]) -> bool {
-    let path = seen.asked.target.sent.split('?').next().unwrap_or_default();
-    paths.iter().any(|graphql| graphql == path)
+    let Some(segments) = &seen.asked.target.segments else { return false };
+    let is_it = |path: &String| {
+        let wanted = path.split('/').skip(1);
+        segments.len() == wanted.clone().count()
+            && segments.iter().zip(wanted).all(|(one, other)| one.eq_ignore_ascii_case(other))
+    };
+    paths.iter().any(is_it)
 }
 
 fn strs(texts: &[String]) -> Vec<&str> {

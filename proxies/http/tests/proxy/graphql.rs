@@ -27,6 +27,19 @@ fn ask(house: &House, path: &str, document: &str) -> String {
     house.ask("POST", path, "content-type: application/json\r\n", &body)
 }
 
+/// A slash at its end makes no difference to a path, and capitals make none to many servers.
+#[tokio::test]
+async fn fields_are_judged_wherever_a_server_runs_them() {
+    let house = house(POLICY).await;
+    for path in ["/graphql", "/graphql/", "/graphql?x=1", "/./graphql", "/%67raphql", "/GraphQL"] {
+        assert!(ask(&house, path, "{customer{name}}").starts_with("HTTP/1.1 200"), "{path}");
+        let before = house.origin.seen().len();
+        let answer = ask(&house, path, "mutation{drop}");
+        assert!(answer.starts_with("HTTP/1.1 403"), "{path}: {answer}");
+        assert_eq!(house.origin.seen().len(), before, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn an_alias_hides_no_masked_field() {
     let house = house(&format!("{POLICY}{MASK}")).await;
