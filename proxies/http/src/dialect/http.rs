@@ -1,11 +1,13 @@
 //! HTTP's own requests, and GraphQL where a target speaks it.
 
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy_core::ActionSet;
 use policy_core::mask::FieldMasks;
 use policy_normalize::http::{self, Body, Parts, graphql};
 
 use super::{Meaning, Seen};
 use crate::body::Taken;
+use crate::mask::is_readable;
 use crate::refuse::Words;
 
 pub(super) fn needs_body(seen: &Seen<'_>, graphql: &[String]) -> bool {
@@ -43,6 +45,8 @@ fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet>
 fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[u8]) -> T) -> Option<T> {
     let asked = seen.asked;
     let (bytes, body): (&[u8], _) = match body {
+        // To whoever is told of other characters, or of a coding, the same bytes say something else.
+        Taken::All(bytes) if !bytes.is_empty() && !is_plain(&seen.head.headers) => (&[], Some(Body::Opaque)),
         Taken::All(bytes) => (bytes, Some(Body::read(&asked.media_type, bytes).ok()?)),
         Taken::Nothing(_) => (&[], (asked.size == Some(0)).then_some(Body::None)),
         Taken::Much(..) => return None,
@@ -65,6 +69,13 @@ fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[
         body: body.as_ref(),
     };
     Some(make(&parts, bytes))
+}
+
+/// Whether a body is the bytes that it means, and these are UTF-8.
+fn is_plain(fields: &HeaderMap) -> bool {
+    let is_identity = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    fields.get_all(CONTENT_ENCODING).iter().all(is_identity)
+        && fields.get_all(CONTENT_TYPE).iter().all(is_readable)
 }
 
 /// Whether GraphQL is spoken at the path that is asked for. A slash at its end makes no difference, as it makes none to rules, and

@@ -94,6 +94,28 @@ async fn a_body_is_judged_by_its_fields() {
     assert_eq!(house.origin.seen().len(), 1);
 }
 
+/// What is read here as UTF-8 means something else to a target that is told of other characters, or of a coding.
+#[tokio::test]
+async fn a_body_is_read_as_its_target_reads_it() {
+    let house = House::policed(POLICY).await;
+    let order = r#"{"amount": 5}"#;
+    for (fields, status) in [
+        ("content-type: application/json\r\n", "200"),
+        ("content-type: application/json; charset=UTF-8\r\n", "200"),
+        ("content-type: application/json\r\ncontent-encoding: identity\r\n", "200"),
+        ("content-type: application/json; charset=utf-7\r\n", "403"),
+        ("content-type: application/json; charset=ibm037\r\n", "403"),
+        ("content-type: application/json; charset=utf-8; charset=utf-16\r\n", "403"),
+        ("content-type: application/json\r\ncontent-encoding: deflate\r\n", "403"),
+        ("content-type: application/json\r\ncontent-encoding: identity\r\ncontent-encoding: br\r\n", "403"),
+    ] {
+        let before = house.origin.seen().len();
+        let answer = house.ask("POST", "/orders", fields, order);
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{fields}: {answer}");
+        assert_eq!(house.origin.seen().len() > before, status == "200", "{fields}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_request_is_sent_once_it_is_approved() {
     let house = std::sync::Arc::new(House::policed(POLICY).await);
