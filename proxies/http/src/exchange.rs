@@ -155,18 +155,20 @@ impl One<'_> {
         };
         let leads = if upgrading.is_some() { Leads::ToAnotherProtocol } else { Leads::ToAnAnswer };
         let (receipt, mut response) = self.sent(permit, request, leads).await?;
-        if let Some(upgrading) = upgrading
-            && response.status() == StatusCode::SWITCHING_PROTOCOLS
-        {
-            return match upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought, carried) {
-                Ok((response, tunnel)) => {
-                    self.visit.turn_into(tunnel);
-                    Ok(response)
-                }
-                Err(why) => {
-                    Err(self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", why))
-                }
-            };
+        if let Some(upgrading) = upgrading {
+            let unshown = |why| self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", why);
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let both = upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought, carried);
+                let (response, tunnel) = both.map_err(unshown)?;
+                self.visit.turn_into(tunnel);
+                return Ok(response);
+            }
+            // What it shows instead is what a `get` shows, and that was not judged.
+            if response.status().is_success() {
+                let why = "it goes on with HTTP where another protocol was asked for";
+                receipt.outcome(Outcome { error: Some(why), ..Outcome::default() });
+                return Err(unshown(why));
+            }
         }
         self.way.dialect.name_form(&self.asked.target, response.headers_mut());
         let due = Due {

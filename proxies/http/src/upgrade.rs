@@ -62,6 +62,10 @@ pub(crate) fn wanted(request: &mut Request<Incoming>, carried: Carried) -> Resul
         }
         (Some(spoken), _) => spoken,
     };
+    if http_body::Body::size_hint(request.body()).exact() != Some(0) {
+        // What follows the head are frames to many targets, whatever its length says.
+        return Err(unfit(StatusCode::BAD_REQUEST, "a request for another protocol has no body"));
+    }
     let one = |name: &HeaderName| fields.get_all(name).iter().count() == 1;
     let is_13 = fields.get(VERSION).is_some_and(|version| version == "13");
     let is_asked_for = match spoken {

@@ -183,6 +183,36 @@ async fn frames_that_are_none_reach_nobody() {
     assert_eq!(client.hear(), None, "a client masks its frames");
 }
 
+/// What is sent as a body, a target reads as frames: nobody has looked at them.
+#[tokio::test]
+async fn a_websocket_is_opened_without_a_body() {
+    let house = house(OPEN).await;
+    for (length, body) in
+        [("content-length: 11", "\u{1}\u{5}hello"), ("transfer-encoding: chunked", "0\r\n\r\n")]
+    {
+        let mut stream = house.raw();
+        let request = format!(
+            "GET /ws/chat HTTP/1.1\r\nhost: api.test\r\n{}connection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{length}\r\n\r\n{body}",
+            authorization("ana")
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).unwrap();
+        assert_eq!(String::from_utf8_lossy(&line), "HTTP/1.1 400", "{length}");
+    }
+    assert_eq!(house.origin.seen().len(), 1, "the question alone");
+}
+
+/// A target need not heed the wish for another protocol; what it answers then is what a `get` is answered, and nobody may.
+#[tokio::test]
+async fn whoever_may_open_a_websocket_may_not_read_instead() {
+    let house = House::policed(OPEN).await;
+    let answer = Client::open(&house, "/ws/secret", "").err().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    house.until_said("\"error\":\"it goes on with HTTP").await;
+}
+
 #[tokio::test]
 async fn whoever_is_told_to_come_back_opens_its_websocket() {
     let house = house(HELD).await;
