@@ -93,8 +93,15 @@ pub(crate) fn strip_connection(fields: &mut HeaderMap) -> Result<(), Odd> {
     Ok(())
 }
 
-/// Fields that ask for a part of the whole: what is masked can't be cut.
-const IN_PART: [HeaderName; 2] = [RANGE, IF_RANGE];
+/// Fields that ask for a part of the whole, or for what has changed of it: what is masked can't be cut. Apache's and Azure's servers
+/// have names of their own for a range, and RFC 3229 one for changes.
+const IN_PART: [HeaderName; 5] = [
+    RANGE,
+    IF_RANGE,
+    HeaderName::from_static("request-range"),
+    HeaderName::from_static("x-ms-range"),
+    HeaderName::from_static("a-im"),
+];
 /// Fields that ask for nothing where a client has it already: what is masked can't be compared. Of a request that changes something
 /// they say when it may (RFC 9110, section 13.1), and stay.
 const IF_CHANGED: [HeaderName; 4] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
