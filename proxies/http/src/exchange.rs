@@ -258,9 +258,20 @@ impl One<'_> {
             held.open().await.map_err(refuse)?;
             let released = held.wait().await.map_err(refuse)?;
             self.approved(&released, said.as_deref()).await;
-            let permit = self.in_sight(released.permit, &seen, &body)?;
+            let permit = self.still_there(released.permit)?;
+            let permit = self.in_sight(permit, &seen, &body)?;
             return Ok((permit, body.send(&self.open, patience), said));
         }
+    }
+
+    /// Gives a permit back where the target was reached otherwise when people were asked about it.
+    fn still_there(&self, permit: Permit) -> Result<Permit, Turned> {
+        if self.visit.settings().has(&self.way) {
+            return Ok(permit);
+        }
+        let why = "the target has changed while this was held: ask again";
+        permit.unused(why);
+        Err(self.turn(StatusCode::FORBIDDEN, "the request is not sent on", why))
     }
 
     /// Gives a permit back where the answer would have what is to be masked under a name that masks do not know.

@@ -22,6 +22,34 @@ async fn whoever_is_revoked_opens_no_session_by_what_is_remembered() {
     assert!(!house.origin.seen().iter().any(|seen| seen.to_string().contains("other.test")));
 }
 
+/// What was held is sent to who was asked about, and nobody else: a target may be gone, or be another, by then.
+#[tokio::test]
+async fn a_target_that_has_changed_gets_nothing_that_was_held() {
+    let hold =
+        "hold \"posts\" { by group \"eng\"  on http  do post  until 1 of group \"sre\" approve within 1m }\n";
+    let moved = |text: String| text.replace("address = \"127.0.0.1:", "address = \"localhost:");
+    for (name, change) in [("removed", without_other as fn(String) -> String), ("moved", moved)] {
+        let house = House::policed(&format!("{POLICY}{hold}")).await;
+        let mut stream = house.raw();
+        let request = format!(
+            "POST /x HTTP/1.1\r\nhost: other.test\r\nconnection: close\r\n{}content-length: 1\r\n\r\nx",
+            authorization("ana")
+        );
+        let asked = tokio::task::spawn_blocking(move || {
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        let seen = house.waiting().await;
+        house.reconfigure(change).await;
+        let _may_be_over = house.try_vote(&seen, true).await;
+        let answer = asked.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403"), "{name}: {answer}");
+        assert!(house.origin.seen().is_empty(), "{name}");
+    }
+}
+
 /// The configuration without its last target.
 fn without_other(text: String) -> String {
     text.rsplit_once("[[target]]").unwrap().0.to_owned()

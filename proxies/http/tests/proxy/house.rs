@@ -234,9 +234,14 @@ impl House {
 
     /// ben votes.
     pub async fn vote(&self, seen: &ApprovalView, approve: bool) {
+        self.try_vote(seen, approve).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// ben votes on what may wait no more.
+    pub async fn try_vote(&self, seen: &ApprovalView, approve: bool) -> Result<(), String> {
         let password = Secret::new(PASSWORD.as_bytes().to_vec());
         let control = self.control().as_user(Credentials { user: "ben".into(), password });
-        control.vote(seen, approve, "a reason").await.unwrap_or_else(|error| panic!("{error}"));
+        control.vote(seen, approve, "a reason").await.map(drop).map_err(|error| error.to_string())
     }
 
     /// The account may not log in any more.
