@@ -43,6 +43,9 @@ class Origin(socketserver.StreamRequestHandler):
                 self.wfile.write(frame(1, "a card 4111 11", final=False))
                 self.wfile.write(frame(9, "still there?"))
                 self.wfile.write(frame(0, "11 1111 1111 and more"))
+            elif text == "late":
+                self.wfile.write(frame(1, "", final=False))
+                self.wfile.write(frame(0, '{"card":"\\u0034111 1111 1111 1111"}'))
             elif text == "leave":
                 self.wfile.write(frame(1, "held back: 4111 11", final=False))
                 return

@@ -115,6 +115,9 @@ async fn what_a_target_says_over_a_websocket_is_masked() {
     client.say("split");
     let (message, controls) = client.hear().unwrap();
     assert_eq!((message.as_str(), controls.as_slice()), ("a card [redacted] and more", &[9][..]));
+    // What a message is, its first frame need not tell.
+    client.say("late");
+    assert_eq!(client.hear().unwrap().0, r#"{"card":"[redacted]"}"#);
     client.say("bye");
     let (reason, _) = client.hear().unwrap();
     assert!(!reason.contains("1111"), "{reason}");
