@@ -23,33 +23,50 @@ const BELIEVED: &[&str] = &[
     "cf-connecting-ip",
     "client-ip",
     "fastly-client-ip",
+    "forwarded-for",
     "impersonate-",
+    "iv-creds",
+    "iv-groups",
+    "iv-user",
+    "oidc-",
     "remote-email",
     "remote-groups",
     "remote-name",
     "remote-user",
+    "shib-",
+    "sm-user",
     "ssl-client-",
     "tailscale-user-",
     "true-client-ip",
+    "wl-proxy-client-",
     "x-amzn-oidc-",
+    "x-anonymous-consumer",
+    "x-appengine-",
     "x-arr-clientcert",
     "x-auth-request-",
+    "x-authenticated-",
+    "x-authentik-",
     "x-client-cert",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-consumer-",
+    "x-credential-identifier",
     "x-envoy-",
-    "x-forwarded-",
+    "x-forwarded",
     "x-goog-authenticated-user-",
     "x-goog-iap-",
     "x-http-method",
     "x-method-override",
     "x-ms-client-principal",
     "x-original-",
+    "x-originating-ip",
     "x-pomerium-",
     "x-real-ip",
     "x-remote-",
     "x-rewrite-url",
+    "x-serverless-authorization",
     "x-ssl-client-",
+    "x-vouch-",
     "x-webauth-",
 ];
 /// The same, by their whole names. Programs behind CGI take `Proxy` for the proxy that they are to use (CVE-2016-5385).
@@ -156,8 +173,9 @@ impl Entry<'_> {
     }
 }
 
+/// To servers that make names of variables of them, all that is neither letter nor digit is the same.
 fn as_cgi_reads(name: &HeaderName) -> String {
-    name.as_str().replace('_', "-")
+    name.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
 /// Adds to what was judged what the gateway says itself. An answer that is looked through is asked for plainly, and whole.
@@ -282,11 +300,15 @@ mod tests {
             "x_remote_user",
             "x-remote_user",
             "remote_user",
+            "x.remote.user",
+            "x-forwarded",
             // The credential's own, in either spelling.
             "x-api-key",
             "x_api_key",
+            "x.api~key",
             // Others than what is judged, or than what is sent beside them.
             "x_dry_run",
+            "x.dry.run",
             "x_request_id",
             // Others than what the gateway goes by.
             "content_type",
