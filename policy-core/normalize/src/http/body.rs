@@ -69,7 +69,7 @@ impl Body {
     pub fn form_field(&self, name: &str) -> Value {
         match self {
             Self::None => Value::Absent,
-            Self::Form(pairs) => only(pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value)),
+            Self::Form(pairs) => value(pairs, name),
             Self::Json(_) | Self::Opaque => Value::Undetermined,
         }
     }
@@ -82,6 +82,27 @@ pub(super) fn only<'a>(mut values: impl Iterator<Item = &'a str>) -> Value {
         (Some(value), None) => Value::Text(value.into()),
         (Some(_), Some(_)) => Value::Undetermined,
     }
+}
+
+/// The one value of a key of a query or form. There must be none that servers take for it.
+pub(super) fn value(pairs: &[(String, String)], name: &str) -> Value {
+    if pairs.iter().any(|(key, _)| key != name && reads_as(key, name)) {
+        return Value::Undetermined;
+    }
+    only(pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value))
+}
+
+/// Whether there are servers that take this key for that name: some do not mind capitals, many put `a[]` and `a[0]` into a list that
+/// is called `a`, and PHP reads `a.b`, `a b` and `a[b` as `a_b`, and nothing behind a zero.
+pub(super) fn reads_as(key: &str, name: &str) -> bool {
+    let plain = |text: &str| -> String {
+        let text = text.split('\0').next().unwrap_or_default().trim();
+        let text = text.strip_suffix("[]").unwrap_or(text);
+        let dotted = |c: char| if matches!(c, ' ' | '.' | '[') { '_' } else { c.to_ascii_lowercase() };
+        text.chars().filter(|&c| c != ']').map(dotted).collect()
+    };
+    let name = plain(name);
+    plain(key) == name || key.split_once('[').is_some_and(|(list, _)| plain(list) == name)
 }
 
 /// A JSON text whose objects have each key once, nested no deeper than [`MAX_DEPTH`].
@@ -290,6 +311,28 @@ mod tests {
         assert_eq!(form("a=1&a=2").form_field("a"), Value::Undetermined);
         assert_eq!(form("a=1").form_field("b"), Value::Absent);
         assert_eq!(form("a=1").field("a"), Value::Undetermined);
+        // Some servers take the second for the first.
+        for (key, name) in [
+            ("A", "a"),
+            ("a[]", "a"),
+            ("a[0]", "a"),
+            ("a[x]", "a"),
+            ("+a", "a"),
+            ("a%00b", "a"),
+            ("a.b", "a_b"),
+            ("a+b", "a_b"),
+            ("a[b", "a_b"),
+            ("a[b]", "a.b"),
+        ] {
+            assert_eq!(
+                form(&format!("x=1&{key}=2")).form_field(name),
+                Value::Undetermined,
+                "{key} is {name}"
+            );
+        }
+        for (key, name) in [("ab", "a"), ("a_b", "a"), ("b[a]", "a"), ("a[c]", "a[b]"), ("a.b", "a")] {
+            assert_eq!(form(&format!("x=1&{key}=2")).form_field(name), Value::Absent, "{key} is not {name}");
+        }
         assert!(Body::read("application/x-www-form-urlencoded", b"a=1;b=2").is_err());
         assert!(matches!(Body::read("text/plain", b"a=1"), Ok(Body::Opaque)));
     }
