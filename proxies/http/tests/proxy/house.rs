@@ -306,12 +306,15 @@ impl House {
         stream
     }
 
-    /// What a request comes to, bytes as they are, until the other side closes or says nothing for a second.
+    /// What a request comes to, bytes as they are, until the other side closes or has begun to answer and says nothing for a second.
     pub fn send(&self, request: &str) -> String {
         let mut stream = self.raw();
         stream.write_all(request.as_bytes()).unwrap();
+        // A machine that is busy may be long in saying anything, and is quick from then on.
+        let mut answer = vec![0; 1];
+        let begun = stream.read(&mut answer).unwrap_or(0);
+        answer.truncate(begun);
         stream.set_read_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
-        let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
