@@ -18,7 +18,7 @@ use crate::activity::Activity;
 use crate::connect::Way;
 use crate::dialect::{LookedAt, Looking};
 use crate::known::Known;
-use crate::login::{self, Refused, Shown};
+use crate::login::{self, Proven, Refused, Shown};
 use crate::settings::Settings;
 use crate::tunnel::Tunnel;
 
@@ -40,7 +40,7 @@ pub(crate) struct Visit {
     bounds: Bounds,
     pub(crate) arrival: Arrival,
     /// By the digest of what was shown: the same is not proven twice.
-    proven: Sync<HashMap<[u8; 32], Proven>>,
+    proven: Sync<HashMap<[u8; 32], Remembered>>,
     sessions: Sync<HashMap<Pair, Seat>>,
     /// What the connection has turned into.
     tunnel: Sync<Option<Tunnel>>,
@@ -81,8 +81,8 @@ impl Seat {
 
 /// Somebody who was proven, as the account was at a time.
 #[derive(Clone)]
-struct Proven {
-    who: Identified,
+struct Remembered {
+    proven: Proven,
     at: Instant,
 }
 
@@ -124,13 +124,13 @@ impl Visit {
     pub(crate) async fn who(&self, shown: Shown<'_>) -> Result<Identified, Refused> {
         let digest = shown.key();
         let known = self.known().get(&digest).cloned();
-        if let Some(Proven { who, at }) = known {
+        if let Some(Remembered { proven, at }) = known {
             if at.elapsed() < FRESH {
-                return Ok(who);
+                return Ok(proven.who);
             }
-            let now = self.gateway.identity().still(&who).await?;
+            let now = proven.still(&**self.gateway.identity()).await?;
             return match now {
-                Some(who) => Ok(self.know(digest, who)),
+                Some(proven) => Ok(self.know(digest, proven)),
                 None => {
                     self.known().remove(&digest);
                     Err(Refused::Unproven)
@@ -147,16 +147,17 @@ impl Visit {
         Ok(self.know(digest, proven?))
     }
 
-    fn know(&self, digest: [u8; 32], who: Identified) -> Identified {
+    fn know(&self, digest: [u8; 32], proven: Proven) -> Identified {
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(digest, Proven { who: who.clone(), at: Instant::now() });
+        let who = proven.who.clone();
+        known.insert(digest, Remembered { proven, at: Instant::now() });
         who
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Proven>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Remembered>> {
         // Every change is one call, so a panic elsewhere leaves it whole.
         self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }

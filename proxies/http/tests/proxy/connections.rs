@@ -2,9 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use crate::house::{House, Origin, authorization};
-use crate::tokens::{HOUR, Kept, bearer, token};
+use crate::tokens::{HOUR, Kept, basic, bearer, token};
 
 const POLICY: &str =
     "policy \"api\"\ndefault deny\nallow \"reads\" { by group \"eng\"  on http  do get on \"/**\" }\n";
@@ -48,6 +49,24 @@ async fn a_target_that_has_changed_gets_nothing_that_was_held() {
         assert!(answer.starts_with("HTTP/1.1 403"), "{name}: {answer}");
         assert!(house.origin.seen().is_empty(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_is_none_on_connections_from_before() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    let another = "another horse entirely";
+    house.password("ana", another).await;
+    house.revoke("ana").await;
+    let limit = Instant::now() + Duration::from_secs(10);
+    while kept.ask(&authorization("ana")) != "401" {
+        assert!(Instant::now() < limit, "the old one is still one");
+        // Accounts are looked up again every two seconds; nobody is told.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(kept.ask(&basic("ana", another)), "200");
+    assert_eq!(kept.ask(&authorization("ana")), "401");
 }
 
 /// The configuration without its last target.
@@ -109,7 +128,7 @@ async fn guesses_at_the_same_time_are_no_more_than_those_one_after_another() {
     let house = House::policed(POLICY).await;
     let mut guessing: Vec<TcpStream> = (0..50).map(|_| house.raw()).collect();
     for (number, stream) in guessing.iter_mut().enumerate() {
-        let wrong = crate::tokens::basic("ana", &format!("guess {number}"));
+        let wrong = basic("ana", &format!("guess {number}"));
         let request = format!("GET / HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{wrong}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
     }

@@ -244,6 +244,18 @@ impl House {
         control.vote(seen, approve, "a reason").await.map(drop).map_err(|error| error.to_string())
     }
 
+    /// The account has this password from now on.
+    pub async fn password(&self, user: &str, password: &str) {
+        let verifier = Verifier::new(user, password).unwrap().to_string();
+        let user = user.to_owned();
+        self.store(move |store| {
+            let mut found = store.user(&user)?.expect("a user");
+            found.verifier = verifier;
+            store.put_user(&found)
+        })
+        .await;
+    }
+
     /// The account may not log in any more.
     pub async fn disable(&self, user: &str) {
         let user = user.to_owned();
