@@ -173,11 +173,11 @@ impl Visit {
             if open.stop.reached().is_none() && open.who == *who && Arc::ptr_eq(&open.way, way) {
                 return Ok(Arc::clone(open));
             }
-            // It was stopped, or the account or the target is not what it was: whoever was sent away does not come back by
-            // what is remembered.
+            // It was stopped, or the account or the target is not what it was.
             *slot = None;
-            self.still_there(who).await?;
         }
+        // Whoever was sent away does not come back by what is remembered, to this target or another.
+        self.still_there(who).await?;
         let opening = Opening {
             principal: principal.clone(),
             target: &way.config,

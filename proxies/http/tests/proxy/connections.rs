@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use policy_core::PrincipalKind;
+
 use crate::house::{House, Origin, authorization};
 use crate::tokens::{HOUR, Kept, basic, bearer, token};
 
@@ -48,6 +50,31 @@ async fn a_target_that_has_changed_gets_nothing_that_was_held() {
         let answer = asked.await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 403"), "{name}: {answer}");
         assert!(house.origin.seen().is_empty(), "{name}");
+    }
+}
+
+/// Whoever is in another group is somebody else to rules, with a session from before or without one.
+#[tokio::test]
+async fn whoever_has_left_a_group_is_not_judged_by_it_on_connections_from_before() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    house.add("ana", PrincipalKind::Human, "sales", None).await;
+    let limit = Instant::now() + Duration::from_secs(10);
+    while kept.ask(&authorization("ana")) != "403" {
+        assert!(Instant::now() < limit, "the group is still hers");
+        // Accounts are looked up again every two seconds; nobody is told.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Sent away at the same time, she does not come back by what is remembered: not to this target, nor to another.
+    for host in ["api.test", "other.test"] {
+        house.add("ana", PrincipalKind::Human, "eng", None).await;
+        let mut kept = Kept::to(&house);
+        assert_eq!(kept.ask(&authorization("ana")), "200");
+        house.add("ana", PrincipalKind::Human, "sales", None).await;
+        house.revoke("ana").await;
+        house.until_stopped().await;
+        assert_ne!(kept.ask_at(host, &authorization("ana")), "200", "{host}");
     }
 }
 
