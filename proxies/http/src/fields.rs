@@ -264,6 +264,25 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_an_answer_names_is_below_the_prefix() {
+        for (named, below_it) in [
+            ("/x", "/api/x"),
+            ("/", "/api/"),
+            // Another host, or a path that is told from where it is.
+            ("//elsewhere/x", "//elsewhere/x"),
+            ("http://elsewhere/x", "http://elsewhere/x"),
+            ("x", "x"),
+        ] {
+            let mut all = fields(&[("location", named)]);
+            below(&mut all, hyper::header::LOCATION, "/api");
+            assert_eq!(all["location"], below_it, "{named}");
+            let mut all = fields(&[("location", named)]);
+            below(&mut all, hyper::header::LOCATION, "");
+            assert_eq!(all["location"], named);
+        }
+    }
+
+    #[test]
     fn a_client_says_nothing_that_only_the_gateway_may_say() {
         let credential = Credential {
             field: HeaderName::from_static("x-api-key"),

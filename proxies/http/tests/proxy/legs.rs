@@ -161,14 +161,33 @@ async fn a_credential_goes_into_the_field_that_is_named_and_into_no_other() {
 
 #[tokio::test]
 async fn an_address_of_its_own_leads_to_a_target_whatever_the_host() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for listens in ["127.0.0.1", "0.0.0.0"] {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let origin = Origin::run("python3", "origin.py", &[]);
+        let target =
+            format!("address = \"http://127.0.0.1:{}\"\nlisten = \"{listens}:{port}\"\n", origin.port);
+        let house = House::before(origin, OPEN, &target).await;
+        let answer = curl(&house, &[], &format!("http://127.0.0.1:{port}/anything?x=1"));
+        assert!(answer.contains("\"path\": \"/anything?x=1\"") && answer.contains("200 1.1"), "{answer}");
+        let shared = curl(&house, &[], &format!("http://127.0.0.1:{}/anything", house.address.port()));
+        assert!(shared.contains("404 "), "{listens}: {shared}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_prefixes_the_longer_one_leads() {
     let origin = Origin::run("python3", "origin.py", &[]);
-    let target = format!("address = \"http://127.0.0.1:{}\"\nlisten = \"127.0.0.1:{port}\"\n", origin.port);
+    let at = format!("address = \"http://127.0.0.1:{}\"\n", origin.port);
+    let target = format!(
+        "{at}prefix = \"/api\"\n[[target]]\nname = \"next\"\nprotocol = \"http\"\n{at}prefix = \"/api/v2\"\n"
+    );
     let house = House::before(origin, OPEN, &target).await;
-    let answer = curl(&house, &[], &format!("http://127.0.0.1:{port}/anything?x=1"));
-    assert!(answer.contains("\"path\": \"/anything?x=1\"") && answer.contains("200 1.1"), "{answer}");
-    let shared = curl(&house, &[], &format!("http://127.0.0.1:{}/anything", house.address.port()));
-    assert!(shared.contains("404 "), "{shared}");
+    for (asked, path) in
+        [("/api/v2/x", "/x"), ("/api/v2", "/"), ("/api/v22", "/v22"), ("/api/v2x/y", "/v2x/y")]
+    {
+        let answer = curl(&house, &[], &format!("http://localhost:{}{asked}", house.address.port()));
+        assert!(answer.contains(&format!("\"path\": \"{path}\"")), "{asked}: {answer}");
+    }
 }
 
 #[tokio::test]
