@@ -55,6 +55,53 @@ async fn a_revoked_user_gets_nothing_more_within_a_second() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
+/// Waits until the origin has seen this of its last request.
+async fn until_seen(house: &House, name: &str, value: serde_json::Value) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    while house.origin.seen().last().is_none_or(|seen| seen[name] != value) {
+        assert!(Instant::now() < limit, "{name} is never {value}: {:?}", house.origin.seen().last());
+        // An origin tells nobody what it sees.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_user_waits_for_no_answer() {
+    let house = House::policed(MASKED).await;
+    let mut stream = house.raw();
+    let request = format!("GET /never HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
+    stream.write_all(request.as_bytes()).unwrap();
+    until_seen(&house, "path", "/never".into()).await;
+    house.revoke("ana").await;
+    let began = Instant::now();
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(String::from_utf8_lossy(&line), "HTTP/1.1 403");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+/// Where the target has answered already, what is still sent ends with the session all the same.
+#[tokio::test]
+async fn a_revoked_user_sends_nothing_more() {
+    let house = House::policed(&MASKED.replace("do get", "do put")).await;
+    let mut stream = house.raw();
+    let head = format!(
+        "PUT /early HTTP/1.1\r\nhost: api.test\r\n{}content-length: 1000000\r\n\r\n0123456789",
+        authorization("ana")
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(String::from_utf8_lossy(&line), "HTTP/1.1 200");
+    until_seen(&house, "read", 10.into()).await;
+    stream.write_all(b"0123456789").unwrap();
+    until_seen(&house, "read", 20.into()).await;
+    house.revoke("ana").await;
+    until_seen(&house, "ended", true.into()).await;
+    let _may_be_closed = stream.write_all(b"0123456789");
+    until_seen(&house, "read", 20.into()).await;
+}
+
 #[tokio::test]
 async fn who_was_sent_away_does_not_come_back_on_the_same_connection() {
     let house = House::policed(MASKED).await;

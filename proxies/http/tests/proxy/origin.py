@@ -1,5 +1,5 @@
 """An origin server that answers with what it was asked, as JSON."""
-import json, re, time, zlib
+import json, re, threading, time, zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -21,7 +21,23 @@ class Origin(BaseHTTPRequestHandler):
                     return b"".join(parts).decode("latin-1")
         return self.rfile.read(int(self.headers.get("content-length", 0))).decode("latin-1")
 
+    def early(self):
+        """Answers before it has read what it is sent, and notes how far it came."""
+        seen = {"path": self.path, "read": 0, "ended": False}
+        SEEN.append(seen)
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+        self.wfile.flush()
+        while piece := self.rfile.read1(1024):
+            seen["read"] += len(piece)
+        seen["ended"] = True
+        self.close_connection = True
+
     def answer(self):
+        if self.path == "/early":
+            return self.early()
         body = self.body()
         seen = {"method": self.command, "path": self.path, "headers": self.headers.items(), "body": body}
         if self.path == "/__seen":
@@ -32,6 +48,8 @@ class Origin(BaseHTTPRequestHandler):
             self.wfile.write(data)
             return
         SEEN.append(seen)
+        if self.path == "/never":
+            threading.Event().wait()
         if self.path.startswith("/events"):
             # Each event says when it was sent.
             self.send_response(200)
