@@ -113,29 +113,36 @@ pub(crate) fn json(bytes: &[u8]) -> Result<serde_json::Value, serde_json::Error>
     Ok(value)
 }
 
-/// What a condition on a field of this JSON value sees; the parts of `name` go from object to object.
+/// What a condition on a field of this JSON value sees; the parts of `name` go from object to object. A key may have dots itself, so
+/// that there may be several such fields: which of them is meant is not known then.
 pub(crate) fn field(json: &serde_json::Value, name: &str) -> Value {
-    let mut at = json;
-    let mut rest = name;
-    loop {
-        // In a list, or a batch, which of its elements is meant is not said.
-        let serde_json::Value::Object(object) = at else { return Value::Undetermined };
-        // A key that has a dot itself comes first.
-        match member(object, rest) {
-            Ok(Some(found)) => return scalar(found),
-            Ok(None) => {}
-            Err(Alike) => return Value::Undetermined,
-        }
-        let Some((key, behind)) = rest.split_once('.') else { return Value::Absent };
-        match member(object, key) {
-            Ok(None | Some(serde_json::Value::Null)) => return Value::Absent,
-            Ok(Some(next)) => (at, rest) = (next, behind),
-            Err(Alike) => return Value::Undetermined,
-        }
+    match found(json, name) {
+        Ok(None) => Value::Absent,
+        Ok(Some(value)) => scalar(value),
+        Err(Alike) => Value::Undetermined,
     }
 }
 
-/// Some readers take this key for another one.
+/// The one such field.
+fn found<'a>(json: &'a serde_json::Value, name: &str) -> Result<Option<&'a serde_json::Value>, Alike> {
+    // In a list, or a batch, which of its elements is meant is not said.
+    let serde_json::Value::Object(object) = json else { return Err(Alike) };
+    let mut only = member(object, name)?;
+    for (dot, _) in name.match_indices('.') {
+        let (key, behind) = (name.get(..dot).unwrap_or_default(), name.get(dot + 1..).unwrap_or_default());
+        let below = match member(object, key)? {
+            None | Some(serde_json::Value::Null) => None,
+            Some(next) => found(next, behind)?,
+        };
+        if only.is_some() && below.is_some() {
+            return Err(Alike);
+        }
+        only = only.or(below);
+    }
+    Ok(only)
+}
+
+/// Some readers take this field for another one.
 #[derive(Debug)]
 pub(crate) struct Alike;
 
@@ -270,6 +277,17 @@ mod tests {
             ("half", Value::Undetermined),
         ] {
             assert_eq!(body.field(name), expected, "{name}");
+        }
+        // Keys with dots, which some readers take apart.
+        for (text, expected) in [
+            (r#"{"a.b": {"c": 1}}"#, Value::Integer(1)),
+            (r#"{"a": {"b.c": 1}}"#, Value::Integer(1)),
+            (r#"{"a.b.c": 1, "a": {"b": {"c": 2}}}"#, Value::Undetermined),
+            (r#"{"a.b": {"c": 1}, "a": {"b": {"c": 2}}}"#, Value::Undetermined),
+            (r#"{"a.b.c": 1, "a": {"b": {}}}"#, Value::Integer(1)),
+            (r#"{"a.b.c": 1, "a": [{"b": {"c": 2}}]}"#, Value::Undetermined),
+        ] {
+            assert_eq!(json(text).field("a.b.c"), expected, "{text}");
         }
         assert_eq!(json("[{\"amount\": 5}]").field("amount"), Value::Undetermined, "a batch");
         assert_eq!(body.form_field("amount"), Value::Undetermined);
