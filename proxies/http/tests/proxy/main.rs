@@ -18,6 +18,7 @@ mod graphql;
 mod holds;
 mod house;
 mod json;
+mod known;
 mod legs;
 mod mcp;
 mod outcomes;
