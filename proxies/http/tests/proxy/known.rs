@@ -48,7 +48,9 @@ async fn what_means_something_else_is_not_taken_for_what_was_understood() {
         }
     }
     // What a policy looks at that comes later was not looked at.
-    house.repolice(&format!("{POLICY}deny \"tried\" {{ on http  do get  when query.try == \"true\" }}")).await;
+    house
+        .repolice(&format!("{POLICY}deny \"tried\" {{ on http  do get  when query.try == \"true\" }}"))
+        .await;
     assert_eq!(ask("GET /x", "api.test", b"", ""), "200");
     assert_eq!(ask("GET /x?try=true", "api.test", b"", ""), "403");
 }

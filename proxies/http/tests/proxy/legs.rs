@@ -132,6 +132,34 @@ async fn trailers_come_through_and_say_no_secret() {
     assert!(!answer.contains("repr-digest"), "{answer}");
 }
 
+/// Sends trailers behind a body, which curl can't, and says what is answered.
+const WITH_TRAILERS: &str = r#"
+const [port, authorization] = process.argv.slice(1);
+const client = require("node:http2").connect(`http://127.0.0.1:${port}`);
+const fields = { ":method": "POST", ":path": "/x", ":authority": "api.test", authorization, te: "trailers" };
+const request = client.request(fields, { waitForTrailers: true });
+request.on("wantTrailers", () => request.sendTrailers({ "x-mode": "wet" }));
+request.on("data", (piece) => process.stdout.write(piece));
+request.on("end", () => client.close());
+request.end("a body");
+"#;
+
+/// They are fields that nobody has judged, and that some servers put to the others.
+#[tokio::test]
+async fn trailers_of_a_request_do_not_go_on() {
+    let origin = Origin::run("node", "origin.js", &[]);
+    let target =
+        format!("address = \"http://127.0.0.1:{}\"\nhosts = [\"api.test\"]\nhttp2 = true\n", origin.port);
+    let house = House::before(origin, OPEN, &target).await;
+    let proof = crate::house::authorization("ana").replace("authorization: ", "");
+    let output = Command::new("node")
+        .args(["-e", WITH_TRAILERS, &house.address.port().to_string(), proof.trim()])
+        .output()
+        .expect("node");
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!(answer.contains("\"body\":\"a body\"") && answer.contains("\"trailers\":{}"), "{output:?}");
+}
+
 #[tokio::test]
 async fn what_a_mask_cannot_look_into_is_not_shown() {
     let origin = Origin::run("node", "origin.js", &[]);
