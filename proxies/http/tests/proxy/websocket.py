@@ -27,8 +27,10 @@ class Origin(socketserver.StreamRequestHandler):
         key = headers.get("sec-websocket-key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         extra = "sec-websocket-extensions: permessage-deflate\r\n" if "deflate" in request else ""
+        agreed = "h2c" if "h2c" in request else "websocket"
         self.wfile.write((
-            "HTTP/1.1 101 My card is 4111 1111 1111 1111\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            f"HTTP/1.1 101 My card is 4111 1111 1111 1111\r\nupgrade: {agreed}\r\nconnection: upgrade\r\n"
+            "x-echo: 4111 1111 1111 1111\r\n"
             f"sec-websocket-accept: {accept}\r\n{extra}\r\n").encode())
         while True:
             head = self.rfile.read(2)

@@ -186,6 +186,61 @@ async fn frames_that_are_none_reach_nobody() {
     assert_eq!(client.hear(), None, "a client masks its frames");
 }
 
+#[tokio::test]
+async fn what_is_no_wish_for_a_websocket_is_refused() {
+    let house = house(OPEN).await;
+    let (upgrade, connection) = ("upgrade: websocket\r\n", "connection: Upgrade\r\n");
+    let (key, version) = ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "sec-websocket-version: 13\r\n");
+    let get = "GET /ws/chat HTTP/1.1";
+    for (name, line, fields, status) in [
+        ("another protocol", get, ["upgrade: h2c\r\n", connection, key, version].concat(), "501"),
+        ("two wishes", get, [upgrade, upgrade, connection, key, version].concat(), "501"),
+        ("two in one", get, ["upgrade: websocket, h2c\r\n", connection, key, version].concat(), "501"),
+        (
+            "an older version of HTTP",
+            "GET /ws/chat HTTP/1.0",
+            [upgrade, connection, key, version].concat(),
+            "501",
+        ),
+        ("another method", "POST /ws/chat HTTP/1.1", [upgrade, connection, key, version].concat(), "400"),
+        ("no key", get, [upgrade, connection, version].concat(), "400"),
+        ("two keys", get, [upgrade, connection, key, key, version].concat(), "400"),
+        ("no version", get, [upgrade, connection, key].concat(), "400"),
+        ("two versions", get, [upgrade, connection, key, version, version].concat(), "400"),
+        ("an older version", get, [upgrade, connection, key, "sec-websocket-version: 8\r\n"].concat(), "400"),
+        ("no mention of it", get, [upgrade, "connection: keep-alive\r\n", key, version].concat(), "400"),
+    ] {
+        let answer = house.send(&format!("{line}\r\nhost: api.test\r\n{}{fields}\r\n", authorization("ana")));
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{name}: {answer}");
+    }
+    assert_eq!(house.origin.seen().len(), 1, "the question alone");
+}
+
+#[tokio::test]
+async fn both_ends_agree_on_what_was_asked_for() {
+    let house = house(MASKED).await;
+    let more = "sec-websocket-protocol: chat, base64url.bearer.authorization.k8s.io.dG9rZW4\r\n";
+    drop(Client::open(&house, "/ws/chat", more).unwrap());
+    assert_eq!(house.origin.seen()[0]["headers"]["sec-websocket-protocol"], "chat");
+    let other = Client::open(&house, "/ws/h2c", "").err().unwrap();
+    assert!(other.starts_with("HTTP/1.1 502"), "{other}");
+    // Its fields are masked as those of any answer.
+    let mut stream = house.raw();
+    let request = format!(
+        "GET /ws/chat HTTP/1.1\r\nhost: api.test\r\n{}connection: Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        authorization("ana")
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head);
+    assert!(head.contains("x-echo: [redacted]") && !head.contains("1111"), "{head}");
+}
+
 /// What is sent as a body, a target reads as frames: nobody has looked at them.
 #[tokio::test]
 async fn a_websocket_is_opened_without_a_body() {
