@@ -57,6 +57,9 @@ class Origin(socketserver.StreamRequestHandler):
                 self.wfile.write(frame(2, headers.get("authorization", "").encode()))
             elif text == "compressed":
                 self.wfile.write(b"\xc1\x01x")
+            elif text == "letters":
+                self.wfile.write(frame(8, struct.pack(">H", 1000) + b"a@b.co " * 17))
+                return
             elif text == "bye":
                 self.wfile.write(frame(8, struct.pack(">H", 1000) + b"4111 1111 1111 1111"))
                 return

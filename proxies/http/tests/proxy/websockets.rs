@@ -130,6 +130,17 @@ async fn what_a_target_says_over_a_websocket_is_masked() {
     assert!(deflate.starts_with("HTTP/1.1 502"), "{deflate}");
 }
 
+/// A mask may be longer than what it is for, and a control frame may not have more than 125 bytes.
+#[tokio::test]
+async fn a_reason_that_is_too_long_when_masked_is_left_out() {
+    let house = house(&MASKED.replace("credit_card", "email")).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say("letters");
+    let mut heard = Vec::new();
+    client.0.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, [0x88, 2, 0x03, 0xe8]);
+}
+
 #[tokio::test]
 async fn what_a_client_says_is_recorded_as_masked_as_what_it_hears() {
     let house = house(&format!("{MASKED}record all {{ on http }}\n")).await;
