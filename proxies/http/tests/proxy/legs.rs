@@ -1,5 +1,6 @@
 //! Both legs: TLS, HTTP/2, and the ways that lead to a target.
 
+use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -200,6 +201,31 @@ async fn an_address_of_its_own_leads_to_a_target_whatever_the_host() {
         let shared = curl(&house, &[], &format!("http://127.0.0.1:{}/anything", house.address.port()));
         assert!(shared.contains("404 "), "{listens}: {shared}");
     }
+}
+
+/// An address of this machine that others know it by. Asking for the way to one sends nothing.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+}
+
+/// Only who is on the machine itself may speak in the clear, where nothing else is said.
+#[tokio::test]
+async fn whoever_comes_from_elsewhere_speaks_tls() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let origin = Origin::run("python3", "origin.py", &[]);
+    let target = format!("address = \"http://127.0.0.1:{}\"\nlisten = \"0.0.0.0:{port}\"\n", origin.port);
+    let house = House::before(origin, OPEN, &target).await;
+    assert!(curl(&house, &[], &format!("http://127.0.0.1:{port}/x")).contains("200 1.1"));
+    // A machine without a network has no such address, and nobody comes from elsewhere.
+    let Some(own) = own_address() else { return };
+    let answer = curl(&house, &[], &format!("http://{own}:{port}/x"));
+    assert!(answer.contains("This address speaks TLS") && answer.contains("400 1.1"), "{answer}");
+    assert_eq!(house.origin.seen().len(), 1);
+    let answer = curl(&house, &["--insecure"], &format!("https://{own}:{port}/x"));
+    assert!(answer.contains("200 "), "{answer}");
+    assert!(house.evidence().contains("TLS is required"));
 }
 
 #[tokio::test]
