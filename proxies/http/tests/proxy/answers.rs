@@ -55,6 +55,19 @@ async fn a_revoked_user_gets_nothing_more_within_a_second() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
+#[tokio::test]
+async fn what_is_between_a_target_and_the_gateway_stays_there() {
+    let house = House::policed(MASKED).await;
+    let answer = house.ask("GET", "/named", "", "");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("x-outer: 1"), "{answer}");
+    for gone in ["x-inner", "keep-alive", "proxy-authenticate"] {
+        assert!(!answer.contains(gone), "{gone}: {answer}");
+    }
+    let answer = house.ask("GET", "/switches", "", "");
+    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("another protocol"), "{answer}");
+    assert!(!answer.contains("a card"), "{answer}");
+}
+
 /// Waits until the origin has seen this of its last request.
 async fn until_seen(house: &House, name: &str, value: serde_json::Value) {
     let limit = Instant::now() + Duration::from_secs(10);

@@ -236,6 +236,8 @@ async fn of_two_prefixes_the_longer_one_leads() {
         "{at}prefix = \"/api\"\n[[target]]\nname = \"next\"\nprotocol = \"http\"\n{at}prefix = \"/api/v2\"\n"
     );
     let house = House::before(origin, OPEN, &target).await;
+    let moved = curl(&house, &["-i"], &format!("http://localhost:{}/api/v2/moved", house.address.port()));
+    assert!(moved.contains("location: /api/v2/x\r\n"), "{moved}");
     for (asked, path) in
         [("/api/v2/x", "/x"), ("/api/v2", "/"), ("/api/v22", "/v22"), ("/api/v2x/y", "/v2x/y")]
     {

@@ -75,6 +75,29 @@ class Origin(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else data)
             return
+        if self.path == "/switches":
+            # To another protocol, which nobody asked for.
+            self.send_response(101)
+            self.send_header("upgrade", "websocket")
+            self.send_header("connection", "upgrade")
+            self.end_headers()
+            self.wfile.write(b"a card 4111 1111 1111 1111")
+            self.close_connection = True
+            return
+        if self.path == "/named":
+            self.send_response(200)
+            self.send_header("connection", "x-inner")
+            for name in ("x-inner", "keep-alive", "proxy-authenticate", "x-outer"):
+                self.send_header(name, "1")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("location", "/x")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
         if self.path == "/empty":
             self.send_response(204)
             self.end_headers()
