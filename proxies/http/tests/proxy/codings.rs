@@ -103,6 +103,8 @@ async fn masks_do_not_guess_at_characters() {
         ("text/plain; charset=utf-7", TEXT.as_bytes(), false),
         ("text/plain", &[b"\xff\xfe", wide.as_slice()].concat(), false),
         ("text/plain", &wide, false),
+        // Of two types a client may believe either.
+        ("text/plain\r\nx-type-too: image/png", TEXT.as_bytes(), false),
     ] {
         let head = format!(
             "POST /x HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\nx-coding: identity\r\nx-type: {kind}\r\n{}\

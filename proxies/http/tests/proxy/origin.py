@@ -126,6 +126,8 @@ class Origin(BaseHTTPRequestHandler):
             data = body.encode("latin-1")
             self.send_response(200)
             self.send_header("content-type", self.headers.get("x-type", "text/plain"))
+            if also := self.headers.get("x-type-too"):
+                self.send_header("content-type", also)
             self.send_header("content-encoding", coding)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
@@ -145,6 +147,10 @@ class Origin(BaseHTTPRequestHandler):
             data = piece.encode("latin-1")
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             self.wfile.flush()
+        if self.path.startswith("/silent"):
+            self.wfile.write(b"5\r\ntick\n\r\n")
+            self.wfile.flush()
+            threading.Event().wait()
         if self.path.startswith("/endless"):
             while True:
                 self.wfile.write(b"5\r\ntick\n\r\n")
