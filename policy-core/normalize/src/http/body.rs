@@ -95,14 +95,15 @@ pub(super) fn value(pairs: &[(String, String)], name: &str) -> Value {
 /// Whether there are servers that take this key for that name: some do not mind capitals, many put `a[]` and `a[0]` into a list that
 /// is called `a`, and PHP reads `a.b`, `a b` and `a[b` as `a_b`, and nothing behind a zero.
 pub(super) fn reads_as(key: &str, name: &str) -> bool {
-    let plain = |text: &str| -> String {
-        let text = text.split('\0').next().unwrap_or_default().trim();
-        let text = text.strip_suffix("[]").unwrap_or(text);
-        let dotted = |c: char| if matches!(c, ' ' | '.' | '[') { '_' } else { c.to_ascii_lowercase() };
-        text.chars().filter(|&c| c != ']').map(dotted).collect()
-    };
-    let name = plain(name);
-    plain(key) == name || key.split_once('[').is_some_and(|(list, _)| plain(list) == name)
+    let is_name = |key: &str| plain(key).eq(plain(name));
+    is_name(key) || key.split_once('[').is_some_and(|(list, _)| is_name(list))
+}
+
+fn plain(text: &str) -> impl Iterator<Item = char> {
+    let text = text.split('\0').next().unwrap_or_default().trim();
+    let text = text.strip_suffix("[]").unwrap_or(text);
+    let one = |c: char| if matches!(c, ' ' | '.' | '[') { '_' } else { c.to_ascii_lowercase() };
+    text.chars().filter(|&c| c != ']').map(one)
 }
 
 /// A JSON text whose objects have each key once, nested no deeper than [`MAX_DEPTH`].
