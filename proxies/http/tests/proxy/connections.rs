@@ -53,6 +53,19 @@ async fn a_target_that_has_changed_gets_nothing_that_was_held() {
     }
 }
 
+#[tokio::test]
+async fn a_credential_that_was_changed_is_shown_from_then_on() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    let next = "another-token-of-the-target-43";
+    std::fs::write(house.directory.path().join("token"), next).unwrap();
+    house.reconfigure(|text| text).await;
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    let seen = house.origin.seen().pop().unwrap().to_string();
+    assert!(seen.contains(&format!("Bearer {next}")), "{seen}");
+}
+
 /// Whoever is in another group is somebody else to rules, with a session from before or without one.
 #[tokio::test]
 async fn whoever_has_left_a_group_is_not_judged_by_it_on_connections_from_before() {
