@@ -111,6 +111,11 @@ async fn a_reload_tells_whether_what_a_target_is_shown_has_changed() {
     issued(directory.path(), &authority, "gateway.test");
     house.reconfigure(|text| text).await;
     assert_eq!(changes(), 1, "{}", house.evidence());
+    std::fs::write(&ca, Authority::new().certificate()).unwrap();
+    house.reconfigure(|text| text).await;
+    assert_eq!(changes(), 2, "{}", house.evidence());
+    let answer = curl(&house, &[], &format!("http://api.test:{}/x", house.address.port()));
+    assert!(answer.contains("502 "), "nobody that is trusted now vouches for it: {answer}");
 }
 
 #[tokio::test]
