@@ -136,6 +136,7 @@ struct Down {
     sought: Sought,
     receipt: Option<Receipt>,
     _busy: Busy,
+    _answer: Arc<()>,
     /// Where results are recorded, how far their text has come.
     recorded: Option<Utf8Stream>,
     bytes: u64,
@@ -156,6 +157,7 @@ impl Down {
         Self {
             source,
             masker,
+            _answer: Arc::clone(&due.open.answers),
             open: due.open,
             sought: due.sought,
             receipt: Some(due.receipt),

@@ -13,6 +13,7 @@ use portcullis_gateway::session::Stop;
 use portcullis_gateway::throttle::{Bounds, Place};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 
 use crate::activity::Activity;
 use crate::connect::Way;
@@ -27,6 +28,9 @@ const MOST: usize = 64;
 
 /// How long an account is taken for what it was.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// How long an answer may go on once its session was stopped. It ends by itself when its client takes more of it.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A principal, what proved it, and a target, whose name is its own within its protocol. What one token opened does not serve
 /// another.
@@ -96,6 +100,9 @@ pub(crate) struct Open {
     pub(crate) stop: Arc<Stop>,
     pub(crate) tape: Tape,
     pub(crate) known: Known,
+    /// Held by each answer on its way, too.
+    pub(crate) answers: Arc<()>,
+    watch: AbortHandle,
 }
 
 impl Visit {
@@ -187,7 +194,11 @@ impl Visit {
             tls: self.arrival.is_encrypted,
         };
         let session = self.gateway.open_session(opening, &mut |_| {}).await?;
+        let answers = Arc::new(());
+        let ending = cut(Arc::clone(session.stop()), Arc::clone(&answers), Arc::clone(&self.activity));
         let open = Arc::new(Open {
+            answers,
+            watch: tokio::spawn(ending).abort_handle(),
             who: who.clone(),
             way: Arc::clone(way),
             stop: Arc::clone(session.stop()),
@@ -262,9 +273,20 @@ impl Visit {
     }
 }
 
+/// Ends the connection where an answer does not end with its session: whoever reads nothing is asked for nothing more, and hears of no end.
+async fn cut(stop: Arc<Stop>, answers: Arc<()>, activity: Arc<Activity>) {
+    stop.wait().await;
+    tokio::time::sleep(GRACE).await;
+    // The session and this hold it, and nobody else.
+    if Arc::strong_count(&answers) > 2 {
+        activity.cut();
+    }
+}
+
 impl Drop for Open {
     /// Its connection goes on without it. It ends with the last of its requests: until then it can be stopped.
     fn drop(&mut self) {
+        self.watch.abort();
         let stopped = self.stop.reached().map(ToString::to_string);
         let reason = stopped.as_deref().unwrap_or("another took its place");
         self.session.get_mut().ended(Closing { reason, bytes_in: 0, bytes_out: 0 });

@@ -95,6 +95,29 @@ async fn a_revoked_user_waits_for_no_answer() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
+/// Whoever does not read what they get is sent away as fast as whoever does.
+#[tokio::test]
+async fn a_revoked_user_who_reads_nothing_is_out_as_well() {
+    let house = House::policed(MASKED).await;
+    let mut stream = house.raw();
+    let request = format!("GET /flood HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
+    stream.write_all(request.as_bytes()).unwrap();
+    let sent = || house.origin.seen().last().and_then(|seen| seen["sent"].as_u64()).unwrap_or(0);
+    let mut before = 0;
+    while before == 0 || sent() > before {
+        before = sent();
+        // Nobody tells when a connection is full.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    house.revoke("ana").await;
+    let began = Instant::now();
+    house.until_said("\"error\":\"stopped\"").await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let mut rest = Vec::new();
+    let ended = stream.read_to_end(&mut rest);
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "{ended:?} after {} bytes", rest.len());
+}
+
 /// Where the target has answered already, what is still sent ends with the session all the same.
 #[tokio::test]
 async fn a_revoked_user_sends_nothing_more() {

@@ -147,6 +147,11 @@ class Origin(BaseHTTPRequestHandler):
             data = piece.encode("latin-1")
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             self.wfile.flush()
+        if self.path == "/flood":
+            seen["sent"] = 0
+            while seen["sent"] < 4096:
+                self.wfile.write(b"4000\r\n%s\r\n" % (b"x" * 0x4000))
+                seen["sent"] += 1
         if self.path.startswith("/silent"):
             self.wfile.write(b"5\r\ntick\n\r\n")
             self.wfile.flush()
