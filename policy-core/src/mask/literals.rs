@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use super::DetectorsError;
 use super::detect::{Hit, View};
 
-/// Secrets to find as they are, in base64 and URL-encoded.
+/// Secrets to find as they are, in base64 and URL-encoded, and each of these as it stands in a JSON string.
 ///
 /// A secret inside longer base64 is found whatever its alignment, but for up to two characters at its edges
 /// that also encode its neighbours.
@@ -129,7 +129,35 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     if secret.contains(&b' ') {
         forms.push(String::from_utf8_lossy(&plus).replace("%20", "+").into_bytes());
     }
+    let in_json: Vec<_> = forms.iter().flat_map(|form| in_json(form)).collect();
+    forms.extend(in_json);
     forms
+}
+
+/// What common writers make of it in a JSON string: each escapes what it takes for dangerous there.
+fn in_json(form: &[u8]) -> Vec<Vec<u8>> {
+    type Escape = fn(u8) -> Option<String>;
+    let writers: [Escape; 4] = [
+        |_| None,
+        // PHP.
+        |byte| (byte == b'/').then(|| "\\/".to_owned()),
+        // Go, and Gson, which escapes two more.
+        |byte| b"<>&='".contains(&byte).then(|| format!("\\u{byte:04x}")),
+        // .NET.
+        |byte| b"<>&'+`\"".contains(&byte).then(|| format!("\\u{byte:04X}")),
+    ];
+    let written = writers.iter().map(|escape| {
+        let mut out = Vec::with_capacity(form.len());
+        for &byte in form {
+            match escape(byte) {
+                Some(escaped) => out.extend(escaped.bytes()),
+                None if matches!(byte, b'"' | b'\\') => out.extend([b'\\', byte]),
+                None => out.push(byte),
+            }
+        }
+        out
+    });
+    written.filter(|written| written != form).collect()
 }
 
 /// RFC 3986, 2.1 and 2.3.
@@ -172,6 +200,9 @@ mod tests {
             ("base64 behind a user", with(b"user:").into_bytes()),
             ("url", b"s3cr%3Ft%2Fpass%20word%2Bof%3D40%20bytes%2C%20not%20fewer%21".to_vec()),
             ("url in lower case", b"s3cr%3ft%2fpass%20word%2bof%3d40%20bytes%2c%20not%20fewer%21".to_vec()),
+            ("JSON by PHP", br"s3cr?t\/pass word+of=40 bytes, not fewer!".to_vec()),
+            ("JSON by Gson", br"s3cr?t/pass word+of\u003d40 bytes, not fewer!".to_vec()),
+            ("JSON by .NET", br"s3cr?t/pass word\u002Bof=40 bytes, not fewer!".to_vec()),
             ("form", b"s3cr%3Ft%2Fpass+word%2Bof%3D40+bytes%2C+not+fewer%21".to_vec()),
         ];
         for (name, form) in cases {
@@ -181,6 +212,16 @@ mod tests {
             assert!(spans[0].1 - spans[0].0 >= 40, "{name}: {spans:?}");
         }
         assert_eq!(found(b"s3cr?t/pass word+of=40 bytes, not"), []);
+    }
+
+    #[test]
+    fn base64_is_found_in_json() {
+        let secret = [0xfb; 24];
+        let literals = Literals::new([&secret[..]]).unwrap().unwrap();
+        let text = format!("\"Basic {}\"", STANDARD_NO_PAD.encode(secret).replace('/', "\\/"));
+        assert!(text.contains("\\/") && literals.first(text.as_bytes()).is_some(), "{text}");
+        let text = text.replace("\\/", "/").replace('+', "\\u002B");
+        assert!(text.contains("\\u002B") && literals.first(text.as_bytes()).is_some(), "{text}");
     }
 
     #[test]

@@ -3,10 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The requests of one connection.
-pub(crate) struct Activity(Mutex<State>);
+pub(crate) struct Activity {
+    state: Mutex<State>,
+    cut: Notify,
+}
 
 struct State {
     under_way: usize,
@@ -26,7 +30,8 @@ pub(crate) struct Busy(Arc<Activity>);
 
 impl Activity {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { under_way: 0, is_let_in: false, since: Instant::now() })))
+        let state = State { under_way: 0, is_let_in: false, since: Instant::now() };
+        Arc::new(Self { state: Mutex::new(state), cut: Notify::new() })
     }
 
     /// A request is under way.
@@ -58,9 +63,19 @@ impl Activity {
         }
     }
 
+    /// Ends the connection, whatever is under way.
+    pub(crate) fn cut(&self) {
+        self.cut.notify_one();
+    }
+
+    /// Waits until the connection is to end.
+    pub(crate) async fn is_cut(&self) {
+        self.cut.notified().await;
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // Numbers alone: a panic elsewhere leaves them usable.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

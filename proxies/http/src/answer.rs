@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, TRANSFER_ENCODING};
 use hyper::{Method, Response, StatusCode};
 use policy_core::rule::LimitUnit;
 use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
@@ -94,6 +94,11 @@ impl Due {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Odd::Protocol);
         }
+        // Of these the chunks are undone by now, and nothing else.
+        let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !headers.get_all(TRANSFER_ENCODING).iter().all(is_chunked) {
+            return Err(Unseen::Encoding.into());
+        }
         fields::strip_connection(headers)?;
         fields::below(headers, LOCATION, &self.prefix);
         if let Some(mcp) = &self.mcp {
@@ -132,6 +137,7 @@ struct Down {
     sought: Sought,
     receipt: Option<Receipt>,
     _busy: Busy,
+    _answer: Arc<()>,
     /// Where results are recorded, how far their text has come.
     recorded: Option<Utf8Stream>,
     bytes: u64,
@@ -154,6 +160,7 @@ impl Down {
         Self {
             source,
             masker,
+            _answer: Arc::clone(&due.open.answers),
             open: due.open,
             sought: due.sought,
             receipt: Some(due.receipt),

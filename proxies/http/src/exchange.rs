@@ -154,18 +154,20 @@ impl One<'_> {
         };
         let leads = if upgrading.is_some() { Leads::ToAnotherProtocol } else { Leads::ToAnAnswer };
         let (receipt, mut response) = self.sent(permit, request, leads).await?;
-        if let Some(upgrading) = upgrading
-            && response.status() == StatusCode::SWITCHING_PROTOCOLS
-        {
-            return match upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought, carried) {
-                Ok((response, tunnel)) => {
-                    self.visit.turn_into(tunnel);
-                    Ok(response)
-                }
-                Err(why) => {
-                    Err(self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", why))
-                }
-            };
+        if let Some(upgrading) = upgrading {
+            let unshown = |why| self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", why);
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let both = upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought, carried);
+                let (response, tunnel) = both.map_err(unshown)?;
+                self.visit.turn_into(tunnel);
+                return Ok(response);
+            }
+            // What it shows instead is what a `get` shows, and that was not judged.
+            if response.status().is_success() {
+                let why = "it goes on with HTTP where another protocol was asked for";
+                receipt.outcome(Outcome { error: Some(why), ..Outcome::default() });
+                return Err(unshown(why));
+            }
         }
         self.way.dialect.name_form(&self.asked.target, response.headers_mut());
         let due = Due {
@@ -245,7 +247,10 @@ impl One<'_> {
                 continue;
             };
             let mut held = match judgement {
-                Judgement::Admit(permit) => return Ok((permit, body.send(&self.open, patience), said)),
+                Judgement::Admit(permit) => {
+                    let permit = self.in_sight(permit, &seen, &body)?;
+                    return Ok((permit, body.send(&self.open, patience), said));
+                }
                 Judgement::Refuse(mut refusal) => {
                     let is_judged =
                         matches!(refusal.kind, RefusalKind::NotPermitted | RefusalKind::Forbidden);
@@ -272,8 +277,32 @@ impl One<'_> {
             held.open().await.map_err(refuse)?;
             let released = held.wait().await.map_err(refuse)?;
             self.approved(&released, said.as_deref()).await;
-            return Ok((released.permit, body.send(&self.open, patience), said));
+            let permit = self.still_there(released.permit)?;
+            let permit = self.in_sight(permit, &seen, &body)?;
+            return Ok((permit, body.send(&self.open, patience), said));
         }
+    }
+
+    /// Gives a permit back where the target was reached otherwise when people were asked about it.
+    fn still_there(&self, permit: Permit) -> Result<Permit, Turned> {
+        if self.visit.settings().has(&self.way) {
+            return Ok(permit);
+        }
+        let why = "the target has changed while this was held: ask again";
+        permit.unused(why);
+        Err(self.turn(StatusCode::FORBIDDEN, "the request is not sent on", why))
+    }
+
+    /// Gives a permit back where the answer would have what is to be masked under a name that masks do not know.
+    fn in_sight(&self, permit: Permit, seen: &Seen<'_>, body: &Taken) -> Result<Permit, Turned> {
+        let (policy, obligations) = (permit.judged().policy(), permit.judged().obligations());
+        let masks = policy.field_masks(obligations);
+        if masks.is_none_or(|masks| !self.way.dialect.hides(seen, body, &masks)) {
+            return Ok(permit);
+        }
+        let why = "a field that is masked would come back under another name: ask for it by its own";
+        permit.unused(why);
+        Err(self.turn(StatusCode::FORBIDDEN, "the answer could not be masked", why))
     }
 
     /// What the request does, and how it is refused: from what is known, where nothing of a body was read.

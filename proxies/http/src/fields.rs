@@ -23,33 +23,50 @@ const BELIEVED: &[&str] = &[
     "cf-connecting-ip",
     "client-ip",
     "fastly-client-ip",
+    "forwarded-for",
     "impersonate-",
+    "iv-creds",
+    "iv-groups",
+    "iv-user",
+    "oidc-",
     "remote-email",
     "remote-groups",
     "remote-name",
     "remote-user",
+    "shib-",
+    "sm-user",
     "ssl-client-",
     "tailscale-user-",
     "true-client-ip",
+    "wl-proxy-client-",
     "x-amzn-oidc-",
+    "x-anonymous-consumer",
+    "x-appengine-",
     "x-arr-clientcert",
     "x-auth-request-",
+    "x-authenticated-",
+    "x-authentik-",
     "x-client-cert",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-consumer-",
+    "x-credential-identifier",
     "x-envoy-",
-    "x-forwarded-",
+    "x-forwarded",
     "x-goog-authenticated-user-",
     "x-goog-iap-",
     "x-http-method",
     "x-method-override",
     "x-ms-client-principal",
     "x-original-",
+    "x-originating-ip",
     "x-pomerium-",
     "x-real-ip",
     "x-remote-",
     "x-rewrite-url",
+    "x-serverless-authorization",
     "x-ssl-client-",
+    "x-vouch-",
     "x-webauth-",
 ];
 /// The same, by their whole names. Programs behind CGI take `Proxy` for the proxy that they are to use (CVE-2016-5385).
@@ -93,8 +110,15 @@ pub(crate) fn strip_connection(fields: &mut HeaderMap) -> Result<(), Odd> {
     Ok(())
 }
 
-/// Fields that ask for a part of the whole: what is masked can't be cut.
-const IN_PART: [HeaderName; 2] = [RANGE, IF_RANGE];
+/// Fields that ask for a part of the whole, or for what has changed of it: what is masked can't be cut. Apache's and Azure's servers
+/// have names of their own for a range, and RFC 3229 one for changes.
+const IN_PART: [HeaderName; 5] = [
+    RANGE,
+    IF_RANGE,
+    HeaderName::from_static("request-range"),
+    HeaderName::from_static("x-ms-range"),
+    HeaderName::from_static("a-im"),
+];
 /// Fields that ask for nothing where a client has it already: what is masked can't be compared. Of a request that changes something
 /// they say when it may (RFC 9110, section 13.1), and stay.
 const IF_CHANGED: [HeaderName; 4] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
@@ -149,8 +173,9 @@ impl Entry<'_> {
     }
 }
 
+/// To servers that make names of variables of them, all that is neither letter nor digit is the same.
 fn as_cgi_reads(name: &HeaderName) -> String {
-    name.as_str().replace('_', "-")
+    name.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
 /// Adds to what was judged what the gateway says itself. An answer that is looked through is asked for plainly, and whole.
@@ -239,6 +264,25 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_an_answer_names_is_below_the_prefix() {
+        for (named, below_it) in [
+            ("/x", "/api/x"),
+            ("/", "/api/"),
+            // Another host, or a path that is told from where it is.
+            ("//elsewhere/x", "//elsewhere/x"),
+            ("http://elsewhere/x", "http://elsewhere/x"),
+            ("x", "x"),
+        ] {
+            let mut all = fields(&[("location", named)]);
+            below(&mut all, hyper::header::LOCATION, "/api");
+            assert_eq!(all["location"], below_it, "{named}");
+            let mut all = fields(&[("location", named)]);
+            below(&mut all, hyper::header::LOCATION, "");
+            assert_eq!(all["location"], named);
+        }
+    }
+
+    #[test]
     fn a_client_says_nothing_that_only_the_gateway_may_say() {
         let credential = Credential {
             field: HeaderName::from_static("x-api-key"),
@@ -275,11 +319,15 @@ mod tests {
             "x_remote_user",
             "x-remote_user",
             "remote_user",
+            "x.remote.user",
+            "x-forwarded",
             // The credential's own, in either spelling.
             "x-api-key",
             "x_api_key",
+            "x.api~key",
             // Others than what is judged, or than what is sent beside them.
             "x_dry_run",
+            "x.dry.run",
             "x_request_id",
             // Others than what the gateway goes by.
             "content_type",

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::header::{AUTHORIZATION, HeaderMap};
-use portcullis_gateway::identity::{Identified, IdentityError, IdentitySource, TokenText};
+use portcullis_gateway::identity::{Identified, IdentityError, IdentitySource, TokenText, Verifier};
 use portcullis_gateway::throttle::Full;
 use ring::digest::{Context, SHA256};
 use rustls_pki_types::CertificateDer;
@@ -57,27 +57,54 @@ pub(crate) fn shown<'a>(
     }
 }
 
+/// Somebody who was proven.
+#[derive(Clone)]
+pub(crate) struct Proven {
+    pub(crate) who: Identified,
+    /// What their password was proven by, where it was one: another is another password.
+    pub(crate) verifier: Option<Verifier>,
+}
+
 /// Proves it.
-pub(crate) async fn prove(identity: &dyn IdentitySource, shown: Shown<'_>) -> Result<Identified, Refused> {
+pub(crate) async fn prove(identity: &dyn IdentitySource, shown: Shown<'_>) -> Result<Proven, Refused> {
     let proven = match shown {
         Shown::Basic(encoded) => return basic(identity, encoded).await,
         Shown::Bearer(token) => identity.token(token).await?,
         Shown::Certificate(certificate) => identity.certificate(certificate).await?,
     };
-    proven.ok_or(Refused::Unproven)
+    proven.map(without_password).ok_or(Refused::Unproven)
+}
+
+const fn without_password(who: Identified) -> Proven {
+    Proven { who, verifier: None }
 }
 
 /// A password, or a token of that very user: git, pip and many others know passwords only.
-async fn basic(identity: &dyn IdentitySource, encoded: &str) -> Result<Identified, Refused> {
+async fn basic(identity: &dyn IdentitySource, encoded: &str) -> Result<Proven, Refused> {
     let decoded = Zeroizing::new(BASE64.decode(encoded).map_err(|_| Refused::Unproven)?);
     let (name, password) = pair(&decoded).ok_or(Refused::Unproven)?;
     if TokenText::is_meant(password) {
         let proven = identity.token(password).await?;
-        return proven.filter(|proven| *proven.principal.id == *name).ok_or(Refused::Unproven);
+        let proven = proven.filter(|proven| *proven.principal.id == *name);
+        return proven.map(without_password).ok_or(Refused::Unproven);
     }
     let claim = identity.claim(name).await?;
+    let verifier = Some(claim.verifier().clone());
     let principal = claim.prove_by_password(password).ok_or(Refused::Unproven)?;
-    Ok(Identified { principal, proof: "basic".into() })
+    Ok(Proven { who: Identified { principal, proof: "basic".into() }, verifier })
+}
+
+impl Proven {
+    /// Who it is now; `None` where what was shown proves nobody any more.
+    pub(crate) async fn still(&self, identity: &dyn IdentitySource) -> Result<Option<Self>, IdentityError> {
+        let Self { who, verifier } = self;
+        if let Some(verifier) = verifier
+            && identity.claim(&who.principal.id).await?.verifier() != verifier
+        {
+            return Ok(None);
+        }
+        Ok(identity.still(who).await?.map(|who| Self { who, verifier: verifier.clone() }))
+    }
 }
 
 /// A name and a password, which may have a colon.

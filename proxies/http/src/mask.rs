@@ -268,7 +268,7 @@ fn is_wide(beginning: &[u8]) -> bool {
 
 /// Whether a text with this `content-type` has the letters and digits of ASCII where masks look for them. Every `charset` in it
 /// counts, wherever it stands.
-fn is_readable(content_type: &HeaderValue) -> bool {
+pub(crate) fn is_readable(content_type: &HeaderValue) -> bool {
     let Ok(text) = content_type.to_str() else { return false };
     let text = text.to_ascii_lowercase();
     let charsets = text.split(';').skip(1).filter_map(|parameter| {

@@ -120,6 +120,7 @@ impl Server {
                 Err(error) => error.to_string(),
             },
             () = visit.activity.idle(settings.patience) => "idle".to_owned(),
+            () = visit.activity.is_cut() => "an answer did not end with its session".to_owned(),
         };
         if let Some(tunnel) = visit.take_tunnel() {
             tunnel.carry().await;

@@ -115,6 +115,13 @@ impl renew::Settings for Settings {
     }
 }
 
+impl Settings {
+    /// Whether this leads to a target, still and just so.
+    pub(crate) fn has(&self, way: &Arc<Way>) -> bool {
+        self.ways.values().any(|known| Arc::ptr_eq(known, way))
+    }
+}
+
 pub(crate) fn way(config: &Config, target: &Arc<TargetConfig>, leg: &HttpLeg) -> Result<Way, ServeError> {
     let name = &target.subject.name;
     let secret = match &target.credential {

@@ -50,7 +50,10 @@ enum Spoken {
 ///
 /// # Errors
 /// Where that is nothing that is offered, or not asked for as it should be.
-pub(crate) fn wanted<B>(request: &mut Request<B>, carried: Carried) -> Result<Option<Upgrading>, Unfit> {
+pub(crate) fn wanted(
+    request: &mut Request<impl http_body::Body>,
+    carried: Carried,
+) -> Result<Option<Upgrading>, Unfit> {
     let fields = request.headers();
     let mut wishes = fields.get_all(UPGRADE).iter();
     let Some(wish) = wishes.next() else { return Ok(None) };
@@ -62,6 +65,10 @@ pub(crate) fn wanted<B>(request: &mut Request<B>, carried: Carried) -> Result<Op
         }
         (Some(spoken), _) => spoken,
     };
+    if request.body().size_hint().exact() != Some(0) {
+        // What follows the head are frames to many targets, whatever its length says.
+        return Err(unfit(StatusCode::BAD_REQUEST, "a request for another protocol has no body"));
+    }
     let one = |name: &HeaderName| fields.get_all(name).iter().count() == 1;
     let is_13 = fields.get(VERSION).is_some_and(|version| version == "13");
     let is_asked_for = match spoken {

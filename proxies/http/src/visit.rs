@@ -13,12 +13,13 @@ use portcullis_gateway::session::Stop;
 use portcullis_gateway::throttle::{Attempt, Bounds, Full, Place};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 
 use crate::activity::Activity;
 use crate::connect::Way;
 use crate::dialect::{LookedAt, Looking};
 use crate::known::Known;
-use crate::login::{self, Refused, Shown};
+use crate::login::{self, Proven, Refused, Shown};
 use crate::settings::Settings;
 use crate::traffic::Traffic;
 use crate::tunnel::Tunnel;
@@ -28,6 +29,9 @@ const MOST: usize = 64;
 
 /// How long an account is taken for what it was.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// How long an answer may go on once its session was stopped. It ends by itself when its client takes more of it.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A principal, what proved it, and a target, whose name is its own within its protocol. What one token opened does not serve
 /// another.
@@ -41,7 +45,7 @@ pub(crate) struct Visit {
     bounds: Bounds,
     pub(crate) arrival: Arrival,
     /// By the digest of what was shown: the same is not proven twice.
-    proven: Sync<HashMap<[u8; 32], Proven>>,
+    proven: Sync<HashMap<[u8; 32], Remembered>>,
     sessions: Sync<HashMap<Pair, Seat>>,
     /// What the connection has turned into.
     tunnel: Sync<Option<Tunnel>>,
@@ -82,8 +86,8 @@ impl Seat {
 
 /// Somebody who was proven, as the account was at a time.
 #[derive(Clone)]
-struct Proven {
-    who: Identified,
+struct Remembered {
+    proven: Proven,
     at: Instant,
 }
 
@@ -98,6 +102,9 @@ pub(crate) struct Open {
     pub(crate) tape: Tape,
     pub(crate) known: Known,
     pub(crate) traffic: Traffic,
+    /// Held by each answer on its way, too.
+    pub(crate) answers: Arc<()>,
+    watch: AbortHandle,
 }
 
 impl Visit {
@@ -133,13 +140,13 @@ impl Visit {
         };
         let digest = shown.key();
         let known = self.known().get(&digest).cloned();
-        if let Some(Proven { who, at }) = known {
+        if let Some(Remembered { proven, at }) = known {
             if at.elapsed() < FRESH {
-                return Ok(who);
+                return Ok(proven.who);
             }
-            let now = self.gateway.identity().still(&who).await?;
+            let now = proven.still(&**self.gateway.identity()).await?;
             return match now {
-                Some(who) => Ok(self.know(digest, who)),
+                Some(proven) => Ok(self.know(digest, proven)),
                 None => {
                     self.known().remove(&digest);
                     Err(Refused::Unproven)
@@ -168,16 +175,17 @@ impl Visit {
         Refused::Unproven
     }
 
-    fn know(&self, digest: [u8; 32], who: Identified) -> Identified {
+    fn know(&self, digest: [u8; 32], proven: Proven) -> Identified {
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(digest, Proven { who: who.clone(), at: Instant::now() });
+        let who = proven.who.clone();
+        known.insert(digest, Remembered { proven, at: Instant::now() });
         who
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Proven>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Remembered>> {
         // Every change is one call, so a panic elsewhere leaves it whole.
         self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,11 +201,11 @@ impl Visit {
             if open.stop.reached().is_none() && open.who == *who && Arc::ptr_eq(&open.way, way) {
                 return Ok(Arc::clone(open));
             }
-            // It was stopped, or the account or the target is not what it was: whoever was sent away does not come back by
-            // what is remembered.
+            // It was stopped, or the account or the target is not what it was.
             *slot = None;
-            self.still_there(who).await?;
         }
+        // Whoever was sent away does not come back by what is remembered, to this target or another.
+        self.still_there(who).await?;
         let opening = Opening {
             principal: principal.clone(),
             target: &way.config,
@@ -207,7 +215,11 @@ impl Visit {
             tls: self.arrival.is_encrypted,
         };
         let session = self.gateway.open_session(opening, &mut |_| {}).await?;
+        let answers = Arc::new(());
+        let ending = cut(Arc::clone(session.stop()), Arc::clone(&answers), Arc::clone(&self.activity));
         let open = Arc::new(Open {
+            answers,
+            watch: tokio::spawn(ending).abort_handle(),
             who: who.clone(),
             way: Arc::clone(way),
             stop: Arc::clone(session.stop()),
@@ -283,9 +295,20 @@ impl Visit {
     }
 }
 
+/// Ends the connection where an answer does not end with its session: whoever reads nothing is asked for nothing more, and hears of no end.
+async fn cut(stop: Arc<Stop>, answers: Arc<()>, activity: Arc<Activity>) {
+    stop.wait().await;
+    tokio::time::sleep(GRACE).await;
+    // The session and this hold it, and nobody else.
+    if Arc::strong_count(&answers) > 2 {
+        activity.cut();
+    }
+}
+
 impl Drop for Open {
     /// Its connection goes on without it. It ends with the last of its requests: until then it can be stopped.
     fn drop(&mut self) {
+        self.watch.abort();
         let stopped = self.stop.reached().map(ToString::to_string);
         let reason = stopped.as_deref().unwrap_or("another took its place");
         self.session.get_mut().ended(self.traffic.closing(reason));

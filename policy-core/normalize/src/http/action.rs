@@ -3,7 +3,7 @@
 use policy_core::vocabulary::http;
 use policy_core::{Action, ActionSet, Resource, Value, Verb};
 
-use super::body::only;
+use super::body::{only, reads_as, value};
 use super::{Body, Fields, Target};
 
 /// What a request is made of, as far as it is judged.
@@ -46,19 +46,27 @@ pub fn action(parts: &Parts<'_>, fields: &Fields) -> ActionSet {
         .with("size", size(parts.size));
     action = with_header(action, parts, fields);
     for name in fields.of_family("query") {
-        let value = parts.target.values(name).map_or(Value::Undetermined, only);
+        let value = parts.target.query.as_ref().map_or(Value::Undetermined, |pairs| value(pairs, name));
         action = action.with(format!("query.{name}"), value);
     }
     for name in fields.of_family("body") {
-        let value = parts.body.map_or(Value::Undetermined, |body| body.field(name));
+        let value = of_body(parts, name, Body::field);
         action = action.with(format!("body.{name}"), value);
     }
     for name in fields.of_family("form") {
-        let value = parts.body.map_or(Value::Undetermined, |body| body.form_field(name));
+        let value = of_body(parts, name, Body::form_field);
         action = action.with(format!("form.{name}"), value);
     }
     debug_assert!(action.resource != Resource::None, "every request is done to a path");
     ActionSet::new([action])
+}
+
+/// A field of the body. Many servers put it together with the keys of the query: where one of these could be meant, it is not known.
+fn of_body(parts: &Parts<'_>, name: &str, field: impl FnOnce(&Body, &str) -> Value) -> Value {
+    match (parts.body, &parts.target.query) {
+        (Some(body), Some(pairs)) if !pairs.iter().any(|(key, _)| reads_as(key, name)) => field(body, name),
+        _ => Value::Undetermined,
+    }
 }
 
 /// The same action with what is known of each request: the host and its header.

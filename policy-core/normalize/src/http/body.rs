@@ -69,7 +69,7 @@ impl Body {
     pub fn form_field(&self, name: &str) -> Value {
         match self {
             Self::None => Value::Absent,
-            Self::Form(pairs) => only(pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value)),
+            Self::Form(pairs) => value(pairs, name),
             Self::Json(_) | Self::Opaque => Value::Undetermined,
         }
     }
@@ -84,6 +84,28 @@ pub(super) fn only<'a>(mut values: impl Iterator<Item = &'a str>) -> Value {
     }
 }
 
+/// The one value of a key of a query or form. There must be none that servers take for it.
+pub(super) fn value(pairs: &[(String, String)], name: &str) -> Value {
+    if pairs.iter().any(|(key, _)| key != name && reads_as(key, name)) {
+        return Value::Undetermined;
+    }
+    only(pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value))
+}
+
+/// Whether there are servers that take this key for that name: some do not mind capitals, many put `a[]` and `a[0]` into a list that
+/// is called `a`, and PHP reads `a.b`, `a b` and `a[b` as `a_b`, and nothing behind a zero.
+pub(super) fn reads_as(key: &str, name: &str) -> bool {
+    let is_name = |key: &str| plain(key).eq(plain(name));
+    is_name(key) || key.split_once('[').is_some_and(|(list, _)| is_name(list))
+}
+
+fn plain(text: &str) -> impl Iterator<Item = char> {
+    let text = text.split('\0').next().unwrap_or_default().trim();
+    let text = text.strip_suffix("[]").unwrap_or(text);
+    let one = |c: char| if matches!(c, ' ' | '.' | '[') { '_' } else { c.to_ascii_lowercase() };
+    text.chars().filter(|&c| c != ']').map(one)
+}
+
 /// A JSON text whose objects have each key once, nested no deeper than [`MAX_DEPTH`].
 pub(crate) fn json(bytes: &[u8]) -> Result<serde_json::Value, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
@@ -92,29 +114,36 @@ pub(crate) fn json(bytes: &[u8]) -> Result<serde_json::Value, serde_json::Error>
     Ok(value)
 }
 
-/// What a condition on a field of this JSON value sees; the parts of `name` go from object to object.
+/// What a condition on a field of this JSON value sees; the parts of `name` go from object to object. A key may have dots itself, so
+/// that there may be several such fields: which of them is meant is not known then.
 pub(crate) fn field(json: &serde_json::Value, name: &str) -> Value {
-    let mut at = json;
-    let mut rest = name;
-    loop {
-        // In a list, or a batch, which of its elements is meant is not said.
-        let serde_json::Value::Object(object) = at else { return Value::Undetermined };
-        // A key that has a dot itself comes first.
-        match member(object, rest) {
-            Ok(Some(found)) => return scalar(found),
-            Ok(None) => {}
-            Err(Alike) => return Value::Undetermined,
-        }
-        let Some((key, behind)) = rest.split_once('.') else { return Value::Absent };
-        match member(object, key) {
-            Ok(None | Some(serde_json::Value::Null)) => return Value::Absent,
-            Ok(Some(next)) => (at, rest) = (next, behind),
-            Err(Alike) => return Value::Undetermined,
-        }
+    match found(json, name) {
+        Ok(None) => Value::Absent,
+        Ok(Some(value)) => scalar(value),
+        Err(Alike) => Value::Undetermined,
     }
 }
 
-/// Some readers take this key for another one.
+/// The one such field.
+fn found<'a>(json: &'a serde_json::Value, name: &str) -> Result<Option<&'a serde_json::Value>, Alike> {
+    // In a list, or a batch, which of its elements is meant is not said.
+    let serde_json::Value::Object(object) = json else { return Err(Alike) };
+    let mut only = member(object, name)?;
+    for (dot, _) in name.match_indices('.') {
+        let (key, behind) = (name.get(..dot).unwrap_or_default(), name.get(dot + 1..).unwrap_or_default());
+        let below = match member(object, key)? {
+            None | Some(serde_json::Value::Null) => None,
+            Some(next) => found(next, behind)?,
+        };
+        if only.is_some() && below.is_some() {
+            return Err(Alike);
+        }
+        only = only.or(below);
+    }
+    Ok(only)
+}
+
+/// Some readers take this field for another one.
 #[derive(Debug)]
 pub(crate) struct Alike;
 
@@ -250,6 +279,17 @@ mod tests {
         ] {
             assert_eq!(body.field(name), expected, "{name}");
         }
+        // Keys with dots, which some readers take apart.
+        for (text, expected) in [
+            (r#"{"a.b": {"c": 1}}"#, Value::Integer(1)),
+            (r#"{"a": {"b.c": 1}}"#, Value::Integer(1)),
+            (r#"{"a.b.c": 1, "a": {"b": {"c": 2}}}"#, Value::Undetermined),
+            (r#"{"a.b": {"c": 1}, "a": {"b": {"c": 2}}}"#, Value::Undetermined),
+            (r#"{"a.b.c": 1, "a": {"b": {}}}"#, Value::Integer(1)),
+            (r#"{"a.b.c": 1, "a": [{"b": {"c": 2}}]}"#, Value::Undetermined),
+        ] {
+            assert_eq!(json(text).field("a.b.c"), expected, "{text}");
+        }
         assert_eq!(json("[{\"amount\": 5}]").field("amount"), Value::Undetermined, "a batch");
         assert_eq!(body.form_field("amount"), Value::Undetermined);
         assert_eq!(json(r#"{"\u0061mount": 5}"#).field("amount"), Value::Integer(5));
@@ -290,6 +330,28 @@ mod tests {
         assert_eq!(form("a=1&a=2").form_field("a"), Value::Undetermined);
         assert_eq!(form("a=1").form_field("b"), Value::Absent);
         assert_eq!(form("a=1").field("a"), Value::Undetermined);
+        // Some servers take the second for the first.
+        for (key, name) in [
+            ("A", "a"),
+            ("a[]", "a"),
+            ("a[0]", "a"),
+            ("a[x]", "a"),
+            ("+a", "a"),
+            ("a%00b", "a"),
+            ("a.b", "a_b"),
+            ("a+b", "a_b"),
+            ("a[b", "a_b"),
+            ("a[b]", "a.b"),
+        ] {
+            assert_eq!(
+                form(&format!("x=1&{key}=2")).form_field(name),
+                Value::Undetermined,
+                "{key} is {name}"
+            );
+        }
+        for (key, name) in [("ab", "a"), ("a_b", "a"), ("b[a]", "a"), ("a[c]", "a[b]"), ("a.b", "a")] {
+            assert_eq!(form(&format!("x=1&{key}=2")).form_field(name), Value::Absent, "{key} is not {name}");
+        }
         assert!(Body::read("application/x-www-form-urlencoded", b"a=1;b=2").is_err());
         assert!(matches!(Body::read("text/plain", b"a=1"), Ok(Body::Opaque)));
     }

@@ -95,6 +95,24 @@ impl FieldMasks {
         self.rules.iter()
     }
 
+    /// Whether a value is masked under these keys that would not be, or in another way, under those others: as it is where an answer may
+    /// call it by either.
+    pub fn miss(&self, keys: &[&str], others: &[&str]) -> bool {
+        let demand = self.demanded(keys);
+        demand.is_some() && demand != self.demanded(others)
+    }
+
+    /// What is demanded of a value behind these keys.
+    fn demanded(&self, keys: &[&str]) -> Option<Demand> {
+        let (places, ends) = self.start();
+        let (mut places, mut ends) = (places.to_vec(), ends.to_vec());
+        for key in keys {
+            let from = (places.clone(), ends.clone());
+            self.step(key.as_bytes(), (&from.0, &from.1), &mut places, &mut ends);
+        }
+        self.demand(&places, &ends)
+    }
+
     /// How many words a set of places has.
     pub(super) fn words(&self) -> usize {
         self.row.words
@@ -339,16 +357,6 @@ mod tests {
         }
     }
 
-    fn demanded(masks: &FieldMasks, path: &[&str]) -> Option<Demand> {
-        let (places, ends) = masks.start();
-        let (mut places, mut ends) = (places.to_vec(), ends.to_vec());
-        for key in path {
-            let from = (places.clone(), ends.clone());
-            masks.step(key.as_bytes(), (&from.0, &from.1), &mut places, &mut ends);
-        }
-        masks.demand(&places, &ends)
-    }
-
     #[test]
     fn demands_are_those_of_the_patterns_that_cover_a_path() {
         use Transform::{Hash, Last, Null, Redact};
@@ -373,16 +381,34 @@ mod tests {
             ("a", Some((Null, true))),
         ] {
             let path_of: Vec<_> = path.split('.').collect();
-            let found = demanded(&masks, &path_of).map(|demand| (demand.transform, demand.whole));
+            let found = masks.demanded(&path_of).map(|demand| (demand.transform, demand.whole));
             assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_missed_where_it_is_masked_less_under_another_name() {
+        let masks = [mask(&["**.email", "card"], &[("card.pan", Transform::Last(4))], Transform::Redact)];
+        let masks = FieldMasks::new(&masks);
+        for (keys, others, missed) in [
+            ("a.email", "a.e", true),
+            ("a.email", "b.email", false),
+            ("a.e", "a.email", false),
+            ("a.e", "a.f", false),
+            ("card.pan", "card.email", true),
+            ("card.cvc", "card.code", false),
+            ("card.cvc", "c.cvc", true),
+        ] {
+            let of = |path: &'static str| path.split('.').collect::<Vec<_>>();
+            assert_eq!(masks.miss(&of(keys), &of(others)), missed, "{keys} as {others}");
         }
     }
 
     #[test]
     fn everything_is_everything() {
         let expected = Some(Demand { transform: Transform::Null, whole: true });
-        assert_eq!(demanded(&FieldMasks::everything(), &[]), expected);
-        assert_eq!(demanded(&FieldMasks::everything(), &["a", "b"]), expected);
+        assert_eq!(FieldMasks::everything().demanded(&[]), expected);
+        assert_eq!(FieldMasks::everything().demanded(&["a", "b"]), expected);
     }
 
     proptest! {
@@ -408,7 +434,7 @@ mod tests {
                     if length == 0 { pattern.segments.iter().all(|segment| &**segment == "**") } else { glob.matches(&joined) }
                 })
             });
-            prop_assert_eq!(demanded(&masks, &path).is_some(), covered, "{:?} {:?}", patterns, path);
+            prop_assert_eq!(masks.demanded(&path).is_some(), covered, "{:?} {:?}", patterns, path);
         }
     }
 }

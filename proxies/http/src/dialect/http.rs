@@ -1,10 +1,13 @@
 //! HTTP's own requests, and GraphQL where a target speaks it.
 
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy_core::ActionSet;
+use policy_core::mask::FieldMasks;
 use policy_normalize::http::{self, Body, Parts, graphql};
 
 use super::{Meaning, Seen};
 use crate::body::Taken;
+use crate::mask::is_readable;
 use crate::refuse::Words;
 
 pub(super) fn needs_body(seen: &Seen<'_>, graphql: &[String]) -> bool {
@@ -16,10 +19,34 @@ pub(super) fn meaning(seen: &Seen<'_>, body: &Taken, graphql: &[String]) -> Mean
     Meaning { actions, words: Words::of(&seen.head.headers), said: None }
 }
 
+/// Whether something that these masks cover would come back under a name that they do not: what is called otherwise than it is in GraphQL.
+pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &FieldMasks) -> bool {
+    let is_missed = |field: &graphql::Renamed| {
+        let path = |names: &'_ [String]| -> Vec<String> {
+            std::iter::once("data".to_owned()).chain(names.iter().cloned()).collect()
+        };
+        let (names, keys) = (path(&field.names), path(&field.keys));
+        masks.miss(&strs(&names), &strs(&keys))
+    };
+    let renamed = |parts: &Parts<'_>, bytes: &[u8]| graphql::renamed(parts, bytes);
+    is_graphql(seen, graphql)
+        && with_parts(seen, body, renamed).flatten().is_none_or(|all| all.iter().any(is_missed))
+}
+
 /// `None` is what can't be told.
 fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet> {
+    let looked_at = &seen.looked_at.http;
+    with_parts(seen, body, |parts, bytes| {
+        if is_graphql { graphql::actions(parts, bytes, looked_at) } else { http::action(parts, looked_at) }
+    })
+}
+
+/// What becomes of a request's parts, and the bytes of its body; `None` where they can't be told.
+fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[u8]) -> T) -> Option<T> {
     let asked = seen.asked;
     let (bytes, body): (&[u8], _) = match body {
+        // To whoever is told of other characters, or of a coding, the same bytes say something else.
+        Taken::All(bytes) if !bytes.is_empty() && !is_plain(&seen.head.headers) => (&[], Some(Body::Opaque)),
         Taken::All(bytes) => (bytes, Some(Body::read(&asked.media_type, bytes).ok()?)),
         Taken::Nothing(_) => (&[], (asked.size == Some(0)).then_some(Body::None)),
         Taken::Much(..) => return None,
@@ -41,12 +68,7 @@ fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet>
         size: asked.size,
         body: body.as_ref(),
     };
-    let looked_at = &seen.looked_at.http;
-    Some(if is_graphql {
-        graphql::actions(&parts, bytes, looked_at)
-    } else {
-        http::action(&parts, looked_at)
-    })
+    Some(make(&parts, bytes))
 }
 
 /// What of it is `unknown`, which no rule but one about everything permits.
@@ -55,6 +77,9 @@ pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
     let is_known =
         matches!(seen.head.method.as_str(), "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT");
     let unread = match body {
+        Taken::All(bytes) if !bytes.is_empty() && !is_plain(&seen.head.headers) => {
+            Some("nothing is known of the body: it is encoded, or in other characters than UTF-8".to_owned())
+        }
         Taken::All(bytes) => Body::read(&asked.media_type, bytes).err().map(|error| error.to_string()),
         Taken::Much(..) => Some("the body is longer than is looked into".to_owned()),
         Taken::Nothing(_) => None,
@@ -70,8 +95,25 @@ pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
     unread
 }
 
-/// Whether GraphQL is spoken at the path that is asked for.
+/// Whether a body is the bytes that it means, and these are UTF-8.
+fn is_plain(fields: &HeaderMap) -> bool {
+    let is_identity = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    fields.get_all(CONTENT_ENCODING).iter().all(is_identity)
+        && fields.get_all(CONTENT_TYPE).iter().all(is_readable)
+}
+
+/// Whether GraphQL is spoken at the path that is asked for. A slash at its end makes no difference, as it makes none to rules, and
+/// capitals make none to many servers.
 fn is_graphql(seen: &Seen<'_>, paths: &[String]) -> bool {
-    let path = seen.asked.target.sent.split('?').next().unwrap_or_default();
-    paths.iter().any(|graphql| graphql == path)
+    let Some(segments) = &seen.asked.target.segments else { return false };
+    let is_it = |path: &String| {
+        let wanted = path.split('/').skip(1);
+        segments.len() == wanted.clone().count()
+            && segments.iter().zip(wanted).all(|(one, other)| one.eq_ignore_ascii_case(other))
+    };
+    paths.iter().any(is_it)
+}
+
+fn strs(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts as Head;
+use policy_core::mask::FieldMasks;
 use policy_core::{ActionSet, Protocol};
 use policy_normalize::http::Target;
 use policy_normalize::{http as normal, kubernetes as cluster};
@@ -154,6 +155,14 @@ impl Dialect {
     /// Whether a request is to be done in another's name than that of whoever was proven.
     pub(crate) fn acts_for_another(&self, target: &Target, fields: &HeaderMap) -> bool {
         matches!(self, Self::Kubernetes) && kubernetes::acts_for_another(target, fields)
+    }
+
+    /// Whether the answer would have something that these masks cover under a name that they do not.
+    pub(crate) fn hides(&self, seen: &Seen<'_>, body: &Taken, masks: &FieldMasks) -> bool {
+        match self {
+            Self::Http { graphql } => http::hides(seen, body, graphql, masks),
+            Self::Kubernetes | Self::Mcp(_) => false,
+        }
     }
 
     /// Asks for an answer in a form that can be looked through.

@@ -19,8 +19,8 @@ pub(crate) struct Messages {
 /// All but the reading.
 struct Saying {
     sought: Sought,
-    /// Of the message that is being read.
-    masker: Masker,
+    /// Of the message that is being read; `None` until something of it has come.
+    masker: Option<Masker>,
     /// What that message is.
     kind: Opcode,
     /// Whether a frame of that message has left.
@@ -31,7 +31,7 @@ struct Saying {
 impl Messages {
     pub(crate) const fn new(sought: Sought) -> Self {
         let kind = Opcode::Text;
-        let saying = Saying { sought, masker: Masker::Nothing, kind, has_begun: false, masked: 0 };
+        let saying = Saying { sought, masker: None, kind, has_begun: false, masked: 0 };
         Self { reader: Reader::new(Sender::Server), saying }
     }
 }
@@ -63,30 +63,35 @@ impl Saying {
             Part::Piece { kind, is_first, is_last, data } => (kind, is_first, is_last, data),
         };
         if is_first {
-            let media_type = match (kind, data.first()) {
-                (Opcode::Text, Some(b'{')) => "application/json",
-                (Opcode::Text, _) => "",
-                _ => "application/octet-stream",
-            };
-            self.masker = self.sought.masker(media_type)?;
-            self.has_begun = false;
+            (self.masker, self.has_begun) = (None, false);
         }
-        let (text, found) = self.masker.push(Bytes::copy_from_slice(data))?;
-        let (rest, more) = if is_last { self.masker.finish()? } else { Default::default() };
+        // A frame may be empty, and says nothing then of what follows.
+        if data.is_empty() && !is_last {
+            return Ok(());
+        }
+        let media_type = match (kind, data.first()) {
+            (Opcode::Text, Some(b'{')) => "application/json",
+            (Opcode::Text, _) => "",
+            _ => "application/octet-stream",
+        };
+        let masker = match &mut self.masker {
+            Some(masker) => masker,
+            none => none.insert(self.sought.masker(media_type)?),
+        };
+        let (text, found) = masker.push(Bytes::copy_from_slice(data))?;
+        let (rest, more) = if is_last { masker.finish()? } else { Default::default() };
         self.masked += (found + more) as u64;
         self.kind = kind;
         self.show([text, rest], is_last, shown);
         if is_last {
-            self.masker = Masker::Nothing;
+            self.masker = None;
         }
         Ok(())
     }
 
     /// What is left of a message whose end never comes; what would need it stays unseen.
     fn finish(&mut self, shown: &mut Shown) {
-        let Ok((rest, masked)) = std::mem::replace(&mut self.masker, Masker::Nothing).finish() else {
-            return;
-        };
+        let Some(Ok((rest, masked))) = self.masker.take().map(|mut masker| masker.finish()) else { return };
         self.masked += masked as u64;
         self.show([rest, Bytes::new()], false, shown);
     }

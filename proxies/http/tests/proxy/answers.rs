@@ -63,17 +63,102 @@ async fn limits_count_what_goes_to_the_client() {
 #[tokio::test]
 async fn a_revoked_user_gets_nothing_more_within_a_second() {
     let house = House::policed(MASKED).await;
+    for path in ["/endless", "/silent"] {
+        let mut stream = house.raw();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut piece = [0; 1024];
+        while !String::from_utf8_lossy(&piece).contains("tick") {
+            assert!(stream.read(&mut piece).unwrap() > 0);
+        }
+        house.revoke("ana").await;
+        let began = Instant::now();
+        while stream.read(&mut piece).is_ok_and(|read| read > 0) {}
+        assert!(began.elapsed() < Duration::from_secs(1), "{path}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn what_is_between_a_target_and_the_gateway_stays_there() {
+    let house = House::policed(MASKED).await;
+    let answer = house.ask("GET", "/named", "", "");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("x-outer: 1"), "{answer}");
+    for gone in ["x-inner", "keep-alive", "proxy-authenticate"] {
+        assert!(!answer.contains(gone), "{gone}: {answer}");
+    }
+    let answer = house.ask("GET", "/switches", "", "");
+    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("another protocol"), "{answer}");
+    assert!(!answer.contains("a card"), "{answer}");
+}
+
+/// Waits until the origin has seen this of its last request.
+async fn until_seen(house: &House, name: &str, value: serde_json::Value) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    while house.origin.seen().last().is_none_or(|seen| seen[name] != value) {
+        assert!(Instant::now() < limit, "{name} is never {value}: {:?}", house.origin.seen().last());
+        // An origin tells nobody what it sees.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_user_waits_for_no_answer() {
+    let house = House::policed(MASKED).await;
     let mut stream = house.raw();
-    let request = format!("GET /endless HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
+    let request = format!("GET /never HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
     stream.write_all(request.as_bytes()).unwrap();
-    let mut piece = [0; 1024];
-    while !String::from_utf8_lossy(&piece).contains("tick") {
-        assert!(stream.read(&mut piece).unwrap() > 0);
+    until_seen(&house, "path", "/never".into()).await;
+    house.revoke("ana").await;
+    let began = Instant::now();
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(String::from_utf8_lossy(&line), "HTTP/1.1 403");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+/// Whoever does not read what they get is sent away as fast as whoever does.
+#[tokio::test]
+async fn a_revoked_user_who_reads_nothing_is_out_as_well() {
+    let house = House::policed(MASKED).await;
+    let mut stream = house.raw();
+    let request = format!("GET /flood HTTP/1.1\r\nhost: api.test\r\n{}\r\n", authorization("ana"));
+    stream.write_all(request.as_bytes()).unwrap();
+    let sent = || house.origin.seen().last().and_then(|seen| seen["sent"].as_u64()).unwrap_or(0);
+    let mut before = 0;
+    while before == 0 || sent() > before {
+        before = sent();
+        // Nobody tells when a connection is full.
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
     house.revoke("ana").await;
     let began = Instant::now();
-    while stream.read(&mut piece).is_ok_and(|read| read > 0) {}
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    house.until_said("\"error\":\"stopped\"").await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let mut rest = Vec::new();
+    let ended = stream.read_to_end(&mut rest);
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "{ended:?} after {} bytes", rest.len());
+}
+
+/// Where the target has answered already, what is still sent ends with the session all the same.
+#[tokio::test]
+async fn a_revoked_user_sends_nothing_more() {
+    let house = House::policed(&MASKED.replace("do get", "do put")).await;
+    let mut stream = house.raw();
+    let head = format!(
+        "PUT /early HTTP/1.1\r\nhost: api.test\r\n{}content-length: 1000000\r\n\r\n0123456789",
+        authorization("ana")
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(String::from_utf8_lossy(&line), "HTTP/1.1 200");
+    until_seen(&house, "read", 10.into()).await;
+    stream.write_all(b"0123456789").unwrap();
+    until_seen(&house, "read", 20.into()).await;
+    house.revoke("ana").await;
+    until_seen(&house, "ended", true.into()).await;
+    let _may_be_closed = stream.write_all(b"0123456789");
+    until_seen(&house, "read", 20.into()).await;
 }
 
 #[tokio::test]

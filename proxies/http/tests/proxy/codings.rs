@@ -76,6 +76,22 @@ async fn masks_look_through_what_is_encoded() {
     assert!(!lie.contains("4111"), "{lie}");
 }
 
+/// A transfer coding is undone by who is nearest to the target, and what is not undone is not looked through.
+#[tokio::test]
+async fn what_a_target_encodes_for_its_connection_is_not_passed_on() {
+    let house = House::policed(&MASKED.replace("do post", "do get, post")).await;
+    let mut stream = house.raw();
+    let request = format!(
+        "GET /deflated HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{}\r\n",
+        authorization("ana")
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("can't be looked through"), "{answer}");
+}
+
 /// A text whose characters are not those that masks look for.
 #[tokio::test]
 async fn masks_do_not_guess_at_characters() {
@@ -87,6 +103,8 @@ async fn masks_do_not_guess_at_characters() {
         ("text/plain; charset=utf-7", TEXT.as_bytes(), false),
         ("text/plain", &[b"\xff\xfe", wide.as_slice()].concat(), false),
         ("text/plain", &wide, false),
+        // Of two types a client may believe either.
+        ("text/plain\r\nx-type-too: image/png", TEXT.as_bytes(), false),
     ] {
         let head = format!(
             "POST /x HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\nx-coding: identity\r\nx-type: {kind}\r\n{}\

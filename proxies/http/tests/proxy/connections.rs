@@ -2,9 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use policy_core::PrincipalKind;
 
 use crate::house::{House, Origin, authorization};
-use crate::tokens::{HOUR, Kept, bearer, token};
+use crate::tokens::{HOUR, Kept, basic, bearer, token};
 
 const POLICY: &str =
     "policy \"api\"\ndefault deny\nallow \"reads\" { by group \"eng\"  on http  do get on \"/**\" }\n";
@@ -20,6 +23,90 @@ async fn whoever_is_revoked_opens_no_session_by_what_is_remembered() {
     // It is carried out: nothing would end a session that is opened from here on.
     assert_ne!(kept.ask_at("other.test", &authorization("ana")), "200");
     assert!(!house.origin.seen().iter().any(|seen| seen.to_string().contains("other.test")));
+}
+
+/// What was held is sent to who was asked about, and nobody else: a target may be gone, or be another, by then.
+#[tokio::test]
+async fn a_target_that_has_changed_gets_nothing_that_was_held() {
+    let hold =
+        "hold \"posts\" { by group \"eng\"  on http  do post  until 1 of group \"sre\" approve within 1m }\n";
+    let moved = |text: String| text.replace("address = \"127.0.0.1:", "address = \"localhost:");
+    for (name, change) in [("removed", without_other as fn(String) -> String), ("moved", moved)] {
+        let house = House::policed(&format!("{POLICY}{hold}")).await;
+        let mut stream = house.raw();
+        let request = format!(
+            "POST /x HTTP/1.1\r\nhost: other.test\r\nconnection: close\r\n{}content-length: 1\r\n\r\nx",
+            authorization("ana")
+        );
+        let asked = tokio::task::spawn_blocking(move || {
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        let seen = house.waiting().await;
+        house.reconfigure(change).await;
+        let _may_be_over = house.try_vote(&seen, true).await;
+        let answer = asked.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403"), "{name}: {answer}");
+        assert!(house.origin.seen().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_was_changed_is_shown_from_then_on() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    let next = "another-token-of-the-target-43";
+    std::fs::write(house.directory.path().join("token"), next).unwrap();
+    house.reconfigure(|text| text).await;
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    let seen = house.origin.seen().pop().unwrap().to_string();
+    assert!(seen.contains(&format!("Bearer {next}")), "{seen}");
+}
+
+/// Whoever is in another group is somebody else to rules, with a session from before or without one.
+#[tokio::test]
+async fn whoever_has_left_a_group_is_not_judged_by_it_on_connections_from_before() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    house.add("ana", PrincipalKind::Human, "sales", None).await;
+    let limit = Instant::now() + Duration::from_secs(10);
+    while kept.ask(&authorization("ana")) != "403" {
+        assert!(Instant::now() < limit, "the group is still hers");
+        // Accounts are looked up again every two seconds; nobody is told.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Sent away at the same time, she does not come back by what is remembered: not to this target, nor to another.
+    for host in ["api.test", "other.test"] {
+        house.add("ana", PrincipalKind::Human, "eng", None).await;
+        let mut kept = Kept::to(&house);
+        assert_eq!(kept.ask(&authorization("ana")), "200");
+        house.add("ana", PrincipalKind::Human, "sales", None).await;
+        house.revoke("ana").await;
+        house.until_stopped().await;
+        assert_ne!(kept.ask_at(host, &authorization("ana")), "200", "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_is_none_on_connections_from_before() {
+    let house = House::policed(POLICY).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    let another = "another horse entirely";
+    house.password("ana", another).await;
+    house.revoke("ana").await;
+    let limit = Instant::now() + Duration::from_secs(10);
+    while kept.ask(&authorization("ana")) != "401" {
+        assert!(Instant::now() < limit, "the old one is still one");
+        // Accounts are looked up again every two seconds; nobody is told.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(kept.ask(&basic("ana", another)), "200");
+    assert_eq!(kept.ask(&authorization("ana")), "401");
 }
 
 /// The configuration without its last target.
@@ -85,7 +172,7 @@ async fn guesses_at_the_same_time_are_no_more_than_those_one_after_another() {
         assert_eq!(kept.ask(""), "401");
     }
     for (number, kept) in guessing.iter_mut().enumerate() {
-        kept.write("api.test", &crate::tokens::basic("ana", &format!("guess {number}"))).unwrap();
+        kept.write("api.test", &basic("ana", &format!("guess {number}"))).unwrap();
     }
     let answers: Vec<String> = guessing.iter_mut().map(|kept| kept.status().unwrap()).collect();
     // As many as an address has within a minute.

@@ -67,6 +67,9 @@ async fn what_is_masked_is_asked_for_whole_and_changed_on_its_conditions_only() 
     for (method, body, name, sent) in [
         ("GET", "", "if-none-match", false),
         ("GET", "", "range", false),
+        ("GET", "", "request-range", false),
+        ("GET", "", "x-ms-range", false),
+        ("GET", "", "a-im", false),
         ("PUT", "x", "if-match", true),
         ("PUT", "x", "if-none-match", true),
         ("PUT", "x", "range", false),

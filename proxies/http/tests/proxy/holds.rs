@@ -152,6 +152,25 @@ async fn only_the_identical_request_passes() {
     ORDER.passes(&house).await;
 }
 
+/// What people are asked about is known to its last byte, whether a rule looks into it or not.
+#[tokio::test]
+async fn a_body_that_no_rule_looks_into_is_approved_with_the_rest() {
+    let hold = r#"hold "all" { by group "eng"  on http  do post  do unknown  until 1 of group "sre" approve within 1m  answer after 1s }"#;
+    let house = House::policed(&format!("policy \"api\"\ndefault deny\n{hold}")).await;
+    let number = ORDER.held(&house).await;
+    vote(&house, number, true).await;
+    for body in [r#"{"amount": 5001}"#, ""] {
+        assert_ne!(Order { body, ..ORDER }.held(&house).await, number, "{body:?}");
+    }
+    assert!(house.origin.seen().is_empty());
+    ORDER.passes(&house).await;
+    assert_eq!(house.origin.seen()[0]["body"], BODY);
+    let long = Box::leak("x".repeat(70_000).into_boxed_str());
+    let (status, problem) = Order { body: long, ..ORDER }.sent(&house).await;
+    assert_eq!((status, &problem["title"]), (413, &Value::from("the request can't be held")), "{problem}");
+    assert_eq!(house.origin.seen().len(), 1);
+}
+
 #[tokio::test]
 async fn a_policy_that_denies_meanwhile_is_obeyed() {
     let house = House::policed(POLICY).await;

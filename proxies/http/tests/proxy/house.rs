@@ -234,9 +234,26 @@ impl House {
 
     /// ben votes.
     pub async fn vote(&self, seen: &ApprovalView, approve: bool) {
+        self.try_vote(seen, approve).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// ben votes on what may wait no more.
+    pub async fn try_vote(&self, seen: &ApprovalView, approve: bool) -> Result<(), String> {
         let password = Secret::new(PASSWORD.as_bytes().to_vec());
         let control = self.control().as_user(Credentials { user: "ben".into(), password });
-        control.vote(seen, approve, "a reason").await.unwrap_or_else(|error| panic!("{error}"));
+        control.vote(seen, approve, "a reason").await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The account has this password from now on.
+    pub async fn password(&self, user: &str, password: &str) {
+        let verifier = Verifier::new(user, password).unwrap().to_string();
+        let user = user.to_owned();
+        self.store(move |store| {
+            let mut found = store.user(&user)?.expect("a user");
+            found.verifier = verifier;
+            store.put_user(&found)
+        })
+        .await;
     }
 
     /// The account may not log in any more.
@@ -301,7 +318,7 @@ impl House {
         stream
     }
 
-    /// What a request comes to, bytes as they are, until the other side closes or says nothing for a second.
+    /// What a request comes to, bytes as they are, until the other side closes or has begun to answer and says nothing for a second.
     pub fn send(&self, request: &str) -> String {
         let mut stream = self.raw();
         stream.write_all(request.as_bytes()).unwrap();

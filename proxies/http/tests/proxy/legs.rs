@@ -1,5 +1,6 @@
 //! Both legs: TLS, HTTP/2, and the ways that lead to a target.
 
+use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -127,6 +128,11 @@ async fn a_reload_tells_whether_what_a_target_is_shown_has_changed() {
     issued(directory.path(), &authority, "gateway.test");
     house.reconfigure(|text| text).await;
     assert_eq!(changes(), 1, "{}", house.evidence());
+    std::fs::write(&ca, Authority::new().certificate()).unwrap();
+    house.reconfigure(|text| text).await;
+    assert_eq!(changes(), 2, "{}", house.evidence());
+    let answer = curl(&house, &[], &format!("http://api.test:{}/x", house.address.port()));
+    assert!(answer.contains("502 "), "nobody that is trusted now vouches for it: {answer}");
 }
 
 #[tokio::test]
@@ -147,6 +153,34 @@ async fn trailers_come_through_and_say_no_secret() {
     let answer = call("/grpc/secret");
     assert!(answer.contains("grpc-status: 0") && !answer.contains(TOKEN), "{answer}");
     assert!(!answer.contains("repr-digest"), "{answer}");
+}
+
+/// Sends trailers behind a body, which curl can't, and says what is answered.
+const WITH_TRAILERS: &str = r#"
+const [port, authorization] = process.argv.slice(1);
+const client = require("node:http2").connect(`http://127.0.0.1:${port}`);
+const fields = { ":method": "POST", ":path": "/x", ":authority": "api.test", authorization, te: "trailers" };
+const request = client.request(fields, { waitForTrailers: true });
+request.on("wantTrailers", () => request.sendTrailers({ "x-mode": "wet" }));
+request.on("data", (piece) => process.stdout.write(piece));
+request.on("end", () => client.close());
+request.end("a body");
+"#;
+
+/// They are fields that nobody has judged, and that some servers put to the others.
+#[tokio::test]
+async fn trailers_of_a_request_do_not_go_on() {
+    let origin = Origin::run("node", "origin.js", &[]);
+    let target =
+        format!("address = \"http://127.0.0.1:{}\"\nhosts = [\"api.test\"]\nhttp2 = true\n", origin.port);
+    let house = House::before(origin, OPEN, &target).await;
+    let proof = crate::house::authorization("ana").replace("authorization: ", "");
+    let output = Command::new("node")
+        .args(["-e", WITH_TRAILERS, &house.address.port().to_string(), proof.trim()])
+        .output()
+        .expect("node");
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!(answer.contains("\"body\":\"a body\"") && answer.contains("\"trailers\":{}"), "{output:?}");
 }
 
 #[tokio::test]
@@ -179,14 +213,60 @@ async fn a_credential_goes_into_the_field_that_is_named_and_into_no_other() {
 
 #[tokio::test]
 async fn an_address_of_its_own_leads_to_a_target_whatever_the_host() {
+    for listens in ["127.0.0.1", "0.0.0.0"] {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let origin = Origin::run("python3", "origin.py", &[]);
+        let target =
+            format!("address = \"http://127.0.0.1:{}\"\nlisten = \"{listens}:{port}\"\n", origin.port);
+        let house = House::before(origin, OPEN, &target).await;
+        let answer = curl(&house, &[], &format!("http://127.0.0.1:{port}/anything?x=1"));
+        assert!(answer.contains("\"path\": \"/anything?x=1\"") && answer.contains("200 1.1"), "{answer}");
+        let shared = curl(&house, &[], &format!("http://127.0.0.1:{}/anything", house.address.port()));
+        assert!(shared.contains("404 "), "{listens}: {shared}");
+    }
+}
+
+/// An address of this machine that others know it by. Asking for the way to one sends nothing.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+}
+
+/// Only who is on the machine itself may speak in the clear, where nothing else is said.
+#[tokio::test]
+async fn whoever_comes_from_elsewhere_speaks_tls() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let origin = Origin::run("python3", "origin.py", &[]);
-    let target = format!("address = \"http://127.0.0.1:{}\"\nlisten = \"127.0.0.1:{port}\"\n", origin.port);
+    let target = format!("address = \"http://127.0.0.1:{}\"\nlisten = \"0.0.0.0:{port}\"\n", origin.port);
     let house = House::before(origin, OPEN, &target).await;
-    let answer = curl(&house, &[], &format!("http://127.0.0.1:{port}/anything?x=1"));
-    assert!(answer.contains("\"path\": \"/anything?x=1\"") && answer.contains("200 1.1"), "{answer}");
-    let shared = curl(&house, &[], &format!("http://127.0.0.1:{}/anything", house.address.port()));
-    assert!(shared.contains("404 "), "{shared}");
+    assert!(curl(&house, &[], &format!("http://127.0.0.1:{port}/x")).contains("200 1.1"));
+    // A machine without a network has no such address, and nobody comes from elsewhere.
+    let Some(own) = own_address() else { return };
+    let answer = curl(&house, &[], &format!("http://{own}:{port}/x"));
+    assert!(answer.contains("This address speaks TLS") && answer.contains("400 1.1"), "{answer}");
+    assert_eq!(house.origin.seen().len(), 1);
+    let answer = curl(&house, &["--insecure"], &format!("https://{own}:{port}/x"));
+    assert!(answer.contains("200 "), "{answer}");
+    assert!(house.evidence().contains("TLS is required"));
+}
+
+#[tokio::test]
+async fn of_two_prefixes_the_longer_one_leads() {
+    let origin = Origin::run("python3", "origin.py", &[]);
+    let at = format!("address = \"http://127.0.0.1:{}\"\n", origin.port);
+    let target = format!(
+        "{at}prefix = \"/api\"\n[[target]]\nname = \"next\"\nprotocol = \"http\"\n{at}prefix = \"/api/v2\"\n"
+    );
+    let house = House::before(origin, OPEN, &target).await;
+    let moved = curl(&house, &["-i"], &format!("http://localhost:{}/api/v2/moved", house.address.port()));
+    assert!(moved.contains("location: /api/v2/x\r\n"), "{moved}");
+    for (asked, path) in
+        [("/api/v2/x", "/x"), ("/api/v2", "/"), ("/api/v22", "/v22"), ("/api/v2x/y", "/v2x/y")]
+    {
+        let answer = curl(&house, &[], &format!("http://localhost:{}{asked}", house.address.port()));
+        assert!(answer.contains(&format!("\"path\": \"{path}\"")), "{asked}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ const fs = require("node:fs");
 
 function answer(stream, headers) {
   const pieces = [];
+  let trailers = {};
+  stream.on("trailers", (sent) => (trailers = sent));
   stream.on("data", (piece) => pieces.push(piece));
   stream.on("error", () => {});
   stream.on("end", () => {
@@ -16,7 +18,7 @@ function answer(stream, headers) {
     }
     stream.respond({ ":status": 200, "content-type": "application/json" });
     const named = stream.session.socket.getPeerCertificate?.()?.subject?.CN ?? null;
-    stream.end(JSON.stringify({ headers, body: Buffer.concat(pieces).toString("latin1"), client: named }));
+    stream.end(JSON.stringify({ headers, trailers, body: Buffer.concat(pieces).toString("latin1"), client: named }));
   });
 }
 

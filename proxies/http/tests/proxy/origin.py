@@ -1,5 +1,5 @@
 """An origin server that answers with what it was asked, as JSON."""
-import json, threading, time
+import json, re, threading, time, zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -22,7 +22,23 @@ class Origin(BaseHTTPRequestHandler):
                     return b"".join(parts).decode("latin-1")
         return self.rfile.read(int(self.headers.get("content-length", 0))).decode("latin-1")
 
+    def early(self):
+        """Answers before it has read what it is sent, and notes how far it came."""
+        seen = {"path": self.path, "read": 0, "ended": False}
+        SEEN.append(seen)
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+        self.wfile.flush()
+        while piece := self.rfile.read1(1024):
+            seen["read"] += len(piece)
+        seen["ended"] = True
+        self.close_connection = True
+
     def answer(self):
+        if self.path == "/early":
+            return self.early()
         body = self.body()
         seen = {"method": self.command, "path": self.path, "headers": self.headers.items(), "body": body}
         if self.path == "/__seen":
@@ -33,6 +49,8 @@ class Origin(BaseHTTPRequestHandler):
             self.wfile.write(data)
             return
         SEEN.append(seen)
+        if self.path == "/never":
+            threading.Event().wait()
         if self.path.startswith("/events"):
             # Each event says when it was sent.
             self.send_response(200)
@@ -58,15 +76,59 @@ class Origin(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else data)
             return
+        if self.path == "/switches":
+            # To another protocol, which nobody asked for.
+            self.send_response(101)
+            self.send_header("upgrade", "websocket")
+            self.send_header("connection", "upgrade")
+            self.end_headers()
+            self.wfile.write(b"a card 4111 1111 1111 1111")
+            self.close_connection = True
+            return
+        if self.path == "/named":
+            self.send_response(200)
+            self.send_header("connection", "x-inner")
+            for name in ("x-inner", "keep-alive", "proxy-authenticate", "x-outer"):
+                self.send_header(name, "1")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("location", "/x")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
         if self.path == "/empty":
             self.send_response(204)
             self.end_headers()
+            return
+        if self.path.rstrip("/").lower() == "/graphql":
+            # A customer's address, under the key that the document asks for it by.
+            key = re.search(r"(?:(\w+)\s*:\s*)?email", body)
+            data = json.dumps({"data": {"customer": {key[1] or "email": "ana@example.com"}}}).encode() if key else b"{}"
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            return
+        if self.path == "/deflated":
+            # A transfer coding, which nobody asked for.
+            data = zlib.compress(b"a card 4111 1111 1111 1111 and more")
+            self.send_response(200)
+            self.send_header("content-type", "text/plain")
+            self.send_header("transfer-encoding", "deflate, chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
             return
         if coding := self.headers.get("x-coding"):
             # What it was sent is what it answers, said to be encoded so.
             data = body.encode("latin-1")
             self.send_response(200)
             self.send_header("content-type", self.headers.get("x-type", "text/plain"))
+            if also := self.headers.get("x-type-too"):
+                self.send_header("content-type", also)
             self.send_header("content-encoding", coding)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
@@ -100,6 +162,15 @@ class Origin(BaseHTTPRequestHandler):
             data = piece.encode("latin-1")
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             self.wfile.flush()
+        if self.path == "/flood":
+            seen["sent"] = 0
+            while seen["sent"] < 4096:
+                self.wfile.write(b"4000\r\n%s\r\n" % (b"x" * 0x4000))
+                seen["sent"] += 1
+        if self.path.startswith("/silent"):
+            self.wfile.write(b"5\r\ntick\n\r\n")
+            self.wfile.flush()
+            threading.Event().wait()
         if self.path.startswith("/endless"):
             while True:
                 self.wfile.write(b"5\r\ntick\n\r\n")

@@ -10,6 +10,7 @@ default deny
 allow "reads"  { by group "eng"  on http  do get, head on "/items/**" }
 allow "orders" { by group "eng"  on http  do post on "/orders"  unless body.amount > 1000 }
 hold  "large"  { by group "eng"  on http  do post on "/orders"  when body.amount > 1000  until 1 of group "sre" approve within 1m }
+deny  "forced" { on http  do get on "/items/**"  when query.force == "true" }
 deny  "secret" { on http  do get on "/**/secret/**"  say "secrets stay here" }
 "#;
 
@@ -128,9 +129,56 @@ async fn a_body_is_judged_by_its_fields() {
     }
     let long = format!("{{\"amount\": 5, \"pad\": \"{}\"}}", "x".repeat(70_000));
     assert!(house.ask("POST", "/orders", json, &long).starts_with("HTTP/1.1 403"), "too long to be read");
+    // Many servers put both together.
+    let beside = house.ask("POST", "/orders?amount=5000", json, "{}");
+    assert!(beside.starts_with("HTTP/1.1 403"), "{beside}");
     let other = house.ask("POST", "/orders", "content-type: text/plain\r\n", r#"{"amount": 5}"#);
     assert!(other.starts_with("HTTP/1.1 403"), "{other}");
     assert_eq!(house.origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_query_is_judged_by_what_servers_make_of_it() {
+    let house = House::policed(POLICY).await;
+    for (query, status) in [
+        ("force=false", "200"),
+        ("forced=true&page=2", "200"),
+        ("force=true", "403"),
+        ("%66orce=true", "403"),
+        ("force=false&force=true", "403"),
+        ("Force=true", "403"),
+        ("force[]=true", "403"),
+        ("force%5B0%5D=true", "403"),
+        ("+force=true", "403"),
+        ("force%00=true", "403"),
+        ("force=false;force=true", "403"),
+    ] {
+        let answer = house.ask("GET", &format!("/items/1?{query}"), "", "");
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{query}: {answer}");
+    }
+    assert_eq!(house.origin.seen().len(), 2);
+}
+
+/// What is read here as UTF-8 means something else to a target that is told of other characters, or of a coding.
+#[tokio::test]
+async fn a_body_is_read_as_its_target_reads_it() {
+    let house = House::policed(POLICY).await;
+    let order = r#"{"amount": 5}"#;
+    for (fields, status) in [
+        ("content-type: application/json\r\n", "200"),
+        ("content-type: application/json; charset=UTF-8\r\n", "200"),
+        ("content-type: application/json\r\ncontent-encoding: identity\r\n", "200"),
+        ("content-type: application/json; charset=utf-7\r\n", "403"),
+        ("content-type: application/json; charset=ibm037\r\n", "403"),
+        ("content-type: application/json; charset=utf-8; charset=utf-16\r\n", "403"),
+        ("content-type: application/json\r\ncontent-encoding: deflate\r\n", "403"),
+        ("content-type: application/json\r\ncontent-encoding: identity\r\ncontent-encoding: br\r\n", "403"),
+    ] {
+        let before = house.origin.seen().len();
+        let answer = house.ask("POST", "/orders", fields, order);
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{fields}: {answer}");
+        assert_eq!(house.origin.seen().len() > before, status == "200", "{fields}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,14 +250,17 @@ async fn every_request_is_recorded_before_it_is_sent() {
 
 #[tokio::test]
 async fn an_address_that_guesses_too_often_is_not_let_in() {
-    let house = House::policed(POLICY).await;
     let get =
         |user: &str| format!("GET /items/1 HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n{user}\r\n");
     let wrong = "authorization: Basic YW5hOndyb25n\r\n";
-    for _ in 0..20 {
-        assert!(house.send(&get(wrong)).starts_with("HTTP/1.1 401"));
+    // What can't be read is a guess, too.
+    for guess in [wrong, &wrong.repeat(2)] {
+        let house = House::policed(POLICY).await;
+        for _ in 0..20 {
+            assert!(house.send(&get(guess)).starts_with("HTTP/1.1 401"));
+        }
+        assert!(!house.send(&get(&authorization("ana"))).starts_with("HTTP/1.1 200"), "{guess}");
     }
-    assert!(!house.send(&get(&authorization("ana"))).starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

@@ -153,6 +153,11 @@ impl<'a> Kept<'a> {
         Self { house, stream: house.raw() }
     }
 
+    /// To an address of a target's own.
+    pub fn to_port(house: &'a House, port: u16) -> Self {
+        Self { house, stream: TcpStream::connect(("127.0.0.1", port)).unwrap() }
+    }
+
     /// The status; `cut` where the answer was under way when its session ended, and the connection with it.
     pub fn ask(&mut self, fields: &str) -> String {
         self.ask_at("api.test", fields)
@@ -173,6 +178,12 @@ impl<'a> Kept<'a> {
     pub fn write(&mut self, host: &str, fields: &str) -> std::io::Result<()> {
         let request = format!("GET /items/1 HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n");
         self.stream.write_all(request.as_bytes())
+    }
+
+    /// The status of a request that is sent as it is.
+    pub fn send(&mut self, request: &[u8]) -> std::io::Result<String> {
+        self.stream.write_all(request)?;
+        self.status()
     }
 
     /// That of the next answer, which is read whole.

@@ -41,8 +41,10 @@ class Origin(socketserver.StreamRequestHandler):
         key = headers.get("sec-websocket-key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         extra = "sec-websocket-extensions: permessage-deflate\r\n" if "deflate" in request else ""
+        agreed = "h2c" if "h2c" in request else "websocket"
         self.wfile.write((
-            "HTTP/1.1 101 My card is 4111 1111 1111 1111\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            f"HTTP/1.1 101 My card is 4111 1111 1111 1111\r\nupgrade: {agreed}\r\nconnection: upgrade\r\n"
+            "x-echo: 4111 1111 1111 1111\r\n"
             f"sec-websocket-accept: {accept}\r\n{extra}\r\n").encode())
         while True:
             head = self.rfile.read(2)
@@ -61,6 +63,9 @@ class Origin(socketserver.StreamRequestHandler):
                 self.wfile.write(frame(1, "a card 4111 11", final=False))
                 self.wfile.write(frame(9, "still there?"))
                 self.wfile.write(frame(0, "11 1111 1111 and more"))
+            elif text == "late":
+                self.wfile.write(frame(1, "", final=False))
+                self.wfile.write(frame(0, '{"card":"\\u0034111 1111 1111 1111"}'))
             elif text == "leave":
                 self.wfile.write(frame(1, "held back: 4111 11", final=False))
                 return
@@ -70,6 +75,9 @@ class Origin(socketserver.StreamRequestHandler):
                 self.wfile.write(frame(2, headers.get("authorization", "").encode()))
             elif text == "compressed":
                 self.wfile.write(b"\xc1\x01x")
+            elif text == "letters":
+                self.wfile.write(frame(8, struct.pack(">H", 1000) + b"a@b.co " * 17))
+                return
             elif text == "bye":
                 self.wfile.write(frame(8, struct.pack(">H", 1000) + b"4111 1111 1111 1111"))
                 return

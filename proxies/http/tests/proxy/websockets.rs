@@ -115,6 +115,9 @@ async fn what_a_target_says_over_a_websocket_is_masked() {
     client.say("split");
     let (message, controls) = client.hear().unwrap();
     assert_eq!((message.as_str(), controls.as_slice()), ("a card [redacted] and more", &[9][..]));
+    // What a message is, its first frame need not tell.
+    client.say("late");
+    assert_eq!(client.hear().unwrap().0, r#"{"card":"[redacted]"}"#);
     client.say("bye");
     let (reason, _) = client.hear().unwrap();
     assert!(!reason.contains("1111"), "{reason}");
@@ -125,6 +128,17 @@ async fn what_a_target_says_over_a_websocket_is_masked() {
     }
     let deflate = Client::open(&house, "/ws/deflate", "").err().unwrap();
     assert!(deflate.starts_with("HTTP/1.1 502"), "{deflate}");
+}
+
+/// A mask may be longer than what it is for, and a control frame may not have more than 125 bytes.
+#[tokio::test]
+async fn a_reason_that_is_too_long_when_masked_is_left_out() {
+    let house = house(&MASKED.replace("credit_card", "email")).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say("letters");
+    let mut heard = Vec::new();
+    client.0.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, [0x88, 2, 0x03, 0xe8]);
 }
 
 #[tokio::test]
@@ -179,8 +193,94 @@ async fn a_websocket_ends_with_its_users_access() {
 async fn frames_that_are_none_reach_nobody() {
     let house = house(OPEN).await;
     let mut client = Client::open(&house, "/ws/chat", "").unwrap();
-    client.0.write_all(b"\x81\x05hello").unwrap();
+    // The origin does not mind, and would answer.
+    client.0.write_all(&[&[0x81, 5, 0, 0, 0, 0], &b"hello"[..]].concat()).unwrap();
     assert_eq!(client.hear(), None, "a client masks its frames");
+}
+
+#[tokio::test]
+async fn what_is_no_wish_for_a_websocket_is_refused() {
+    let house = house(OPEN).await;
+    let (upgrade, connection) = ("upgrade: websocket\r\n", "connection: Upgrade\r\n");
+    let (key, version) = ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "sec-websocket-version: 13\r\n");
+    let get = "GET /ws/chat HTTP/1.1";
+    for (name, line, fields, status) in [
+        ("another protocol", get, ["upgrade: h2c\r\n", connection, key, version].concat(), "501"),
+        ("two wishes", get, [upgrade, upgrade, connection, key, version].concat(), "501"),
+        ("two in one", get, ["upgrade: websocket, h2c\r\n", connection, key, version].concat(), "501"),
+        (
+            "an older version of HTTP",
+            "GET /ws/chat HTTP/1.0",
+            [upgrade, connection, key, version].concat(),
+            "501",
+        ),
+        ("another method", "POST /ws/chat HTTP/1.1", [upgrade, connection, key, version].concat(), "400"),
+        ("no key", get, [upgrade, connection, version].concat(), "400"),
+        ("two keys", get, [upgrade, connection, key, key, version].concat(), "400"),
+        ("no version", get, [upgrade, connection, key].concat(), "400"),
+        ("two versions", get, [upgrade, connection, key, version, version].concat(), "400"),
+        ("an older version", get, [upgrade, connection, key, "sec-websocket-version: 8\r\n"].concat(), "400"),
+        ("no mention of it", get, [upgrade, "connection: keep-alive\r\n", key, version].concat(), "400"),
+    ] {
+        let answer = house.send(&format!("{line}\r\nhost: api.test\r\n{}{fields}\r\n", authorization("ana")));
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{name}: {answer}");
+    }
+    assert_eq!(house.origin.seen().len(), 1, "the question alone");
+}
+
+#[tokio::test]
+async fn both_ends_agree_on_what_was_asked_for() {
+    let house = house(MASKED).await;
+    let more = "sec-websocket-protocol: chat, base64url.bearer.authorization.k8s.io.dG9rZW4\r\n";
+    drop(Client::open(&house, "/ws/chat", more).unwrap());
+    assert_eq!(house.origin.seen()[0]["headers"]["sec-websocket-protocol"], "chat");
+    let other = Client::open(&house, "/ws/h2c", "").err().unwrap();
+    assert!(other.starts_with("HTTP/1.1 502"), "{other}");
+    // Its fields are masked as those of any answer.
+    let mut stream = house.raw();
+    let request = format!(
+        "GET /ws/chat HTTP/1.1\r\nhost: api.test\r\n{}connection: Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        authorization("ana")
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head);
+    assert!(head.contains("x-echo: [redacted]") && !head.contains("1111"), "{head}");
+}
+
+/// What is sent as a body, a target reads as frames: nobody has looked at them.
+#[tokio::test]
+async fn a_websocket_is_opened_without_a_body() {
+    let house = house(OPEN).await;
+    for (length, body) in
+        [("content-length: 11", "\u{1}\u{5}hello"), ("transfer-encoding: chunked", "0\r\n\r\n")]
+    {
+        let mut stream = house.raw();
+        let request = format!(
+            "GET /ws/chat HTTP/1.1\r\nhost: api.test\r\n{}connection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{length}\r\n\r\n{body}",
+            authorization("ana")
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).unwrap();
+        assert_eq!(String::from_utf8_lossy(&line), "HTTP/1.1 400", "{length}");
+    }
+    assert_eq!(house.origin.seen().len(), 1, "the question alone");
+}
+
+/// A target need not heed the wish for another protocol; what it answers then is what a `get` is answered, and nobody may.
+#[tokio::test]
+async fn whoever_may_open_a_websocket_may_not_read_instead() {
+    let house = House::policed(OPEN).await;
+    let answer = Client::open(&house, "/ws/secret", "").err().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    house.until_said("\"error\":\"it goes on with HTTP").await;
 }
 
 #[tokio::test]

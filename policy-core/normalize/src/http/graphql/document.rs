@@ -22,6 +22,8 @@ pub(super) struct Operation {
 #[derive(Debug)]
 pub(super) enum Selection {
     Field {
+        /// What the answer calls it, where that is not its name.
+        alias: Option<String>,
         name: String,
         arguments: Vec<(String, Literal)>,
         selections: Vec<Selection>,

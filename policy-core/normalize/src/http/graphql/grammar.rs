@@ -108,6 +108,10 @@ fn selections(found: Option<cst::SelectionSet>) -> Option<Vec<Selection>> {
 fn selection(found: &cst::Selection) -> Option<Selection> {
     Some(match found {
         cst::Selection::Field(field) => Selection::Field {
+            alias: match field.alias() {
+                None => None,
+                Some(alias) => Some(name(alias.name())?),
+            },
             name: name(field.name())?,
             arguments: field
                 .arguments()

@@ -4,7 +4,8 @@
 //! - `grammar`: a text as a document, by `apollo-parser`, which is named nowhere else;
 //! - `document`: what is kept of it, and whether its fragments are sound;
 //! - `select`: the paths of the fields that an operation selects;
-//! - `argument`: what a condition on an argument sees.
+//! - `argument`: what a condition on an argument sees;
+//! - [`renamed`]: which fields an answer calls otherwise than they are called.
 //!
 //! Without the schema: a path goes by the names of fields as the operation writes them. Rules that must hold wherever
 //! a type is reached name the end of the path, `"**/ssn"`.
@@ -12,10 +13,12 @@
 mod argument;
 mod document;
 mod grammar;
+mod rename;
 mod request;
 mod select;
 
-pub use request::{MAX_BATCH, actions};
+pub use rename::Renamed;
+pub use request::{MAX_BATCH, actions, renamed};
 
 /// How long a text may be, in bytes.
 pub const MAX_TEXT: usize = 128 << 10;

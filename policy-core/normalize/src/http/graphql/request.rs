@@ -4,7 +4,9 @@ use policy_core::{Action, ActionSet, Resource, Value, Verb};
 use serde_json::{Map, Value as Json};
 
 use super::argument::{Variables, short};
+use super::document::{Document, Operation};
 use super::grammar;
+use super::rename::{self, Renamed};
 use super::select::{Budget, selected};
 use crate::http::action::{action, with_header};
 use crate::http::body::{json, member};
@@ -27,9 +29,25 @@ pub fn actions(parts: &Parts<'_>, text: &[u8], fields: &Fields) -> ActionSet {
     let itself = action(parts, fields);
     let of_fields = match parts.method {
         "OPTIONS" if !parts.upgrade => vec![],
-        _ => run(parts, text, fields).unwrap_or_else(|| vec![Action::unknown()]),
+        _ => {
+            let mut budget = Budget::new();
+            let each = |asked: &Asked<'_>| asked.actions(parts, fields, &mut budget);
+            each_asked(parts, text, each).unwrap_or_else(|| vec![Action::unknown()])
+        }
     };
     ActionSet::new(itself.iter().cloned().chain(of_fields))
+}
+
+/// The fields that the answer to such a request calls otherwise than they are called; `None` where that can't be told.
+pub fn renamed(parts: &Parts<'_>, text: &[u8]) -> Option<Vec<Renamed>> {
+    let mut budget = Budget::new();
+    match parts.method {
+        "OPTIONS" if !parts.upgrade => Some(vec![]),
+        _ => each_asked(parts, text, |asked| {
+            let document = grammar::read(asked.text)?;
+            rename::renamed(&document, asked.operation_of(&document)?, &mut budget)
+        }),
+    }
 }
 
 /// One operation that a request asks for.
@@ -39,8 +57,12 @@ struct Asked<'a> {
     variables: Option<&'a Map<String, Json>>,
 }
 
-fn run(parts: &Parts<'_>, text: &[u8], fields: &Fields) -> Option<Vec<Action>> {
-    let mut budget = Budget::new();
+/// What is made of each operation that a request asks for, one after the other; `None` where one can't be told.
+fn each_asked<T: Clone>(
+    parts: &Parts<'_>,
+    text: &[u8],
+    mut make: impl FnMut(&Asked<'_>) -> Option<Vec<T>>,
+) -> Option<Vec<T>> {
     match (parts.method, parts.body) {
         _ if parts.upgrade => None,
         ("GET" | "HEAD", None | Some(Body::None)) if parts.media_type.is_empty() => {
@@ -58,18 +80,18 @@ fn run(parts: &Parts<'_>, text: &[u8], fields: &Fields) -> Option<Vec<Action>> {
                 variables.as_ref(),
                 extensions.as_ref(),
             )?;
-            asked.actions(parts, fields, &mut budget)
+            make(&asked)
         }
         // Some servers take what is in the query of the target before what is in the body.
         ("POST", _) if is_stored(parts) || MEMBERS.iter().any(|name| only(parts, name) != Some(None)) => None,
         ("POST", Some(Body::Json(Json::Array(all)))) if !all.is_empty() && all.len() <= MAX_BATCH => {
-            let each = all.iter().map(|one| Asked::of(one)?.actions(parts, fields, &mut budget));
+            let each = all.iter().map(|one| make(&Asked::of(one)?));
             Some(each.collect::<Option<Vec<_>>>()?.concat())
         }
-        ("POST", Some(Body::Json(one))) => Asked::of(one)?.actions(parts, fields, &mut budget),
+        ("POST", Some(Body::Json(one))) => make(&Asked::of(one)?),
         ("POST", Some(_)) if parts.media_type == "application/graphql" => {
             let asked = Asked { text: str::from_utf8(text).ok()?, operation: None, variables: None };
-            asked.actions(parts, fields, &mut budget)
+            make(&asked)
         }
         _ => None,
     }
@@ -129,11 +151,15 @@ impl<'a> Asked<'a> {
         (!has_hash).then_some(Self { text, operation, variables: object(variables)? })
     }
 
+    fn operation_of<'d>(&self, document: &'d Document) -> Option<&'d Operation> {
+        // To some servers an empty name is none.
+        document.operation(self.operation.filter(|name| !name.is_empty()))
+    }
+
     /// The fields that it selects.
     fn actions(&self, parts: &Parts<'_>, fields: &Fields, budget: &mut Budget) -> Option<Vec<Action>> {
         let document = grammar::read(self.text)?;
-        // To some servers an empty name is none.
-        let operation = document.operation(self.operation.filter(|name| !name.is_empty()))?;
+        let operation = self.operation_of(&document)?;
         let variables = Variables { declared: &operation.variables, given: self.variables };
         let looked_at = fields.of_family("arguments");
         let name = operation.name.as_deref().map_or(Value::Absent, |name| Value::Text(name.into()));

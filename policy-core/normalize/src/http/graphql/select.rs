@@ -28,6 +28,18 @@ impl Budget {
     pub(super) const fn new() -> Self {
         Self { fields: MAX_FIELDS, selections: MAX_SELECTIONS }
     }
+
+    /// Takes a field off it.
+    pub(super) fn field(&mut self) -> Option<()> {
+        self.fields = self.fields.checked_sub(1)?;
+        Some(())
+    }
+
+    /// Takes a selection off it.
+    pub(super) fn selection(&mut self) -> Option<()> {
+        self.selections = self.selections.checked_sub(1)?;
+        Some(())
+    }
 }
 
 /// One field, however often and under whatever aliases it is selected with these arguments.
@@ -55,7 +67,7 @@ pub(super) fn selected(
     let mut rest: Vec<(Option<usize>, &[Selection])> = vec![(None, &operation.selections)];
     while let Some((above, selections)) = rest.pop() {
         for selection in selections {
-            budget.selections = budget.selections.checked_sub(1)?;
+            budget.selection()?;
             match selection {
                 Selection::Inline(selections) => rest.push((above, selections)),
                 Selection::Spread(name) => {
@@ -65,7 +77,7 @@ pub(super) fn selected(
                 }
                 // It tells the type of what is read anyhow, and clients add it everywhere.
                 Selection::Field { name, .. } if name == "__typename" && above.is_some() => {}
-                Selection::Field { name, arguments, selections } => {
+                Selection::Field { name, arguments, selections, .. } => {
                     let over = above.and_then(|above| nodes.get(above));
                     let depth = over.map_or(1, |over| over.depth + 1);
                     if depth > MAX_DEPTH {
@@ -84,7 +96,7 @@ pub(super) fn selected(
                     let node = match known.get(&key) {
                         Some(node) => *node,
                         None => {
-                            budget.fields = budget.fields.checked_sub(1)?;
+                            budget.field()?;
                             nodes.push(Node { above, name, depth, arguments: key.2.clone() });
                             known.insert(key, nodes.len() - 1);
                             nodes.len() - 1
