@@ -102,7 +102,8 @@ fn follow<'n>(tokens: &[String], name: &'n str) -> Vec<End<'n>> {
     ends
 }
 
-/// `0`, `-`, and `-1`, which counts from the end.
+/// `0`, `-`, and `-1`, which counts from the end; `+0` too, which the server's library (`strconv.Atoi`) takes for a number.
 fn is_index(token: &str) -> bool {
-    token.strip_prefix('-').unwrap_or(token).bytes().all(|byte| byte.is_ascii_digit()) && !token.is_empty()
+    token.strip_prefix(['-', '+']).unwrap_or(token).bytes().all(|byte| byte.is_ascii_digit())
+        && !token.is_empty()
 }

@@ -152,6 +152,12 @@ fn json_patches_set_what_their_operations_do() {
                 {"op": "add", "path": "/spec/containers/-1/securityContext/privileged", "value": false}]"#,
             &[("spec.containers.securityContext.privileged", &[Value::Bool(true), Value::Bool(false)])],
         ),
+        // An index as the server reads it: any that a Go program takes for a number.
+        (
+            r#"[{"op": "add", "path": "/spec/containers/+0/securityContext/privileged", "value": true},
+                {"op": "replace", "path": "/spec/containers/00/image", "value": "a"}]"#,
+            &[("spec.containers.securityContext.privileged", YES), ("spec.containers.image", &[text("a")])],
+        ),
         (
             r#"[{"op": "add", "path": "/metadata/finalizers/-", "value": "x"}]"#,
             &[("metadata.finalizers", &[text("x")])],
