@@ -44,6 +44,11 @@ fn tokens(pointer: &Json) -> Option<Vec<String>> {
 }
 
 impl Operation {
+    /// Whether it takes what it sets from another place.
+    pub(super) fn copies(&self) -> bool {
+        self.places.len() > 1
+    }
+
     /// Notes what it sets of the field of this name.
     pub(super) fn see(&self, name: &str, seen: &mut Seen) {
         for place in &self.places {

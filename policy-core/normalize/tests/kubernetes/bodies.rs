@@ -352,6 +352,34 @@ fn the_body_says_names_and_dry_runs() {
     );
 }
 
+/// A value that is copied stands where no mask of Secrets looks for it: in an annotation, say, which the answer shows.
+#[test]
+fn what_is_copied_within_a_secret_is_not_known() {
+    const SECRET: &str = "/api/v1/namespaces/d/secrets/s";
+    let none = fields(&[]);
+    let plain = "patch secrets namespace=d name=s";
+    let not_known = format!("{plain}; unknown");
+    for (media_type, body, expected) in [
+        (PATCH, r#"[{"op": "copy", "from": "/data/p", "path": "/metadata/annotations/a"}]"#, &*not_known),
+        (PATCH, r#"[{"op": "move", "from": "/data", "path": "/metadata/annotations"}]"#, &not_known),
+        (PATCH, r#"[{"op": "copy", "from": "x/data/p", "path": "x/metadata/annotations/a"}]"#, &not_known),
+        (PATCH, r#"[{"op": "add", "path": "/metadata/annotations/a", "value": "b"}]"#, plain),
+        (PATCH, r#"[{"op": "test", "path": "/data/p", "value": "b"}]"#, plain),
+        (MERGE, r#"{"metadata": {"annotations": {"a": "b"}}}"#, plain),
+    ] {
+        assert_eq!(all(&actions("PATCH", SECRET, media_type, body, &none)), expected, "{body}");
+    }
+    let copies = r#"[{"op": "copy", "from": "/data/p", "path": "/metadata/annotations/a"}]"#;
+    assert_eq!(
+        all(&actions("PATCH", "/api/v1/namespaces/d/configmaps/c", PATCH, copies, &none)),
+        "patch configmaps namespace=d name=c"
+    );
+    let target = Target::parse(SECRET).unwrap();
+    assert!(none.need_body("PATCH", &target));
+    let unread = Parts { method: "PATCH", target: &target, media_type: PATCH, body: None };
+    assert_eq!(all(&kubernetes::action(&unread, &none)), not_known);
+}
+
 #[test]
 fn a_body_that_was_not_read_is_undetermined() {
     let looked_at = fields(&["spec.hostNetwork"]);
