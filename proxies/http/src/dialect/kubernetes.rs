@@ -46,9 +46,10 @@ pub(super) fn carried(target: &Target) -> Carried {
     match segments.as_slice() {
         ["api", _, "namespaces", _, "pods", _, "portforward"] => Carried::Port,
         ["api", _, "namespaces", _, "pods", _, "exec" | "attach"] => {
-            let pairs = target.query.as_deref().unwrap_or_default();
-            let has_terminal =
-                pairs.iter().any(|(key, value)| key == "tty" && matches!(&**value, "true" | "1"));
+            // Anything but these is true to the server, nothing at all included; what can't be told may be.
+            let is_false = |value: &str| value == "0" || value.eq_ignore_ascii_case("false");
+            let asks_for_one = |(key, value): &(String, String)| key == "tty" && !is_false(value);
+            let has_terminal = target.query.as_ref().is_none_or(|pairs| pairs.iter().any(asks_for_one));
             Carried::Program { has_terminal }
         }
         _ => Carried::Messages,

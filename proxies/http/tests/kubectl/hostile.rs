@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portcullis_testkit::kubernetes::Access;
 
-use crate::house::House;
+use crate::house::{House, OPEN};
 
 const MASKED: &str = r#"
 policy "cluster"
@@ -48,10 +48,15 @@ fn until_blank(stream: &mut TcpStream) -> String {
 /// What ana hears who asks with these fields and then says this: the head of the answer, and all behind it.
 async fn heard(agrees: &str, asks: &str, first: &[u8], says: &[u8]) -> (String, String) {
     let house = House::before(&server(agrees, says), MASKED).await;
+    heard_in(&house, "command=true&stdout=true", asks, first)
+}
+
+/// The same of an exec with this query.
+fn heard_in(house: &House, query: &str, asks: &str, first: &[u8]) -> (String, String) {
     let mut stream = TcpStream::connect(house.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
     let request = format!(
-        "GET /prod/api/v1/namespaces/default/pods/web/exec?command=true&stdout=true HTTP/1.1\r\nhost: x\r\n\
+        "GET /prod/api/v1/namespaces/default/pods/web/exec?{query} HTTP/1.1\r\nhost: x\r\n\
          authorization: Bearer {}\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
          sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{asks}\r\n",
         house.access.token.as_deref().unwrap()
@@ -97,6 +102,42 @@ async fn a_close_names_a_channel_and_says_no_more() {
     for says in [&b"\x82\x08\xff\x01hidden"[..], b"\x82\x01\xff\x82\x07\x02hidden"] {
         let (_, said) = heard(fifth, fifth, STDIN, says).await;
         assert!(!said.contains("hidden") && said.contains("it can't be shown"), "{said}");
+    }
+}
+
+/// Servers take every frame for a message, whatever it says of itself: its first byte is a channel to them.
+#[tokio::test]
+async fn a_message_to_a_program_is_one_frame() {
+    let frame = |first: u8, payload: &[u8]| {
+        [&[first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0], payload].concat()
+    };
+    let answer = b"\x82\x06\x01shown\x88\x00";
+    let (_, said) = heard(WEBSOCKET, WEBSOCKET, &frame(0x82, b"\0typed\n"), answer).await;
+    assert!(said.contains("shown"), "{said}");
+    for (name, first) in [
+        ("input behind a size", [frame(0x02, b"\x04"), frame(0x80, b"\0typed\n")].concat()),
+        ("input behind a close", [frame(0x02, b"\xff"), frame(0x80, b"\0typed\n")].concat()),
+        ("a message that goes on", frame(0x02, b"\0typed\n")),
+    ] {
+        let (_, said) = heard(WEBSOCKET, WEBSOCKET, &first, answer).await;
+        assert!(!said.contains("shown") && !said.contains("GOES ON"), "{name}: {said}");
+    }
+}
+
+/// A terminal is recorded wherever its session is, and it is one to the server unless the query says `0` or `false`.
+#[tokio::test]
+async fn a_terminal_is_recorded_however_it_is_asked_for() {
+    let policy = format!("{OPEN}\nrecord decisions {{ on kubernetes }}");
+    for (tty, expected) in
+        [("tty=1", true), ("tty=yes", true), ("tty", true), ("tty=FALSE", false), ("a=b", false)]
+    {
+        let house = House::before(&server(WEBSOCKET, b"\x82\x06\x01shown\x88\x00"), &policy).await;
+        let query = format!("command=sh&stdin=true&stdout=true&{tty}");
+        let (_, said) = heard_in(&house, &query, WEBSOCKET, STDIN);
+        assert!(said.contains("shown"), "{tty}: {said}");
+        // The end of a program is the last that is recorded of it.
+        let recorded = house.until_recorded("\"event\":\"exit\"").await;
+        assert_eq!(recorded.contains("shown"), expected, "{tty}: {recorded}");
     }
 }
 
