@@ -20,7 +20,7 @@ pub(super) fn meaning(seen: &Seen<'_>, body: &Taken, graphql: &[String]) -> Mean
 fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet> {
     let asked = seen.asked;
     let (bytes, body): (&[u8], _) = match body {
-        Taken::All(bytes) => (bytes, Some(Body::read(&asked.media_type, bytes).ok()?)),
+        Taken::All(bytes) => (bytes, Some(Body::read(asked.read_as(), bytes).ok()?)),
         Taken::Nothing(_) => (&[], (asked.size == Some(0)).then_some(Body::None)),
         Taken::Much(..) => return None,
     };
@@ -37,7 +37,7 @@ fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet>
         host: asked.host(),
         target: &asked.target,
         headers: &pairs,
-        media_type: &asked.media_type,
+        media_type: if is_graphql { asked.read_as() } else { &asked.media_type },
         size: asked.size,
         body: body.as_ref(),
     };

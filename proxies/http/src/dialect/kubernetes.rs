@@ -25,7 +25,7 @@ pub(super) fn meaning(seen: &Seen<'_>, body: &Taken) -> Meaning {
 fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
     let asked = seen.asked;
     let object = match body {
-        Taken::All(bytes) => Some(Object::read(&asked.media_type, bytes).ok()?),
+        Taken::All(bytes) => Some(Object::read(asked.read_as(), bytes).ok()?),
         Taken::Nothing(_) if asked.size == Some(0) => Some(Object::read("", &[]).ok()?),
         Taken::Nothing(_) => None,
         Taken::Much(..) => return None,

@@ -90,7 +90,24 @@ async fn what_could_mean_two_things_does_not_arrive() {
         let answer = ana.with(fields).post(&call).await;
         assert_eq!(answer.json()["error"]["code"], -32010, "{fields}: {answer:?}");
     }
+    // Some servers decode a body by what is said of it: `+ACIsIm5hbWUiOiJkcm9w` is `","name":"drop` in UTF-7.
+    let seven = call.replace("read_file", "read_file+ACIsIm5hbWUiOiJkcm9w-");
+    for (kind, fields) in [
+        ("application/json; charset=utf-7", ""),
+        ("application/json;Charset=\"UTF-7\"", ""),
+        ("application/json; charset=utf-8; charset=utf-7", ""),
+        ("application/json; charset=utf-7; x=application/json", ""),
+        ("application/json", "content-encoding: br\r\n"),
+    ] {
+        for body in [&call, &seven] {
+            let answer = Client { kind, ..ana.with(fields) }.post(body).await;
+            assert!(answer.status == 403, "{kind} {fields}: {answer:?}");
+        }
+    }
     assert_eq!(house.origin.seen().len(), before);
+    let utf_8 =
+        Client { kind: "application/json; charset=UTF-8", ..ana.with("content-encoding: identity\r\n") };
+    assert!(utf_8.post(&call).await.json()["result"].is_object());
     let right = ana.with("mcp-method: tools/call\r\nmcp-name: read_file\r\n").post(&call).await;
     assert!(right.json()["result"].is_object(), "{right:?}");
 }
