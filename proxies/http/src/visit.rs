@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex as Sync, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use policy_core::Protocol;
+use policy_core::{Principal, Protocol};
 use portcullis_gateway::enforce::{Closing, Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
@@ -96,6 +96,15 @@ pub(crate) struct Open {
     pub(crate) stop: Arc<Stop>,
     pub(crate) tape: Tape,
     pub(crate) known: Known,
+}
+
+impl Open {
+    /// Whose it is: the principal, and whom an agent acts for.
+    pub(crate) fn whose(&self) -> String {
+        let Principal { id, owner, .. } = &self.who.principal;
+        // No name has this in it.
+        owner.as_deref().map_or_else(|| id.to_string(), |owner| format!("{id}\0{owner}"))
+    }
 }
 
 impl Visit {

@@ -14,8 +14,8 @@ impl One<'_> {
     /// A session with an MCP server is its principal's alone: in the request it is called as the server calls it.
     pub(super) async fn own_session(&self, head: &mut Head) -> Result<(), Turned> {
         let Dialect::Mcp(_) = &self.way.dialect else { return Ok(()) };
-        let (who, target) = (&*self.open.who.principal.id, &*self.way.config.subject.name);
-        let sessions = Sessions { gateway: &self.visit.gateway, who, target };
+        let (who, target) = (self.open.whose(), &*self.way.config.subject.name);
+        let sessions = Sessions { gateway: &self.visit.gateway, who: &who, target };
         if sessions.open(&mut head.headers).is_ok() {
             return Ok(());
         }

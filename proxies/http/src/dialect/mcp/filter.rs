@@ -58,13 +58,9 @@ enum Unshown {
 }
 
 impl Answering {
-    fn who(&self) -> &str {
-        &self.open.who.principal.id
-    }
-
     /// Seals the name of a session that the server has opened.
     pub(crate) fn seal(&self, fields: &mut HeaderMap) {
-        Sessions { gateway: &self.gateway, who: self.who(), target: &self.target }.seal(fields);
+        Sessions { gateway: &self.gateway, who: &self.open.whose(), target: &self.target }.seal(fields);
     }
 
     /// Looks through an answer of this media type (lower case, without parameters).
@@ -134,7 +130,7 @@ impl Answering {
         let actions = self.question(text);
         let may = method == "ping" || self.open.session.lock().await.would_admit(&actions);
         if may {
-            self.server.questions.note(self.who(), &self.said.session, asked, method);
+            self.server.questions.note(&self.open.whose(), &self.said.session, asked, method);
         } else {
             tracing::info!(target = &*self.target, "a server asked its client for what no rule permits");
         }

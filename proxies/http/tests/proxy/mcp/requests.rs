@@ -1,8 +1,10 @@
 //! What is asked: judged, refused in JSON-RPC's words, held, and passed on.
 
+use policy_core::PrincipalKind;
 use serde_json::json;
 
 use super::house::{Client, POLICY, got, house};
+use crate::tokens::{HOUR, token};
 
 #[tokio::test]
 async fn a_call_is_judged_by_its_tool_and_its_arguments() {
@@ -173,6 +175,32 @@ async fn whoever_is_told_to_come_back_passes_with_another_id_once() {
     assert_ne!(ana.held("pay", json!({ "amount": 5000 })).await, number, "it was for one");
     assert_eq!(got(&house, "pay"), 1);
     house.verify();
+}
+
+/// One agent may act for many people: what is one's is not another's.
+#[tokio::test]
+async fn what_an_agent_does_for_one_it_does_not_go_on_with_for_another() {
+    let house = house(&POLICY.replace(
+        "by group \"eng\"  on mcp  do call on \"pay\"  when",
+        "by (agent on behalf of group \"eng\")  on mcp  do call on \"pay\"  when",
+    ))
+    .await;
+    house.add("helper", PrincipalKind::Agent, "agents", None).await;
+    house.add("fay", PrincipalKind::Human, "eng", None).await;
+    let for_ana = token(&house, "helper", Some("ana"), HOUR).await;
+    let for_fay = token(&house, "helper", Some("fay"), HOUR).await;
+    let ana = Client::bearing(&house, &for_ana.text);
+    let fay = Client::bearing(&house, &for_fay.text);
+    let opened = ana.post(&ana.request("initialize", &json!({}))).await;
+    let fields = format!("mcp-session-id: {}\r\n", opened.field("mcp-session-id").unwrap());
+    let ping = ana.request("ping", &json!({}));
+    assert_eq!(ana.with(&fields).post(&ping).await.status, 200);
+    assert_eq!(fay.with(&fields).post(&ping).await.status, 404);
+    // What was approved for one is not approved for another.
+    let number = ana.held("pay", json!({ "amount": 5000 })).await;
+    house.vote(&house.approval(number).await, true).await;
+    assert_ne!(fay.held("pay", json!({ "amount": 5000 })).await, number);
+    ana.passes("pay", json!({ "amount": 5000 })).await;
 }
 
 #[tokio::test]
