@@ -59,6 +59,20 @@ async fn a_stream_of_the_server_is_looked_through_and_ends_with_its_user() {
     rest(stream).await;
 }
 
+/// What is not asked by an id may be understood all the same, by clients that do not look for one.
+#[tokio::test]
+async fn a_question_without_an_id_is_one() {
+    let house = house(POLICY).await;
+    let (stream, _) = until(Client::of(&house, "ana").begin("GET", "/files/mcp", ""), "hello").await;
+    let asks = json!({ "jsonrpc": "2.0", "method": "sampling/createMessage", "params": {} });
+    let asks_null = json!({ "jsonrpc": "2.0", "id": null, "method": "sampling/createMessage", "params": {} });
+    let tells =
+        json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "data": "behind it" } });
+    tell(&house, &json!({ "say": [asks, asks_null, tells] }));
+    let (_stream, all) = until(stream, "behind it").await;
+    assert!(!all.contains("sampling"), "{all}");
+}
+
 #[tokio::test]
 async fn a_server_asks_its_client_for_what_rules_permit_and_is_answered() {
     let house = house(POLICY).await;
