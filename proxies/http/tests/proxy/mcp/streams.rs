@@ -73,6 +73,27 @@ async fn a_question_without_an_id_is_one() {
     assert!(!all.contains("sampling"), "{all}");
 }
 
+/// A server that asks two things by one id has the answer to one pass for an answer to the other.
+#[tokio::test]
+async fn an_answer_to_two_questions_is_an_answer_to_neither() {
+    let house = house(&POLICY.replace("end, roots", "end, roots, elicit")).await;
+    let ana = Client::of(&house, "ana");
+    let (stream, _) = until(ana.begin("GET", "/files/mcp", ""), "hello").await;
+    let asks = |id: &str, method: &str| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": {} });
+    tell(
+        &house,
+        &json!({ "say": [asks("1", "elicitation/create"), asks("1", "roots/list"), asks("2", "roots/list")] }),
+    );
+    let (_stream, all) = until(stream, "\"2\"").await;
+    assert!(all.contains("elicitation"), "{all}");
+    let answer = |id: &str| {
+        json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept", "content": {} } }).to_string()
+    };
+    let refused = ana.post(&answer("1")).await;
+    assert!(refused.body.contains("denied by policy"), "{refused:?}");
+    assert_eq!(ana.post(&answer("2")).await.status, 202);
+}
+
 #[tokio::test]
 async fn a_server_asks_its_client_for_what_rules_permit_and_is_answered() {
     let house = house(POLICY).await;
