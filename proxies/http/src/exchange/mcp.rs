@@ -11,7 +11,8 @@ use crate::dialect::Dialect;
 use crate::dialect::mcp::{Answering, Said, Sessions};
 
 impl One<'_> {
-    /// A session with an MCP server is its principal's alone: in the request it is called as the server calls it.
+    /// A session with an MCP server is its principal's alone, and so is a place in a stream: in the request they are called as the
+    /// server calls them.
     pub(super) async fn own_session(&self, head: &mut Head) -> Result<(), Turned> {
         let Dialect::Mcp(_) = &self.way.dialect else { return Ok(()) };
         let (who, target) = (self.open.whose(), &*self.way.config.subject.name);
@@ -19,7 +20,7 @@ impl One<'_> {
         if sessions.open(&mut head.headers).is_ok() {
             return Ok(());
         }
-        let reason = "the session that the request names is not this principal's";
+        let reason = "the session, or the place in a stream, that the request names is not this principal's";
         let words = self.way.dialect.words();
         let recorded = self.open.session.lock().await.refused("session", reason, None);
         recorded.map_err(|refusal| Box::new(words.refused(&refusal)))?;

@@ -60,7 +60,12 @@ enum Unshown {
 impl Answering {
     /// Seals the name of a session that the server has opened.
     pub(crate) fn seal(&self, fields: &mut HeaderMap) {
-        Sessions { gateway: &self.gateway, who: &self.open.whose(), target: &self.target }.seal(fields);
+        let who = self.open.whose();
+        self.sessions(&who).seal(fields);
+    }
+
+    const fn sessions<'a>(&'a self, who: &'a str) -> Sessions<'a> {
+        Sessions { gateway: &self.gateway, who, target: &self.target }
     }
 
     /// Looks through an answer of this media type (lower case, without parameters).
@@ -190,7 +195,10 @@ impl Filter {
             Form::Whole(bytes) if bytes.len() + data.len() > MOST_BYTES => return Err(Odd::Long.into()),
             Form::Whole(bytes) => bytes.extend_from_slice(data),
             Form::Events(splitter) => {
-                for mut event in splitter.push(data)? {
+                let who = self.answering.open.whose();
+                let sessions = self.answering.sessions(&who);
+                for event in splitter.push(data)? {
+                    let mut event = event.called(|id| sessions.seal_place(id));
                     if let Some(text) = event.data.take_if(|data| !data.is_empty()) {
                         event = match self.answering.shown(text.as_bytes()).await? {
                             Some(text) => event.with(text),

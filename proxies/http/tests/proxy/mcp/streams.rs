@@ -59,6 +59,29 @@ async fn a_stream_of_the_server_is_looked_through_and_ends_with_its_user() {
     rest(stream).await;
 }
 
+/// Whoever knew where somebody else's stream stood could have the server tell all of it again.
+#[tokio::test]
+async fn a_place_in_a_stream_is_its_principals_alone() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let (_stream, all) = until(ana.begin("GET", "/files/mcp", ""), "hello").await;
+    let id = all.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    assert!(id.starts_with("e-1~"), "{all}");
+    let goes_on = ana.with(&format!("last-event-id: {id}\r\n"));
+    let (_again, _) = until(goes_on.begin("GET", "/files/mcp", ""), "hello").await;
+    let last = house.origin.seen().pop().unwrap().to_string();
+    assert!(last.contains("\"e-1\"") && !last.contains(&id), "{last}");
+    let before = house.origin.seen().len();
+    for (user, id) in
+        [("eve", &*id), ("eve", "e-1"), ("ana", "e-1"), ("ana", "e-1~00000000000000000000000000000000")]
+    {
+        let fields = format!("last-event-id: {id}\r\n");
+        let answer = Client::of(&house, user).with(&fields).send("GET", "/files/mcp", "").await;
+        assert_eq!(answer.status, 404, "{user} {id}: {answer:?}");
+    }
+    assert_eq!(house.origin.seen().len(), before);
+}
+
 /// What is not asked by an id may be understood all the same, by clients that do not look for one.
 #[tokio::test]
 async fn a_question_without_an_id_is_one() {
