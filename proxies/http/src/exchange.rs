@@ -139,7 +139,7 @@ impl One<'_> {
                 ));
             }
         };
-        let body = body::recorded(body, &self.open, &permit, &sought);
+        let body = body::recorded(body, self.asked.read_as(), &self.open, &permit, &sought);
         let carried = self.way.dialect.carried(&self.asked.target);
         if upgrading.is_some() && carried == Carried::Port && sought.is_by_rule() {
             permit.unused("can't be masked");
