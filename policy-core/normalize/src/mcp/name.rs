@@ -114,6 +114,7 @@ mod tests {
             "https://Example.com/a",
             "https://a@b/c",
             "https://a%2eb/c",
+            "https://a%20b/c",
             "note:../a",
         ] {
             assert_eq!(uri(text), None, "{text:?}");

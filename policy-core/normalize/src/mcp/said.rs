@@ -165,9 +165,19 @@ mod tests {
             r#"{"id":1.5,"result":{}}"#,
             r#"{"id":1,"result":[]}"#,
             r#"{"id":1,"result":{"inputRequests":[{"method":"roots/list"}]}}"#,
+            r#"{"id":1,"result":{"inputRequests":{},"InputRequests":{"k":{"method":"roots/list"}}}}"#,
+            r#"{"id":1,"result":{"inputRequests":{"k":{"method":"ping","Method":"roots/list"}}}}"#,
         ] {
             assert_eq!(one(odd), None, "{odd}");
         }
+        let batch = |number| format!("[{}]", vec![r#"{"id":1,"result":{}}"#; number].join(","));
+        assert!(one(&batch(MAX_BATCH)).is_some() && one(&batch(MAX_BATCH + 1)).is_none());
+        let inputs = |number: usize| {
+            let each: Vec<String> =
+                (0..number).map(|key| format!(r#""{key}":{{"method":"ping"}}"#)).collect();
+            format!(r#"{{"id":1,"result":{{"inputRequests":{{{}}}}}}}"#, each.join(","))
+        };
+        assert!(one(&inputs(MAX_BATCH)).is_some() && one(&inputs(MAX_BATCH + 1)).is_none());
         assert_eq!(
             Said::all(br#"[{"id":1,"result":{}}, {"method":"x"}]"#).map(|all| all.len()).ok(),
             Some(2)

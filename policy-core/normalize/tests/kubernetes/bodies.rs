@@ -290,6 +290,8 @@ fn elements_that_differ_are_actions_of_their_own() {
          create pods namespace=d name=p object.spec.containers.image=b"
     );
     let many: Vec<String> = (0..17).map(|number| format!(r#"{{"image": "{number}"}}"#)).collect();
+    let body = format!(r#"{{"spec": {{"containers": [{}]}}}}"#, many.join(", "));
+    check(JSON, &body, &[("spec.containers.image", UNCLEAR)]);
     assert_eq!(
         post(&format!(r#"{{"spec": {{"hostNetwork": true, "containers": [{}]}}}}"#, many.join(", "))),
         "create pods namespace=d name=? object.spec.containers.image=? object.spec.hostNetwork=true"
@@ -313,6 +315,12 @@ fn the_body_says_names_and_dry_runs() {
             "/api/v1/namespaces",
             r#"{"metadata": {"name": "x"}}"#,
             "create namespaces namespace=x name=x",
+        ),
+        (
+            "POST",
+            "/api/v1/namespaces",
+            r#"{"metadata": {"name": "", "generateName": "x"}}"#,
+            "create namespaces namespace=? name=?",
         ),
         (
             "POST",
@@ -403,6 +411,7 @@ fn a_body_that_was_not_read_is_undetermined() {
     assert_eq!(needs("POST", "/api/v1/namespaces/d/pods"), (true, true));
     assert_eq!(needs("DELETE", "/api/v1/namespaces/d/pods/p"), (true, true));
     assert_eq!(needs("PATCH", "/api/v1/namespaces/d/pods/p"), (false, true));
+    assert_eq!(needs("PUT", "/api/v1/namespaces/d/pods/p"), (false, true));
     assert_eq!(needs("GET", "/api/v1/namespaces/d/pods/p"), (false, false));
     assert_eq!(needs("POST", "/api/v1/namespaces/d/pods/p/exec"), (false, false));
     assert_eq!(needs("POST", "/api/v1/namespaces/d/services/p/proxy/x"), (false, false));

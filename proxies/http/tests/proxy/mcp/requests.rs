@@ -137,6 +137,9 @@ async fn a_server_is_asked_at_its_one_path_and_in_its_three_ways() {
         let answer = ana.send(method, path, body).await;
         assert_eq!(answer.status, 403, "{method} {path}: {answer:?}");
     }
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    assert_eq!(ana.with(upgrade).send("GET", "/files/mcp", "").await.status, 403);
     assert_eq!(house.origin.seen().len(), before);
     assert_eq!(ana.send("DELETE", "/files/mcp", "").await.status, 200);
     house.repolice(&POLICY.replace("listen, end, ", "")).await;

@@ -96,6 +96,25 @@ async fn a_question_without_an_id_is_one() {
     assert!(!all.contains("sampling"), "{all}");
 }
 
+/// Since revision 2026-07-28 a server asks in its answer, and is answered by asking it again.
+#[tokio::test]
+async fn what_is_asked_for_in_an_answer_is_judged_too() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let asks = |method: &str| {
+        let inputs = json!({ "k": { "method": method, "params": {} } });
+        json!({ "jsonrpc": "2.0", "id": 7, "result": { "tools": [], "inputRequests": inputs } }).to_string()
+    };
+    let answers = json!({ "name": "read_file", "inputResponses": { "k": { "roots": [] } } });
+    tell(&house, &json!({ "lists": asks("sampling/createMessage") }));
+    let refused = ana.ask("tools/list", json!({})).await;
+    assert!(refused["error"].is_object() && !refused.to_string().contains("sampling"), "{refused}");
+    assert_eq!(ana.ask("tools/call", answers.clone()).await["error"]["code"], -32010);
+    tell(&house, &json!({ "lists": asks("roots/list") }));
+    assert!(ana.ask("tools/list", json!({})).await["result"]["inputRequests"]["k"].is_object());
+    assert!(ana.ask("tools/call", answers).await["result"].is_object());
+}
+
 /// A server that asks two things by one id has the answer to one pass for an answer to the other.
 #[tokio::test]
 async fn an_answer_to_two_questions_is_an_answer_to_neither() {
