@@ -63,7 +63,9 @@ fn discovery_is_allowed_and_no_object() {
 
 /// What is shown of an answer.
 fn shown(action: Action, answer: &str) -> String {
-    let policy = policy("use \"kubernetes/secrets\"\nallow \"all\" { on kubernetes }");
+    let policy = policy(
+        "use \"kubernetes/secrets\"\nallow \"all\" { on kubernetes }\nallow \"the rest\" { on kubernetes  do unknown }",
+    );
     let decision = decision(&policy, action);
     assert!(decision.is_allow());
     let Some(fields) = policy.field_masks(&decision.obligations) else { return answer.to_owned() };
@@ -135,6 +137,30 @@ fn a_secret_is_shown_without_what_it_holds() {
             own("create", "serviceaccounts/token"),
             r#"{"status":{"token":"ey.a.b"}}"#.into(),
             r#"{"status":{"token":"[redacted]"}}"#.into(),
+        ),
+        (
+            "the error of a patch that leaves no Secret, in which the server repeats all that it left",
+            own("patch", "secrets"),
+            r#"{"kind":"Status","status":"Failure","message":"patch: Invalid value: \"{\\\"data\\\":{\\\"p\\\":\\\"c2VjcmV0\\\"}}\"","reason":"Invalid","details":{"causes":[{"reason":"FieldValueInvalid","message":"Invalid value: c2VjcmV0","field":"patch"}]},"code":422}"#.into(),
+            r#"{"kind":"Status","status":"Failure","message":"[redacted]","reason":"Invalid","details":{"causes":[{"reason":"FieldValueInvalid","message":"[redacted]","field":"patch"}]},"code":422}"#.into(),
+        ),
+        (
+            "the error of another verb, which knows what was asked alone",
+            own("get", "secrets"),
+            r#"{"kind":"Status","message":"secrets \"x\" not found"}"#.into(),
+            r#"{"kind":"Status","message":"secrets \"x\" not found"}"#.into(),
+        ),
+        (
+            "what other programs keep of the whole object",
+            own("get", "secrets"),
+            r#"{"metadata":{"annotations":{"kapp.k14s.io/original":"c2VjcmV0","banzaicloud.com/last-applied":"c2VjcmV0","objectset.rio.cattle.io/applied":"c2VjcmV0"}}}"#.into(),
+            r#"{"metadata":{"annotations":{"kapp.k14s.io/original":"[redacted]","banzaicloud.com/last-applied":"[redacted]","objectset.rio.cattle.io/applied":"[redacted]"}}}"#.into(),
+        ),
+        (
+            "whatever comes of what nobody knows, which may be a Secret by another spelling",
+            Action::unknown(),
+            r#"{"items":[{"data":{"p":"c2VjcmV0"}}],"status":{"token":"ey.a.b"}}"#.into(),
+            r#"{"items":[{"data":null}],"status":{"token":"[redacted]"}}"#.into(),
         ),
         (
             "another object",

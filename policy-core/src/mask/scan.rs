@@ -63,15 +63,16 @@ impl Scanner {
         if view.ended {
             return view.text.len();
         }
-        if detectors.triggers().is_none() {
-            // No word of the text begins anything.
-            return if detectors.literals().is_some() { self.literals } else { view.text.len() };
-        }
         let floor = self.resume.saturating_sub(MAX_LOOK_BEHIND);
         let behind = view.slice(floor..self.resume);
         let joined = behind.iter().rev().take_while(|&&byte| may_join(byte)).count();
         let triggers = self.resume - joined;
         if detectors.literals().is_some() { triggers.min(self.literals) } else { triggers }
+    }
+
+    /// No secret begins before this place that is not known yet.
+    pub(super) fn literals(&self) -> usize {
+        self.literals
     }
 
     /// Where a trigger ends that no decision has fallen on yet.

@@ -14,7 +14,7 @@ use portcullis_gateway::enforce::{Permit, Tape};
 use portcullis_gateway::stream::Input;
 
 use crate::inbound::Inbound;
-use crate::mask::Sought;
+use crate::mask::{Masker, Sought};
 use crate::visit::Open;
 
 /// Whatever went wrong while a body was carried.
@@ -177,19 +177,21 @@ impl Up {
     }
 }
 
-/// A body that is recorded as it goes to the target, where what is done by it is.
-pub(crate) fn recorded(body: Body, open: &Open, permit: &Permit, sought: &Sought) -> Body {
+/// A body, read as this type, that is recorded as it goes to the target, where what is done by it is.
+pub(crate) fn recorded(body: Body, media_type: &str, open: &Open, permit: &Permit, sought: &Sought) -> Body {
     if !permit.judged().records_results() || body.is_end_stream() {
         return body;
     }
     let left = body.size_hint().exact();
-    Recorded { body, tape: open.tape.clone(), input: sought.input(permit.command(), false), left }
-        .boxed_unsync()
+    let (input, masker) = (sought.input(permit.command(), false), sought.said(media_type));
+    Recorded { body, tape: open.tape.clone(), masker, input, left }.boxed_unsync()
 }
 
 struct Recorded {
     body: Body,
     tape: Tape,
+    /// What of it a recording may have.
+    masker: Masker,
     input: Input,
     /// How much of it is still to come, where that is known: nobody asks for more.
     left: Option<u64>,
@@ -209,11 +211,11 @@ impl http_body::Body for Recorded {
         ready!(self.tape.poll_room(cx));
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-            self.input.sent(&self.tape, data);
+            self.sent(data.clone());
             self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
         }
         if frame.is_none() || self.left == Some(0) {
-            self.input.finish(&self.tape);
+            self.finish();
         }
         Poll::Ready(frame)
     }
@@ -231,7 +233,24 @@ impl Drop for Recorded {
     fn drop(&mut self) {
         // What was sent of a body that did not come to its end was sent.
         if self.tape.is_on() {
-            self.input.finish(&self.tape);
+            self.finish();
         }
+    }
+}
+
+impl Recorded {
+    fn sent(&mut self, data: Bytes) {
+        match self.masker.push(data) {
+            Ok((shown, _)) => self.input.sent(&self.tape, &shown),
+            // What can't be looked into may be anything.
+            Err(_) => self.masker = Masker::Withheld,
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Ok((rest, _)) = self.masker.finish() {
+            self.input.sent(&self.tape, &rest);
+        }
+        self.input.finish(&self.tape);
     }
 }

@@ -138,7 +138,7 @@ impl One<'_> {
                 ));
             }
         };
-        let body = body::recorded(body, &self.open, &permit, &sought);
+        let body = body::recorded(body, self.asked.read_as(), &self.open, &permit, &sought);
         let carried = self.way.dialect.carried(&self.asked.target);
         if upgrading.is_some() && carried == Carried::Port && sought.is_by_rule() {
             permit.unused("can't be masked");
@@ -195,11 +195,9 @@ impl One<'_> {
         let settings = self.visit.settings();
         let (most, patience) = (settings.body_bytes, settings.patience.next);
         let looked_at = self.visit.looked_at();
-        let place = Place {
-            who: &self.open.who.principal.id,
-            target: &self.way.config.subject.name,
-            store: self.visit.gateway.store(),
-        };
+        let who = self.open.whose();
+        let place =
+            Place { who: &who, target: &self.way.config.subject.name, store: self.visit.gateway.store() };
         let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &looked_at, place };
         let has_body = self.asked.size != Some(0);
         // Of these methods only a body of a known length is sent on as it comes.

@@ -85,6 +85,17 @@ impl Sought {
         Input::new(command, self.detectors.clone(), self.key.clone(), has_terminal)
     }
 
+    /// How a request's body, read as this type, is looked through before it is recorded: what a rule masks by the names of fields in
+    /// answers is masked in it, too, and where it can't be seen nothing is recorded. The rest finds [`Sought::input`].
+    pub(crate) fn said(&self, media_type: &str) -> Masker {
+        match &self.fields {
+            None => Masker::Nothing,
+            // It names fields in its own way.
+            Some(_) if media_type == "application/json-patch+json" => Masker::Withheld,
+            Some(_) => self.masker(media_type).unwrap_or(Masker::Withheld),
+        }
+    }
+
     /// A short text that is all there, masked.
     pub(crate) fn text(&self, text: &[u8]) -> Vec<u8> {
         let Some(detectors) = &self.detectors else { return text.to_vec() };
@@ -268,7 +279,7 @@ fn is_wide(beginning: &[u8]) -> bool {
 
 /// Whether a text with this `content-type` has the letters and digits of ASCII where masks look for them. Every `charset` in it
 /// counts, wherever it stands.
-pub(crate) fn is_readable(content_type: &HeaderValue) -> bool {
+fn is_readable(content_type: &HeaderValue) -> bool {
     let Ok(text) = content_type.to_str() else { return false };
     let text = text.to_ascii_lowercase();
     let charsets = text.split(';').skip(1).filter_map(|parameter| {

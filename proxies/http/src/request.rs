@@ -1,7 +1,7 @@
 //! What a request asks for, as far as it can mean one thing only.
 
 use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Version};
 use policy_normalize::http::Target;
 
@@ -15,6 +15,8 @@ pub(crate) struct Asked {
     pub(crate) target: Target,
     /// The body's media type, in lower case and without parameters; empty where there is no body, and before it is read.
     pub(crate) media_type: String,
+    /// Whether the body's bytes are what its type says, and a text in it is UTF-8.
+    is_plain: bool,
     /// The body's length in bytes, where it is announced.
     pub(crate) size: Option<u64>,
 }
@@ -60,7 +62,8 @@ impl Asked {
         let path = request.uri().path_and_query().map_or("", |path| path.as_str());
         let target = Target::parse(path).map_err(|_| bad("the request's target can't be read"))?;
         let size = request.body().size_hint().exact();
-        Ok(Self { authority, sent: path.to_owned(), target, media_type: String::new(), size })
+        let media_type = String::new();
+        Ok(Self { authority, sent: path.to_owned(), target, media_type, is_plain: true, size })
     }
 
     /// Reads what the body is, from the fields that go on: of what the target does not hear nothing is believed.
@@ -73,7 +76,16 @@ impl Asked {
             (_, [only]) => media_type(Some(only)),
             _ => return Err(bad("there is more than one `content-type`")),
         };
+        let is_identity = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+        self.is_plain =
+            fields.get_all(CONTENT_ENCODING).iter().all(is_identity) && types.into_iter().all(is_utf_8);
         Ok(())
+    }
+
+    /// What the body is read as. In another charset, or with a coding taken off, the same bytes are another text to the target: then it
+    /// is nothing that is known.
+    pub(crate) fn read_as(&self) -> &str {
+        if self.is_plain { &self.media_type } else { "application/octet-stream" }
     }
 
     /// Takes the beginning of its path off, which was the gateway's.
@@ -132,6 +144,15 @@ fn authority<B>(request: &Request<B>) -> Result<String, Unfit> {
         return Err(bad("`host` is no name of a host"));
     }
     Ok(authority)
+}
+
+/// Whether a text of this type is in UTF-8: every `charset` in it says so, wherever it stands.
+fn is_utf_8(content_type: &HeaderValue) -> bool {
+    let text = content_type.to_str().unwrap_or_default().to_ascii_lowercase();
+    text.split(';').skip(1).all(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        !name.trim().starts_with("charset") || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8")
+    })
 }
 
 /// A media type in lower case and without parameters; empty where there is none, or it is no text.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex as Sync, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use policy_core::Protocol;
+use policy_core::{Principal, Protocol};
 use portcullis_gateway::enforce::{Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
@@ -105,6 +105,15 @@ pub(crate) struct Open {
     /// Held by each answer on its way, too.
     pub(crate) answers: Arc<()>,
     watch: AbortHandle,
+}
+
+impl Open {
+    /// Whose it is: the principal, and whom an agent acts for.
+    pub(crate) fn whose(&self) -> String {
+        let Principal { id, owner, .. } = &self.who.principal;
+        // No name has this in it.
+        owner.as_deref().map_or_else(|| id.to_string(), |owner| format!("{id}\0{owner}"))
+    }
 }
 
 impl Visit {

@@ -36,7 +36,7 @@ impl Fields {
     }
 
     /// Whether the body of a request has to be read: for the fields that rules name; for the name of what is made; and for
-    /// the options of a deletion, among which is whether it is a dry run.
+    /// the options of a deletion, among which is whether it is a dry run; and for what a patch of a Secret copies.
     ///
     /// Streams have none, and what goes to a pod or service by its proxy is no object.
     pub fn need_body(&self, method: &str, target: &Target) -> bool {
@@ -44,6 +44,7 @@ impl Fields {
         let Some(Place::Resource(place)) = place else { return false };
         match method {
             "DELETE" | "POST" => !place.is_stream() && !place.is_proxy(),
+            "PATCH" if place.resource == "secrets" => true,
             "PATCH" | "PUT" => !place.is_proxy() && !self.object.is_empty(),
             _ => false,
         }
@@ -143,7 +144,17 @@ impl<'a> Asked<'a> {
         if is_of_kubelet && !tables::is_harmless_of_kubelet(&self.place.rest) {
             actions.push(Action::unknown());
         }
+        if self.copies_secrets() {
+            actions.push(Action::unknown());
+        }
         Some(actions)
+    }
+
+    /// Whether it may copy what a Secret holds to where no mask looks for it.
+    fn copies_secrets(&self) -> bool {
+        let is_json_patch =
+            self.parts.method == "PATCH" && self.parts.media_type == "application/json-patch+json";
+        is_json_patch && self.place.resource == "secrets" && self.parts.body.is_none_or(Object::copies)
     }
 
     /// A command in a container, and all that it runs.

@@ -43,7 +43,8 @@ pub fn negotiated(accept: &str) -> String {
 /// - `data` and `stringData` stand at the root (get, and the answers to writes), below `items` (a list), `object` (each line
 ///   of a watch), `rows.object` (a Table whose rows have their objects) and combinations of these: hence `**`.
 /// - What `kubectl apply` kept of the object is in an annotation, as a text; it is there in metadata-only forms
-///   (`PartialObjectMetadata`) too.
+///   (`PartialObjectMetadata`) too. Other programs have annotations of their own for that.
+/// - A patch that leaves what is no Secret is refused in words that repeat all of what it left (`message` of a `Status`).
 /// - Cells of a Table are what a resource's columns show. Kubernetes' own Secrets show a count; of others it is not known.
 /// - A token that was asked for comes back as `status.token`.
 pub fn secret_fields(actions: &ActionSet) -> Vec<Vec<String>> {
@@ -53,7 +54,14 @@ pub fn secret_fields(actions: &ActionSet) -> Vec<Vec<String>> {
             &["**", "data", "**"][..],
             &["**", "stringData", "**"],
             &["**", "annotations", "kubectl.kubernetes.io/last-applied-configuration"],
+            &["**", "annotations", "kapp.k14s.io/original"],
+            &["**", "annotations", "banzaicloud.com/last-applied"],
+            &["**", "annotations", "objectset.rio.cattle.io/applied"],
         ]);
+    }
+    let patches = |action: &Action| action.verb.as_str() == "patch" && is_of(action, "secrets", None);
+    if actions.iter().any(|action| action.verb == Verb::UNKNOWN || patches(action)) {
+        fields.extend([&["message"][..], &["details", "causes", "message"]]);
     }
     let foreign = |action: &Action| {
         is_of(action, "secrets", None) && action.attribute("builtin") != Some(&Value::Bool(true))

@@ -18,7 +18,8 @@
 //! - **Many are not none.** Where a request means many objects or all namespaces, `name` and `namespace` are undetermined,
 //!   which restricts.
 //! - **What can't be told is `unknown`**: paths that servers read in several ways, or that are no object and not known;
-//!   `watch` that is there twice; and what a kubelet's proxy may run.
+//!   `watch` that is there twice; what a kubelet's proxy may run; and what a JSON patch of a Secret copies or moves, which no
+//!   mask would find again.
 //!
 //! # Bodies
 //!

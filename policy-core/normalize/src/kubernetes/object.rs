@@ -63,6 +63,15 @@ impl Object {
         matches!(self.0, Kind::Opaque)
     }
 
+    /// Whether what it sets may be a value that is there already, somewhere else.
+    pub(super) fn copies(&self) -> bool {
+        match &self.0 {
+            Kind::None | Kind::Plain(_) | Kind::Strategic(_) => false,
+            Kind::Operations(operations) => operations.iter().any(Operation::copies),
+            Kind::Opaque => true,
+        }
+    }
+
     /// What a condition on `object.NAME` may see: one value, or several where list elements differ; an element without the
     /// field is a [`Value::Absent`]. Never empty.
     pub fn values(&self, name: &str) -> Vec<Value> {

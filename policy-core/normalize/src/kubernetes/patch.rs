@@ -44,6 +44,11 @@ fn tokens(pointer: &Json) -> Option<Vec<String>> {
 }
 
 impl Operation {
+    /// Whether it takes what it sets from another place.
+    pub(super) fn copies(&self) -> bool {
+        self.places.len() > 1
+    }
+
     /// Notes what it sets of the field of this name.
     pub(super) fn see(&self, name: &str, seen: &mut Seen) {
         for place in &self.places {
@@ -102,7 +107,8 @@ fn follow<'n>(tokens: &[String], name: &'n str) -> Vec<End<'n>> {
     ends
 }
 
-/// `0`, `-`, and `-1`, which counts from the end.
+/// `0`, `-`, and `-1`, which counts from the end; `+0` too, which the server's library (`strconv.Atoi`) takes for a number.
 fn is_index(token: &str) -> bool {
-    token.strip_prefix('-').unwrap_or(token).bytes().all(|byte| byte.is_ascii_digit()) && !token.is_empty()
+    token.strip_prefix(['-', '+']).unwrap_or(token).bytes().all(|byte| byte.is_ascii_digit())
+        && !token.is_empty()
 }

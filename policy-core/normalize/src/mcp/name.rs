@@ -29,8 +29,9 @@ pub(super) fn uri(uri: &str) -> Option<Resource> {
             if authority.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'%' || byte == b'@') {
                 return None;
             }
-            // The host of a file is this one, however it is called: it has one spelling here.
-            if scheme == "file" && !authority.is_empty() {
+            // The host of a file is this one, however it is called: it has one spelling here. Nor has a file a query or a fragment:
+            // servers that take all of it for a path would be led out by `..` behind a `?`.
+            if scheme == "file" && (!authority.is_empty() || uri.contains(['?', '#'])) {
                 return None;
             }
             path
@@ -98,6 +99,8 @@ mod tests {
             "file:///srv/docs/..",
             "file:///srv/docs/.%2E/x",
             "file:///srv/docs/%2Fetc",
+            "file:///srv/docs/a?/../../../etc/passwd",
+            "file:///srv/docs/a#/../../../etc/passwd",
             "file:///srv/docs/..%5cx",
             "file:///srv\\docs",
             "file:///%65tc/passwd",
@@ -111,6 +114,7 @@ mod tests {
             "https://Example.com/a",
             "https://a@b/c",
             "https://a%2eb/c",
+            "https://a%20b/c",
             "note:../a",
         ] {
             assert_eq!(uri(text), None, "{text:?}");

@@ -12,7 +12,7 @@ use crate::http::body::{json, member};
 pub enum Said {
     /// A request of its own.
     Asks {
-        /// Its id, as a JSON text.
+        /// Its id, as a JSON text; null where it has none.
         id: String,
         /// What it asks for.
         method: String,
@@ -62,7 +62,9 @@ impl Said {
         match (of("method")?, of("result")?, of("error")?) {
             (Some(Json::String(method)), None, None) => Ok(match id {
                 Some(id) => Self::Asks { id, method: method.clone() },
-                None => Self::Tells,
+                None if method.starts_with("notifications/") => Self::Tells,
+                // Not every client looks for an id before it does what it is asked for.
+                None => Self::Asks { id: "null".to_owned(), method: method.clone() },
             }),
             (None, Some(Json::Object(result)), None) => {
                 Ok(Self::Answers { id, lists: lists(result)?, inputs: inputs(result)? })
@@ -89,8 +91,10 @@ fn lists(result: &Map<String, Json>) -> Result<Vec<List>, ListError> {
 
 fn inputs(result: &Map<String, Json>) -> Result<Vec<(String, String)>, ListError> {
     let odd = || ListError::Shape("inputs");
-    let Some(Json::Object(asked)) = member(result, "inputRequests").map_err(|_| odd())? else {
-        return Ok(Vec::new());
+    let asked = match member(result, "inputRequests").map_err(|_| odd())? {
+        None | Some(Json::Null) => return Ok(Vec::new()),
+        Some(Json::Object(asked)) => asked,
+        Some(_) => return Err(odd()),
     };
     if asked.len() > MAX_BATCH {
         return Err(odd());
@@ -131,6 +135,14 @@ mod tests {
             ),
             (r#"{"jsonrpc":"2.0","method":"notifications/message"}"#, Said::Tells),
             (
+                r#"{"jsonrpc":"2.0","method":"sampling/createMessage"}"#,
+                Said::Asks { id: "null".into(), method: "sampling/createMessage".into() },
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":null,"method":"roots/list"}"#,
+                Said::Asks { id: "null".into(), method: "roots/list".into() },
+            ),
+            (
                 r#"{"jsonrpc":"2.0","id":1,"result":{"inputRequests":{"k":{"method":"roots/list"}}}}"#,
                 Said::Answers {
                     id: Some("1".into()),
@@ -152,9 +164,20 @@ mod tests {
             r#"{"id":1,"result":{},"result":{}}"#,
             r#"{"id":1.5,"result":{}}"#,
             r#"{"id":1,"result":[]}"#,
+            r#"{"id":1,"result":{"inputRequests":[{"method":"roots/list"}]}}"#,
+            r#"{"id":1,"result":{"inputRequests":{},"InputRequests":{"k":{"method":"roots/list"}}}}"#,
+            r#"{"id":1,"result":{"inputRequests":{"k":{"method":"ping","Method":"roots/list"}}}}"#,
         ] {
             assert_eq!(one(odd), None, "{odd}");
         }
+        let batch = |number| format!("[{}]", vec![r#"{"id":1,"result":{}}"#; number].join(","));
+        assert!(one(&batch(MAX_BATCH)).is_some() && one(&batch(MAX_BATCH + 1)).is_none());
+        let inputs = |number: usize| {
+            let each: Vec<String> =
+                (0..number).map(|key| format!(r#""{key}":{{"method":"ping"}}"#)).collect();
+            format!(r#"{{"id":1,"result":{{"inputRequests":{{{}}}}}}}"#, each.join(","))
+        };
+        assert!(one(&inputs(MAX_BATCH)).is_some() && one(&inputs(MAX_BATCH + 1)).is_none());
         assert_eq!(
             Said::all(br#"[{"id":1,"result":{}}, {"method":"x"}]"#).map(|all| all.len()).ok(),
             Some(2)

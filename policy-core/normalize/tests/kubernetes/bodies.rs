@@ -152,6 +152,12 @@ fn json_patches_set_what_their_operations_do() {
                 {"op": "add", "path": "/spec/containers/-1/securityContext/privileged", "value": false}]"#,
             &[("spec.containers.securityContext.privileged", &[Value::Bool(true), Value::Bool(false)])],
         ),
+        // An index as the server reads it: any that a Go program takes for a number.
+        (
+            r#"[{"op": "add", "path": "/spec/containers/+0/securityContext/privileged", "value": true},
+                {"op": "replace", "path": "/spec/containers/00/image", "value": "a"}]"#,
+            &[("spec.containers.securityContext.privileged", YES), ("spec.containers.image", &[text("a")])],
+        ),
         (
             r#"[{"op": "add", "path": "/metadata/finalizers/-", "value": "x"}]"#,
             &[("metadata.finalizers", &[text("x")])],
@@ -284,6 +290,8 @@ fn elements_that_differ_are_actions_of_their_own() {
          create pods namespace=d name=p object.spec.containers.image=b"
     );
     let many: Vec<String> = (0..17).map(|number| format!(r#"{{"image": "{number}"}}"#)).collect();
+    let body = format!(r#"{{"spec": {{"containers": [{}]}}}}"#, many.join(", "));
+    check(JSON, &body, &[("spec.containers.image", UNCLEAR)]);
     assert_eq!(
         post(&format!(r#"{{"spec": {{"hostNetwork": true, "containers": [{}]}}}}"#, many.join(", "))),
         "create pods namespace=d name=? object.spec.containers.image=? object.spec.hostNetwork=true"
@@ -307,6 +315,12 @@ fn the_body_says_names_and_dry_runs() {
             "/api/v1/namespaces",
             r#"{"metadata": {"name": "x"}}"#,
             "create namespaces namespace=x name=x",
+        ),
+        (
+            "POST",
+            "/api/v1/namespaces",
+            r#"{"metadata": {"name": "", "generateName": "x"}}"#,
+            "create namespaces namespace=? name=?",
         ),
         (
             "POST",
@@ -346,6 +360,34 @@ fn the_body_says_names_and_dry_runs() {
     );
 }
 
+/// A value that is copied stands where no mask of Secrets looks for it: in an annotation, say, which the answer shows.
+#[test]
+fn what_is_copied_within_a_secret_is_not_known() {
+    const SECRET: &str = "/api/v1/namespaces/d/secrets/s";
+    let none = fields(&[]);
+    let plain = "patch secrets namespace=d name=s";
+    let not_known = format!("{plain}; unknown");
+    for (media_type, body, expected) in [
+        (PATCH, r#"[{"op": "copy", "from": "/data/p", "path": "/metadata/annotations/a"}]"#, &*not_known),
+        (PATCH, r#"[{"op": "move", "from": "/data", "path": "/metadata/annotations"}]"#, &not_known),
+        (PATCH, r#"[{"op": "copy", "from": "x/data/p", "path": "x/metadata/annotations/a"}]"#, &not_known),
+        (PATCH, r#"[{"op": "add", "path": "/metadata/annotations/a", "value": "b"}]"#, plain),
+        (PATCH, r#"[{"op": "test", "path": "/data/p", "value": "b"}]"#, plain),
+        (MERGE, r#"{"metadata": {"annotations": {"a": "b"}}}"#, plain),
+    ] {
+        assert_eq!(all(&actions("PATCH", SECRET, media_type, body, &none)), expected, "{body}");
+    }
+    let copies = r#"[{"op": "copy", "from": "/data/p", "path": "/metadata/annotations/a"}]"#;
+    assert_eq!(
+        all(&actions("PATCH", "/api/v1/namespaces/d/configmaps/c", PATCH, copies, &none)),
+        "patch configmaps namespace=d name=c"
+    );
+    let target = Target::parse(SECRET).unwrap();
+    assert!(none.need_body("PATCH", &target));
+    let unread = Parts { method: "PATCH", target: &target, media_type: PATCH, body: None };
+    assert_eq!(all(&kubernetes::action(&unread, &none)), not_known);
+}
+
 #[test]
 fn a_body_that_was_not_read_is_undetermined() {
     let looked_at = fields(&["spec.hostNetwork"]);
@@ -369,6 +411,7 @@ fn a_body_that_was_not_read_is_undetermined() {
     assert_eq!(needs("POST", "/api/v1/namespaces/d/pods"), (true, true));
     assert_eq!(needs("DELETE", "/api/v1/namespaces/d/pods/p"), (true, true));
     assert_eq!(needs("PATCH", "/api/v1/namespaces/d/pods/p"), (false, true));
+    assert_eq!(needs("PUT", "/api/v1/namespaces/d/pods/p"), (false, true));
     assert_eq!(needs("GET", "/api/v1/namespaces/d/pods/p"), (false, false));
     assert_eq!(needs("POST", "/api/v1/namespaces/d/pods/p/exec"), (false, false));
     assert_eq!(needs("POST", "/api/v1/namespaces/d/services/p/proxy/x"), (false, false));

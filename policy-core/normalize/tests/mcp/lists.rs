@@ -1,6 +1,9 @@
 //! Lists that servers answer with: filtered, and what pins a tool.
 
-use policy_normalize::mcp::{List, tools};
+use policy_normalize::http::Fields;
+use policy_normalize::mcp::{List, listed, tools};
+
+use crate::{policy, shown};
 
 const ANSWER: &str = r#"{"jsonrpc":"2.0", "id" : "a", "result":{"_meta":{"x":1.0,"b":2,"a":1e400},"tools":[
   {"name":"read","description":"Reads","inputSchema":{"type":"object","properties":{"b":{},"a":{}}}, "x":[1,  2]},
@@ -77,6 +80,23 @@ fn an_answer_that_is_no_list_is_not_shown() {
     }
 }
 
+/// What an element would do is not known in full: its arguments are pending, and whether it is as approved may not be known.
+#[test]
+fn an_element_is_judged_by_what_it_might_do() {
+    let looked_at = Fields::of(&policy(r#"deny "x" { on mcp do call, prompt when arguments.amount > 0 }"#));
+    for (list, name, pinned, expected) in [
+        (List::Tools, "pay", Some(true), "call pay arguments.amount=Pending pinned=true"),
+        (List::Tools, "pay", None, "call pay arguments.amount=Pending pinned=?"),
+        (List::Tools, "pay ", Some(true), "unknown"),
+        (List::Prompts, "greet", None, "prompt greet arguments.amount=Pending"),
+        (List::Resources, "file:///srv/a", None, "read file:///srv/a"),
+        (List::Resources, "file:///srv/../a", None, "unknown"),
+        (List::Templates, "db://shop/{id}", None, "read db://shop/{id}"),
+    ] {
+        assert_eq!(shown(&listed(list, name, &looked_at, pinned)), expected, "{name}");
+    }
+}
+
 #[test]
 fn a_tool_is_pinned_by_what_a_model_sees_of_it() {
     let canonical = |tool: &str| {
@@ -91,6 +111,10 @@ fn a_tool_is_pinned_by_what_a_model_sees_of_it() {
     ] {
         assert_eq!(canonical(same), plain, "{same}");
     }
+    // What some clients would show in the place of it.
+    let twice =
+        br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","description":"d","Description":"D"}]}}"#;
+    assert!(tools(twice).is_err());
     for other in [
         r#"{"name":"a","description":"D","inputSchema":{"b":1,"a":[{"d":1,"c":2}]}}"#,
         r#"{"name":"a","description":"d","title":"t","inputSchema":{"b":1,"a":[{"d":1,"c":2}]}}"#,

@@ -51,6 +51,23 @@ fn rules_say_what_they_read_like() {
     }
 }
 
+/// An answer to what nobody is known to have asked may be an answer to anything.
+#[test]
+fn an_answer_to_no_known_question_meets_a_deny_of_any() {
+    let policy = policy(
+        r#"allow "answers" { on mcp do answer }
+           deny  "words"   { on mcp do answer on "elicitation/create" }"#,
+    );
+    let target =
+        Target { name: "tools".into(), protocol: Protocol::MCP, labels: vec![].into_iter().collect() };
+    let principal = Principal::human("ana", ["eng"]);
+    for (id, allowed) in [(7, true), (8, false), (9, false)] {
+        let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+        let actions = read(Side::Client, message.as_bytes(), &policy).actions();
+        assert_eq!(is_allowed(&policy, &target, &principal, &actions), allowed, "{id}");
+    }
+}
+
 #[test]
 fn an_amount_is_limited_however_it_is_written() {
     let policy = policy(

@@ -1,13 +1,11 @@
 //! HTTP's own requests, and GraphQL where a target speaks it.
 
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use policy_core::ActionSet;
 use policy_core::mask::FieldMasks;
 use policy_normalize::http::{self, Body, Parts, graphql};
 
 use super::{Meaning, Seen};
 use crate::body::Taken;
-use crate::mask::is_readable;
 use crate::refuse::Words;
 
 pub(super) fn needs_body(seen: &Seen<'_>, graphql: &[String]) -> bool {
@@ -28,7 +26,7 @@ pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &F
         let (names, keys) = (path(&field.names), path(&field.keys));
         masks.miss(&strs(&names), &strs(&keys))
     };
-    let renamed = |parts: &Parts<'_>, bytes: &[u8]| graphql::renamed(parts, bytes);
+    let renamed = |parts: &Parts<'_>, bytes: &[u8]| graphql::renamed(&as_read(seen, parts), bytes);
     is_graphql(seen, graphql)
         && with_parts(seen, body, renamed).flatten().is_none_or(|all| all.iter().any(is_missed))
 }
@@ -37,17 +35,24 @@ pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &F
 fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet> {
     let looked_at = &seen.looked_at.http;
     with_parts(seen, body, |parts, bytes| {
-        if is_graphql { graphql::actions(parts, bytes, looked_at) } else { http::action(parts, looked_at) }
+        if is_graphql {
+            graphql::actions(&as_read(seen, parts), bytes, looked_at)
+        } else {
+            http::action(parts, looked_at)
+        }
     })
+}
+
+/// With the media type that the body can be read as.
+fn as_read<'s>(seen: &Seen<'s>, parts: &Parts<'s>) -> Parts<'s> {
+    Parts { media_type: seen.asked.read_as(), ..*parts }
 }
 
 /// What becomes of a request's parts, and the bytes of its body; `None` where they can't be told.
 fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[u8]) -> T) -> Option<T> {
     let asked = seen.asked;
     let (bytes, body): (&[u8], _) = match body {
-        // To whoever is told of other characters, or of a coding, the same bytes say something else.
-        Taken::All(bytes) if !bytes.is_empty() && !is_plain(&seen.head.headers) => (&[], Some(Body::Opaque)),
-        Taken::All(bytes) => (bytes, Some(Body::read(&asked.media_type, bytes).ok()?)),
+        Taken::All(bytes) => (bytes, Some(Body::read(asked.read_as(), bytes).ok()?)),
         Taken::Nothing(_) => (&[], (asked.size == Some(0)).then_some(Body::None)),
         Taken::Much(..) => return None,
     };
@@ -77,7 +82,7 @@ pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
     let is_known =
         matches!(seen.head.method.as_str(), "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT");
     let unread = match body {
-        Taken::All(bytes) if !bytes.is_empty() && !is_plain(&seen.head.headers) => {
+        Taken::All(bytes) if !bytes.is_empty() && asked.read_as() != asked.media_type => {
             Some("nothing is known of the body: it is encoded, or in other characters than UTF-8".to_owned())
         }
         Taken::All(bytes) => Body::read(&asked.media_type, bytes).err().map(|error| error.to_string()),
@@ -93,13 +98,6 @@ pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
         return Some(why.to_owned());
     }
     unread
-}
-
-/// Whether a body is the bytes that it means, and these are UTF-8.
-fn is_plain(fields: &HeaderMap) -> bool {
-    let is_identity = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
-    fields.get_all(CONTENT_ENCODING).iter().all(is_identity)
-        && fields.get_all(CONTENT_TYPE).iter().all(is_readable)
 }
 
 /// Whether GraphQL is spoken at the path that is asked for. A slash at its end makes no difference, as it makes none to rules, and

@@ -25,7 +25,7 @@ pub(super) fn meaning(seen: &Seen<'_>, body: &Taken) -> Meaning {
 fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
     let asked = seen.asked;
     let object = match body {
-        Taken::All(bytes) => Some(Object::read(&asked.media_type, bytes).ok()?),
+        Taken::All(bytes) => Some(Object::read(asked.read_as(), bytes).ok()?),
         Taken::Nothing(_) if asked.size == Some(0) => Some(Object::read("", &[]).ok()?),
         Taken::Nothing(_) => None,
         Taken::Much(..) => return None,
@@ -43,7 +43,7 @@ fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
 pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
     let media_type = &seen.asked.media_type;
     match body {
-        Taken::All(bytes) => match Object::read(media_type, bytes) {
+        Taken::All(bytes) => match Object::read(seen.asked.read_as(), bytes) {
             Ok(object) if object.is_opaque() => {
                 Some(format!("nothing is known of the object: it is sent as `{media_type}`, and not as JSON"))
             }
@@ -62,9 +62,10 @@ pub(super) fn carried(target: &Target) -> Carried {
     match segments.as_slice() {
         ["api", _, "namespaces", _, "pods", _, "portforward"] => Carried::Port,
         ["api", _, "namespaces", _, "pods", _, "exec" | "attach"] => {
-            let pairs = target.query.as_deref().unwrap_or_default();
-            let has_terminal =
-                pairs.iter().any(|(key, value)| key == "tty" && matches!(&**value, "true" | "1"));
+            // Anything but these is true to the server, nothing at all included; what can't be told may be.
+            let is_false = |value: &str| value == "0" || value.eq_ignore_ascii_case("false");
+            let asks_for_one = |(key, value): &(String, String)| key == "tty" && !is_false(value);
+            let has_terminal = target.query.as_ref().is_none_or(|pairs| pairs.iter().any(asks_for_one));
             Carried::Program { has_terminal }
         }
         _ => Carried::Messages,

@@ -11,15 +11,16 @@ use crate::dialect::Dialect;
 use crate::dialect::mcp::{Answering, Said, Sessions};
 
 impl One<'_> {
-    /// A session with an MCP server is its principal's alone: in the request it is called as the server calls it.
+    /// A session with an MCP server is its principal's alone, and so is a place in a stream: in the request they are called as the
+    /// server calls them.
     pub(super) async fn own_session(&self, head: &mut Head) -> Result<(), Turned> {
         let Dialect::Mcp(_) = &self.way.dialect else { return Ok(()) };
-        let (who, target) = (&*self.open.who.principal.id, &*self.way.config.subject.name);
-        let sessions = Sessions { gateway: &self.visit.gateway, who, target };
+        let (who, target) = (self.open.whose(), &*self.way.config.subject.name);
+        let sessions = Sessions { gateway: &self.visit.gateway, who: &who, target };
         if sessions.open(&mut head.headers).is_ok() {
             return Ok(());
         }
-        let reason = "the session that the request names is not this principal's";
+        let reason = "the session, or the place in a stream, that the request names is not this principal's";
         let recorded = self.open.session.lock().await.refused("session", reason, None);
         recorded.map_err(|refusal| Box::new(self.words.refused(&refusal)))?;
         // What clients begin anew for.

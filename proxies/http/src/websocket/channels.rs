@@ -181,7 +181,8 @@ fn write(channel: u8, data: &[u8], shown: &mut Shown) {
     shown.out.extend_from_slice(data);
 }
 
-/// What the client says: its input is recorded, and goes on as it is.
+/// What the client says: its input is recorded, and goes on as it is. The server (golang.org/x/net/websocket) takes each frame for a
+/// message with a channel of its own.
 pub(crate) struct ToProgram {
     reader: Reader,
     program: Program,
@@ -191,7 +192,8 @@ pub(crate) struct ToProgram {
 
 impl ToProgram {
     pub(crate) const fn new(program: Program) -> Self {
-        Self { reader: Reader::new(Sender::Client), program, channel: None, whole: Vec::new() }
+        let reader = Reader::of_whole_messages(Sender::Client);
+        Self { reader, program, channel: None, whole: Vec::new() }
     }
 }
 

@@ -57,6 +57,9 @@ pub enum Bad {
     /// Masked by a server, or not by a client.
     #[error("a client's frame is not masked, or a server's is")]
     Mask,
+    /// A message in pieces, where each is one frame.
+    #[error("a message is in pieces, which its reader would take for messages")]
+    Pieces,
     /// Not in the order of messages.
     #[error("a frame continues no message, or begins one within another")]
     Order,

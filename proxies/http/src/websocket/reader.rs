@@ -6,6 +6,8 @@ use super::frame::{Bad, Header, Opcode, Sender};
 #[derive(Debug)]
 pub struct Reader {
     sender: Sender,
+    /// Whether every message is to be one frame.
+    is_whole: bool,
     /// The frame whose payload is being read, and how much of it was.
     frame: Option<(Header, u64)>,
     /// The kind of the message that is being read.
@@ -35,7 +37,12 @@ pub enum Part<'a> {
 impl Reader {
     /// Reads what this side sends.
     pub const fn new(sender: Sender) -> Self {
-        Self { sender, frame: None, message: None, partial: Vec::new() }
+        Self { sender, is_whole: false, frame: None, message: None, partial: Vec::new() }
+    }
+
+    /// The same, where whom it is sent to takes each frame for a message, even one that goes on with another.
+    pub const fn of_whole_messages(sender: Sender) -> Self {
+        Self { sender, is_whole: true, frame: None, message: None, partial: Vec::new() }
     }
 
     /// Reads all of these bytes; `see` gets what is in them, in order. The masking of a client's payload is taken off in place.
@@ -77,6 +84,9 @@ impl Reader {
         match (header.opcode, self.message) {
             (Opcode::Continuation, None) | (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(Bad::Order.into());
+            }
+            (opcode, _) if self.is_whole && !opcode.is_control() && !header.is_final => {
+                return Err(Bad::Pieces.into());
             }
             _ => {}
         }
@@ -183,5 +193,15 @@ mod tests {
         let within = [frame(0x01, b"a"), frame(0x81, b"b")].concat();
         assert_eq!(read(&within, 3), Err(Bad::Order));
         assert_eq!(read(&frame(0x80, b"a"), 3), Err(Bad::Order));
+    }
+
+    #[test]
+    fn a_message_in_pieces_is_refused_where_each_is_one_frame() {
+        let read = |mut bytes: Vec<u8>| {
+            Reader::of_whole_messages(Sender::Client).read::<Bad>(&mut bytes, |_| Ok(()))
+        };
+        assert_eq!(read([frame(0x82, b"a"), frame(0x89, b""), frame(0x82, b"b")].concat()), Ok(()));
+        assert_eq!(read(frame(0x02, b"a")), Err(Bad::Pieces));
+        assert_eq!(read(frame(0x80, b"a")), Err(Bad::Order));
     }
 }

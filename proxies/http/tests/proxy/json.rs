@@ -53,6 +53,28 @@ async fn fields_are_masked_wherever_they_are() {
     }
 }
 
+/// What is not shown is not recorded when it is sent, either: a Secret as it is made, say.
+#[tokio::test]
+async fn fields_are_masked_in_recordings_of_what_is_sent() {
+    let house = House::policed(&format!("{POLICY}\nrecord all {{ on http }}")).await;
+    let long = "x".repeat(20_000);
+    let bodies = [
+        ("application/json", format!(r#"{{"email":"ana@example.com","note":"{long}","n":1}}"#)),
+        ("application/json", r#"{"email":"ana@example.com","#.into()),
+        ("application/json-patch+json", r#"[{"op":"add","path":"/email","value":"ana@example.com"}]"#.into()),
+        ("text/plain", "ana@example.com".into()),
+        ("application/json; charset=utf-7", r#"{"note":"ana@example.com"}"#.into()),
+    ];
+    for (media_type, body) in &bodies {
+        house.ask("POST", "/customers/1", &format!("content-type: {media_type}\r\n"), body);
+    }
+    let events = house.until_recorded("\"event\":\"input\"").await.join("\n");
+    assert!(events.contains("[redacted]") && !events.contains("ana@example.com"), "{events:.2000}");
+    let arrived =
+        house.origin.seen().iter().filter(|seen| seen.to_string().contains("ana@example.com")).count();
+    assert_eq!(arrived, bodies.len(), "the target gets all of it");
+}
+
 #[tokio::test]
 async fn what_has_no_fields_is_not_shown_where_they_are_masked() {
     let house = House::policed(POLICY).await;

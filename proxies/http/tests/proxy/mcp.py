@@ -118,6 +118,7 @@ class Server(BaseHTTPRequestHandler):
             return self.plain(json.dumps(SEEN).encode())
         SEEN.append({"method": "GET", "path": self.path, "headers": self.headers.items(), "body": ""})
         self.stream()
+        self.piece("id: e-1\n")
         self.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "hello"}})
         while True:
             self.event(SAY.get())

@@ -96,6 +96,8 @@ impl Kept {
             &self.statement.digest.0,
             actions.as_bytes(),
             entry.principal.id.as_bytes(),
+            // An agent may act for many people: what is approved for one is not for another.
+            entry.principal.owner.as_deref().unwrap_or_default().as_bytes(),
             place,
             entry.target.protocol.as_str().as_bytes(),
             entry.target.name.as_bytes(),

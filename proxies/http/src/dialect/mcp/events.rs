@@ -102,6 +102,11 @@ impl Event {
         Self { data: Some(data), ..self }
     }
 
+    /// The same event under the id that this makes of its own.
+    pub(super) fn called(self, id: impl FnOnce(&str) -> Option<String>) -> Self {
+        Self { id: self.id.as_deref().and_then(id), ..self }
+    }
+
     /// The same event without what it carries: a client notes its id.
     pub(super) fn emptied(self) -> Self {
         Self { kind: None, data: None, comment: true, ..self }

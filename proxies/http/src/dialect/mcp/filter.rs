@@ -58,13 +58,14 @@ enum Unshown {
 }
 
 impl Answering {
-    fn who(&self) -> &str {
-        &self.open.who.principal.id
-    }
-
     /// Seals the name of a session that the server has opened.
     pub(crate) fn seal(&self, fields: &mut HeaderMap) {
-        Sessions { gateway: &self.gateway, who: self.who(), target: &self.target }.seal(fields);
+        let who = self.open.whose();
+        self.sessions(&who).seal(fields);
+    }
+
+    const fn sessions<'a>(&'a self, who: &'a str) -> Sessions<'a> {
+        Sessions { gateway: &self.gateway, who, target: &self.target }
     }
 
     /// Looks through an answer of this media type (lower case, without parameters).
@@ -134,7 +135,7 @@ impl Answering {
         let actions = self.question(text);
         let may = method == "ping" || self.open.session.lock().await.would_admit(&actions);
         if may {
-            self.server.questions.note(self.who(), &self.said.session, asked, method);
+            self.server.questions.note(&self.open.whose(), &self.said.session, asked, method);
         } else {
             tracing::info!(target = &*self.target, "a server asked its client for what no rule permits");
         }
@@ -194,7 +195,10 @@ impl Filter {
             Form::Whole(bytes) if bytes.len() + data.len() > MOST_BYTES => return Err(Odd::Long.into()),
             Form::Whole(bytes) => bytes.extend_from_slice(data),
             Form::Events(splitter) => {
-                for mut event in splitter.push(data)? {
+                let who = self.answering.open.whose();
+                let sessions = self.answering.sessions(&who);
+                for event in splitter.push(data)? {
+                    let mut event = event.called(|id| sessions.seal_place(id));
                     if let Some(text) = event.data.take_if(|data| !data.is_empty()) {
                         event = match self.answering.shown(text.as_bytes()).await? {
                             Some(text) => event.with(text),

@@ -77,7 +77,7 @@ pub(super) async fn meaning(server: &Server, seen: &Seen<'_>, body: &Taken) -> M
         Taken::Much(..) => false,
     };
     match (&seen.head.method, body) {
-        (&Method::POST, Taken::All(bytes)) if is_there && seen.asked.media_type == "application/json" => {
+        (&Method::POST, Taken::All(bytes)) if is_there && seen.asked.read_as() == "application/json" => {
             posted(server, seen, bytes, said).await
         }
         (&Method::GET, _) if is_there && is_empty => bare(Some("listen"), said),

@@ -50,13 +50,16 @@ impl Questions {
         questions.push_back((is_input, name.into(), method.into()));
     }
 
-    /// What was asked in this way last.
+    /// What was asked in this way last; `None` where that is not known, or by this id something else was asked, too: a session has
+    /// each id once, and which of both questions is answered would not be known.
     pub(super) fn method(&self, who: &str, session: &str, asked: Asked<'_>) -> Option<String> {
         let (is_input, name) = parts(asked);
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let questions = sessions.questions.get(&(who.into(), session.into()))?;
         let is_it = |question: &&Question| question.0 == is_input && *question.1 == *name;
-        questions.iter().rev().find(is_it).map(|(_, _, method)| method.to_string())
+        let mut asked = questions.iter().rev().filter(is_it).map(|(_, _, method)| method);
+        let last = asked.next()?;
+        (is_input || asked.all(|method| method == last)).then(|| last.to_string())
     }
 }
 
@@ -81,8 +84,15 @@ mod tests {
         {
             assert_eq!(questions.method(who, session, asked), None, "{who} {session}");
         }
+        questions.note("ana", "s", Asked::Id("1"), "roots/list");
+        assert_eq!(questions.method("ana", "s", Asked::Id("1")).as_deref(), Some("roots/list"));
         questions.note("ana", "s", Asked::Id("1"), "ping");
-        assert_eq!(questions.method("ana", "s", Asked::Id("1")).as_deref(), Some("ping"));
+        assert_eq!(questions.method("ana", "s", Asked::Id("1")), None, "which of the two?");
+        // What is asked before an answer is asked anew each time.
+        for method in ["roots/list", "ping"] {
+            questions.note("ana", "s", Asked::Input("1"), method);
+            assert_eq!(questions.method("ana", "s", Asked::Input("1")).as_deref(), Some(method));
+        }
         for number in 2..2 + MOST_QUESTIONS {
             questions.note("ana", "s", Asked::Id(&number.to_string()), "ping");
         }

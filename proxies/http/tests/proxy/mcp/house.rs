@@ -90,16 +90,24 @@ fn dechunked(mut body: &str) -> String {
 #[derive(Clone)]
 pub struct Client<'h> {
     pub house: &'h House,
-    pub user: &'static str,
     /// Lines with their ends.
     pub fields: String,
+    /// What it shows for who it is, and says of its bodies.
+    pub shows: String,
+    pub kind: &'static str,
     /// The id of each request.
     pub id: Value,
 }
 
 impl<'h> Client<'h> {
     pub fn of(house: &'h House, user: &'static str) -> Self {
-        Self { house, user, fields: String::new(), id: json!(7) }
+        let (shows, kind) = (authorization(user), "application/json");
+        Self { house, fields: String::new(), shows, kind, id: json!(7) }
+    }
+
+    /// The bearer of a token.
+    pub fn bearing(house: &'h House, token: &str) -> Self {
+        Self { shows: format!("authorization: Bearer {token}\r\n"), ..Self::of(house, "") }
     }
 
     pub fn with(&self, fields: &str) -> Self {
@@ -109,15 +117,14 @@ impl<'h> Client<'h> {
     /// Begins a request; what comes back is to be read.
     pub fn begin(&self, method: &str, path: &str, body: &str) -> TcpStream {
         let mut stream = self.house.raw();
-        let Self { user, fields, .. } = self;
+        let Self { fields, shows, kind, .. } = self;
         let of_body = match body {
             "" => String::new(),
-            _ => format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()),
+            _ => format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len()),
         };
         let text = format!(
-            "{method} {path} HTTP/1.1\r\nhost: gateway.test\r\nconnection: close\r\n{}\
-             accept: application/json, text/event-stream\r\n{fields}{of_body}\r\n{body}",
-            authorization(user)
+            "{method} {path} HTTP/1.1\r\nhost: gateway.test\r\nconnection: close\r\n{shows}\
+             accept: application/json, text/event-stream\r\n{fields}{of_body}\r\n{body}"
         );
         stream.write_all(text.as_bytes()).unwrap();
         stream

@@ -1,8 +1,10 @@
 //! What is asked: judged, refused in JSON-RPC's words, held, and passed on.
 
+use policy_core::PrincipalKind;
 use serde_json::json;
 
 use super::house::{Client, POLICY, got, house};
+use crate::tokens::{HOUR, token};
 
 #[tokio::test]
 async fn a_call_is_judged_by_its_tool_and_its_arguments() {
@@ -90,7 +92,24 @@ async fn what_could_mean_two_things_does_not_arrive() {
         let answer = ana.with(fields).post(&call).await;
         assert_eq!(answer.json()["error"]["code"], -32010, "{fields}: {answer:?}");
     }
+    // Some servers decode a body by what is said of it: `+ACIsIm5hbWUiOiJkcm9w` is `","name":"drop` in UTF-7.
+    let seven = call.replace("read_file", "read_file+ACIsIm5hbWUiOiJkcm9w-");
+    for (kind, fields) in [
+        ("application/json; charset=utf-7", ""),
+        ("application/json;Charset=\"UTF-7\"", ""),
+        ("application/json; charset=utf-8; charset=utf-7", ""),
+        ("application/json; charset=utf-7; x=application/json", ""),
+        ("application/json", "content-encoding: br\r\n"),
+    ] {
+        for body in [&call, &seven] {
+            let answer = Client { kind, ..ana.with(fields) }.post(body).await;
+            assert!(answer.status == 403, "{kind} {fields}: {answer:?}");
+        }
+    }
     assert_eq!(house.origin.seen().len(), before);
+    let utf_8 =
+        Client { kind: "application/json; charset=UTF-8", ..ana.with("content-encoding: identity\r\n") };
+    assert!(utf_8.post(&call).await.json()["result"].is_object());
     let right = ana.with("mcp-method: tools/call\r\nmcp-name: read_file\r\n").post(&call).await;
     assert!(right.json()["result"].is_object(), "{right:?}");
 }
@@ -118,6 +137,9 @@ async fn a_server_is_asked_at_its_one_path_and_in_its_three_ways() {
         let answer = ana.send(method, path, body).await;
         assert_eq!(answer.status, 403, "{method} {path}: {answer:?}");
     }
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    assert_eq!(ana.with(upgrade).send("GET", "/files/mcp", "").await.status, 403);
     assert_eq!(house.origin.seen().len(), before);
     assert_eq!(ana.send("DELETE", "/files/mcp", "").await.status, 200);
     house.repolice(&POLICY.replace("listen, end, ", "")).await;
@@ -156,6 +178,32 @@ async fn whoever_is_told_to_come_back_passes_with_another_id_once() {
     assert_ne!(ana.held("pay", json!({ "amount": 5000 })).await, number, "it was for one");
     assert_eq!(got(&house, "pay"), 1);
     house.verify();
+}
+
+/// One agent may act for many people: what is one's is not another's.
+#[tokio::test]
+async fn what_an_agent_does_for_one_it_does_not_go_on_with_for_another() {
+    let house = house(&POLICY.replace(
+        "by group \"eng\"  on mcp  do call on \"pay\"  when",
+        "by (agent on behalf of group \"eng\")  on mcp  do call on \"pay\"  when",
+    ))
+    .await;
+    house.add("helper", PrincipalKind::Agent, "agents", None).await;
+    house.add("fay", PrincipalKind::Human, "eng", None).await;
+    let for_ana = token(&house, "helper", Some("ana"), HOUR).await;
+    let for_fay = token(&house, "helper", Some("fay"), HOUR).await;
+    let ana = Client::bearing(&house, &for_ana.text);
+    let fay = Client::bearing(&house, &for_fay.text);
+    let opened = ana.post(&ana.request("initialize", &json!({}))).await;
+    let fields = format!("mcp-session-id: {}\r\n", opened.field("mcp-session-id").unwrap());
+    let ping = ana.request("ping", &json!({}));
+    assert_eq!(ana.with(&fields).post(&ping).await.status, 200);
+    assert_eq!(fay.with(&fields).post(&ping).await.status, 404);
+    // What was approved for one is not approved for another.
+    let number = ana.held("pay", json!({ "amount": 5000 })).await;
+    house.vote(&house.approval(number).await, true).await;
+    assert_ne!(fay.held("pay", json!({ "amount": 5000 })).await, number);
+    ana.passes("pay", json!({ "amount": 5000 })).await;
 }
 
 #[tokio::test]
