@@ -157,6 +157,11 @@ impl<'a> Lowering<'a> {
                     .help(format!("write one rule for each protocol: `on {first}`, `on {second}`")),
                 );
             }
+            if let ([with], [verb, ..]) = (&*reach.vocabularies, &*does.verbs) {
+                let specs: Vec<&VerbSpec> =
+                    does.verbs.iter().filter_map(|verb| with.verb(&verb.value)).collect();
+                self.resource_is_of_the_api(text, verb, with, &specs);
+            }
             resources.extend(readings.into_iter().next().map(|(_, pattern)| pattern));
         }
         Do { verbs: does.verbs.iter().map(|verb| Verb::from(verb.value.to_string())).collect(), resources }
