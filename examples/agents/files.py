@@ -25,6 +25,8 @@ def answer(message):
         return {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": told}
     if method == "tools/list":
         return {"tools": TOOLS}
+    if method != "tools/call":
+        return {}
     words = {"read_file": "Lantern: 12 in stock", "pay": "paid", "delete_file": "deleted"}[params["name"]]
     return {"content": [{"type": "text", "text": words}]}
 
@@ -35,12 +37,26 @@ class Server(BaseHTTPRequestHandler):
     def do_POST(self):
         message = json.loads(self.rfile.read(int(self.headers["content-length"])))
         known = self.headers.get("authorization") == f"Bearer {TOKEN}"
+        if known and "id" not in message:
+            # A notification, such as `notifications/initialized`: there is nothing to answer.
+            return self.bare(202)
         data = json.dumps({"jsonrpc": "2.0", "id": message.get("id"), "result": answer(message)} if known else {}).encode()
         self.send_response(200 if known else 401)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def do_GET(self):
+        # No event stream of its own, and no session to end.
+        self.bare(405)
+
+    do_DELETE = do_GET
+
+    def bare(self, status):
+        self.send_response(status)
+        self.send_header("content-length", "0")
+        self.end_headers()
 
     def log_message(self, *_):
         pass

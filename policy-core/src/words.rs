@@ -93,7 +93,9 @@ impl Display for Words<'_, Expr> {
                 list(f, literals, ", ", |f, literal| literal.fmt(f))?;
                 f.write_str("]")
             }
-            Expr::Like(fact, pattern) => write!(f, "{fact} like {}", Words(pattern, self.1)),
+            Expr::Like(fact, pattern) => {
+                write!(f, "{fact} {} {}", self.1.matched_by(fact), Words(pattern, self.1))
+            }
             Expr::Shape(fact, elements) => {
                 write!(f, "{fact} is [")?;
                 list(f, elements, ", ", |f, element| match element {
@@ -145,4 +147,30 @@ fn list<T>(
         show(f, item)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::Fact;
+    use crate::vocabulary::{postgres, ssh};
+
+    #[test]
+    fn a_pattern_of_a_list_is_about_an_element() {
+        let pattern =
+            |segments: &[&str]| Pattern { segments: segments.iter().map(|&name| name.into()).collect() };
+        let attribute = |name: &str| Fact::Attribute(name.into());
+        for (vocabulary, condition, expected) in [
+            (ssh::vocabulary(), Expr::Like(attribute("argv"), pattern(&["kill"])), "argv has \"kill\""),
+            (ssh::vocabulary(), Expr::Like(attribute("text"), pattern(&["kill*"])), "text like \"kill*\""),
+            (ssh::vocabulary(), Expr::Like(Fact::Source, pattern(&["10.*"])), "source like \"10.*\""),
+            (
+                postgres::vocabulary(),
+                Expr::Like(attribute("reads"), pattern(&["*", "pan"])),
+                "reads has \"*.pan\"",
+            ),
+        ] {
+            assert_eq!(Words(&condition, &Spelling::of(&vocabulary)).to_string(), expected);
+        }
+    }
 }

@@ -176,6 +176,14 @@ fn describe_error(
     if let Some((title, label)) = common_mistake(word, token.kind, &error.expected) {
         return Diagnostic::error(span, title, label);
     }
+    if token.kind == TokenKind::Text && due.contains(&Expected::Phrase("a condition")) {
+        let before = before.map(|token| &text[token.range.clone()]);
+        let is_who = matches!(before, Some("by" | "of"));
+        return text_for_condition(span, word, is_who);
+    }
+    if let [Expected::OneOf(_, ["principal", "command"])] = &*due {
+        return limit_of_nothing(span, word);
+    }
     let title = format!("expected {}, found `{word}`", phrase(&due));
     let diagnostic = Diagnostic::error(span, title, hint(word, token.kind, &due));
     match due.iter().find(|expected| matches!(expected, Expected::OneOf(..))) {
@@ -186,6 +194,30 @@ fn describe_error(
         }
         _ => diagnostic,
     }
+}
+
+/// A text where a condition was due: it is a name, and what sort of one is not said.
+fn text_for_condition(span: Span, written: &str, is_who: bool) -> Diagnostic {
+    let (label, help) = if is_who {
+        let help = "a name is a group's or a user's: `group \"…\"`, `user \"…\"`, or a set of these";
+        (format!("write `group {written}`?"), help)
+    } else {
+        let help = "it is `host == \"…\"`, for example, or `argv has \"…\"`; about who asks, `group \"…\"` or `user \"…\"`";
+        ("a condition compares something".to_owned(), help)
+    };
+    Diagnostic::error(span, format!("{written} alone is no condition"), label).help(help)
+}
+
+/// A limit that does not say whose, or of what.
+fn limit_of_nothing(span: Span, word: &str) -> Diagnostic {
+    let (is_period, period) = match word {
+        "second" | "minute" | "hour" | "day" => (true, word),
+        _ if word.starts_with(|first: char| first.is_ascii_digit()) => (true, word),
+        _ => (false, "hour"),
+    };
+    let label = if is_period { format!("write `principal per {period}`") } else { "whose?".to_owned() };
+    Diagnostic::error(span, "a limit is `per principal` and a period, or `per command`", label)
+        .help(format!("write `rows 10_000 per principal per {period}`, or `rows 10_000 per command`"))
 }
 
 /// What people write out of habit, and what to write here.

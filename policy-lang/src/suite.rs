@@ -8,7 +8,7 @@ mod run;
 use std::net::IpAddr;
 
 use policy_core::rule::{Place, RuleId};
-use policy_core::{ActionSet, Principal, Protocol, Target};
+use policy_core::{ActionSet, Policy, Principal, Protocol, Target};
 use serde::Serialize;
 
 pub use coverage::{ClauseCoverage, RuleCoverage};
@@ -16,12 +16,12 @@ pub use run::run;
 
 /// Turns the text of a command into its actions, as the protocol's proxy would.
 pub trait Normaliser {
-    /// The actions of `text`.
+    /// The actions of `text`, with the attributes that `policy` looks at.
     ///
     /// # Errors
     ///
     /// Why the text can't be read at all, or that the protocol is not known. The test fails then.
-    fn normalise(&self, protocol: &Protocol, text: &str) -> Result<ActionSet, String>;
+    fn normalise(&self, protocol: &Protocol, text: &str, policy: &Policy) -> Result<ActionSet, String>;
 }
 
 /// One test: one command, and what should become of it.

@@ -3,20 +3,29 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by failing")]
 
-use policy_core::{Action, ActionSet, Protocol, Resource, Verb};
+use policy_core::{Action, ActionSet, Policy, Protocol, Resource, Value, Verb};
 use policy_lang::suite::{Normaliser, run};
 use policy_lang::{Environment, Source, format, load};
 
 const GUIDE: &str = include_str!("../../docs/LANGUAGE.md");
 const README: &str = include_str!("../../README.md");
 
-/// Knows the one statement of the guide's tests.
-struct Drops;
+/// Knows the texts of the guide's tests.
+struct Known;
 
-impl Normaliser for Drops {
-    fn normalise(&self, _: &Protocol, text: &str) -> Result<ActionSet, String> {
-        assert_eq!(text, "drop table public.orders");
-        Ok(ActionSet::new([Action::new(Verb::new("drop"), Resource::named(["public", "orders"]))]))
+impl Normaliser for Known {
+    fn normalise(&self, _: &Protocol, text: &str, _: &Policy) -> Result<ActionSet, String> {
+        let action = |verb, resource: &[&str]| Action::new(Verb::new(verb), Resource::named(resource));
+        Ok(ActionSet::new([match text {
+            "drop table public.orders" => action("drop", &["public", "orders"]),
+            "POST /orders\nx-tenant: a\n\n{\"amount\": 5000}" => action("post", &["orders"])
+                .with("header.x-tenant", Value::Text("a".into()))
+                .with("body.amount", Value::Integer(5000)),
+            "DELETE /api/v1/namespaces/shop/pods/web-1" => {
+                action("delete", &["pods"]).with("namespace", Value::Text("shop".into()))
+            }
+            other => panic!("the guide's tests run `{other}`, which is not known here"),
+        }]))
     }
 }
 
@@ -59,7 +68,7 @@ fn check(name: &str, text: &str) {
         loaded.warnings
     );
     assert_eq!(format(&source).unwrap(), text);
-    let report = run(&loaded.tests, &loaded.rules, &environment.vocabularies, &Drops).unwrap();
+    let report = run(&loaded.tests, &loaded.rules, &environment.vocabularies, &Known).unwrap();
     assert!(report.passed(), "{:?}", report.results);
 }
 

@@ -7,7 +7,7 @@
     reason = "a test states what it expects by failing"
 )]
 
-use policy_core::{Action, ActionSet, Protocol, Resource, Value, Verb};
+use policy_core::{Action, ActionSet, Policy, Protocol, Resource, Value, Verb};
 use policy_lang::suite::{Normaliser, SuiteReport, run};
 use policy_lang::{Environment, Source, load};
 
@@ -15,7 +15,7 @@ use policy_lang::{Environment, Source, load};
 struct Toy;
 
 impl Normaliser for Toy {
-    fn normalise(&self, protocol: &Protocol, text: &str) -> Result<ActionSet, String> {
+    fn normalise(&self, protocol: &Protocol, text: &str, _: &Policy) -> Result<ActionSet, String> {
         assert_eq!(*protocol, Protocol::POSTGRES);
         let orders = || Resource::named(["public", "orders"]);
         match text {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
-use super::Vocabulary;
+use super::{Type, Vocabulary};
 use crate::action::{Action, Resource, Verb};
+use crate::rule::Fact;
 
 /// How a protocol's names are written: as its policies write them.
 #[derive(Clone, Debug)]
@@ -13,16 +14,22 @@ pub struct Spelling {
     separator: char,
     /// The verbs whose resources are paths.
     paths: BTreeSet<Cow<'static, str>>,
+    /// The attributes that are lists.
+    lists: BTreeSet<Cow<'static, str>>,
 }
 
 impl Spelling {
     /// Names with dots, for a protocol that no vocabulary declares.
-    pub(crate) const PLAIN: Self = Self { separator: '.', paths: BTreeSet::new() };
+    pub(crate) const PLAIN: Self = Self { separator: '.', paths: BTreeSet::new(), lists: BTreeSet::new() };
 
     /// How the names of this vocabulary are written.
     pub fn of(vocabulary: &Vocabulary) -> Self {
         let paths = vocabulary.verbs.values().filter(|verb| verb.path).map(|verb| verb.name.clone());
-        Self { separator: vocabulary.separator, paths: paths.collect() }
+        let attributes = vocabulary.verbs.values().flat_map(|verb| &verb.attributes);
+        let lists = attributes
+            .filter(|(_, kind)| matches!(kind, Type::List | Type::Names))
+            .map(|(name, _)| name.clone());
+        Self { separator: vocabulary.separator, paths: paths.collect(), lists: lists.collect() }
     }
 
     /// Stands between segments.
@@ -35,6 +42,14 @@ impl Spelling {
     pub fn resource<'a>(&'a self, action: &'a Action) -> Option<impl Display + 'a> {
         matches!(action.resource, Resource::Named(_) | Resource::Tree(_))
             .then_some(Spelled { spelling: self, action })
+    }
+
+    /// What a condition with a pattern is written with: of lists it is about an element.
+    pub(crate) fn matched_by(&self, fact: &Fact) -> &'static str {
+        match fact {
+            Fact::Attribute(name) if self.lists.contains(&**name) => "has",
+            _ => "like",
+        }
     }
 
     /// What stands before a resource of these verbs.

@@ -366,6 +366,9 @@ impl<'a> Lowering<'a> {
             );
             return None;
         }
+        if let Some((with, _)) = verbs.first() {
+            self.header_is_lower_case(fact.span(), name, with);
+        }
         typed
     }
 

@@ -261,6 +261,9 @@ impl<'a> Lowering<'a> {
     }
 
     fn field(&mut self, text: &Text) -> Option<Pattern> {
+        if self.field_is_of_another_language(text) {
+            return None;
+        }
         match parse_field(&text.value) {
             Ok(pattern) => Some(pattern),
             Err(error) => {

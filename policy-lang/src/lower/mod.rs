@@ -4,6 +4,7 @@
 
 mod condition;
 mod effect;
+mod never;
 mod reach;
 pub(crate) mod test;
 

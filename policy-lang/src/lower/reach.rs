@@ -157,6 +157,11 @@ impl<'a> Lowering<'a> {
                     .help(format!("write one rule for each protocol: `on {first}`, `on {second}`")),
                 );
             }
+            if let ([with], [verb, ..]) = (&*reach.vocabularies, &*does.verbs) {
+                let specs: Vec<&VerbSpec> =
+                    does.verbs.iter().filter_map(|verb| with.verb(&verb.value)).collect();
+                self.resource_is_of_the_api(text, verb, with, &specs);
+            }
             resources.extend(readings.into_iter().next().map(|(_, pattern)| pattern));
         }
         Do { verbs: does.verbs.iter().map(|verb| Verb::from(verb.value.to_string())).collect(), resources }
@@ -190,7 +195,9 @@ impl<'a> Lowering<'a> {
         match with.parse_pattern(&text.value) {
             Ok(pattern) => Some(pattern),
             Err(error) => {
-                self.error(text.span, error.to_string(), "not a pattern");
+                let mut found = Diagnostic::error(text.span, error.to_string(), "not a pattern");
+                found.help.extend(slash_help(&text.value, with));
+                self.found.push(found);
                 None
             }
         }
@@ -253,6 +260,18 @@ fn can_have(pattern: &Pattern, length: usize) -> bool {
     let many = pattern.segments.iter().filter(|segment| &***segment == "**").count();
     let single = pattern.segments.len() - many;
     if many > 0 { single <= length } else { single == length }
+}
+
+/// The way out for a path that is the root, or ends in a slash: no judged path does.
+fn slash_help(written: &str, with: &Vocabulary) -> Option<String> {
+    let path = written.strip_suffix('/').filter(|_| with.separator == '/')?;
+    Some(if path.is_empty() {
+        "the root itself is `\"/.\"`; `\"/**\"` is every path, the root too".to_owned()
+    } else {
+        format!(
+            "paths are judged without a slash at the end: `{path}`, `{path}/*` for what is in it, `{path}/**` for all below it"
+        )
+    })
 }
 
 fn wrong_length(

@@ -28,7 +28,7 @@ pub fn run(
     for test in tests {
         let actions = match &test.command {
             Command::Actions(actions) => Ok(actions.clone()),
-            Command::Text(text) => normaliser.normalise(&test.target.protocol, text),
+            Command::Text(text) => normaliser.normalise(&test.target.protocol, text, &suite.policy),
         };
         let failures = match actions {
             Ok(actions) => {

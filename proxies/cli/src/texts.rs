@@ -2,25 +2,30 @@
 //! no definitions and no home directory.
 
 use policy_core::vocabulary::Spelling;
-use policy_core::{Action, ActionSet, Name, Protocol, Resource, Slot, Value};
+use policy_core::{Action, ActionSet, Name, Policy, Protocol, Resource, Slot, Value};
 use policy_lang::suite::Normaliser;
 use policy_normalize::shell::{self, Environment};
 
-use crate::sql;
+use crate::{requests, sql};
 
 /// Reads the texts of policies' inline tests; in SQL, unqualified names are taken to be in `public`.
 #[derive(Debug)]
 pub(crate) struct Texts;
 
 impl Normaliser for Texts {
-    fn normalise(&self, protocol: &Protocol, text: &str) -> Result<ActionSet, String> {
+    fn normalise(&self, protocol: &Protocol, text: &str, policy: &Policy) -> Result<ActionSet, String> {
         if *protocol == Protocol::POSTGRES {
             let statements = sql::statements(text, &["public"]).map_err(|rejected| rejected.to_string())?;
             Ok(sql::actions(&statements))
         } else if *protocol == Protocol::SSH {
             Ok(command_line(text))
+        } else if [Protocol::HTTP, Protocol::KUBERNETES, Protocol::MCP].contains(protocol) {
+            requests::read(text, protocol, policy).map_err(|failure| match failure.help {
+                Some(help) => format!("{}: {help}", failure.message),
+                None => failure.message,
+            })
         } else {
-            Err(format!("texts of {protocol} can't be read yet: write the actions instead"))
+            Err(format!("there is nobody to read texts of {protocol}: write the actions instead (`do …`)"))
         }
     }
 }

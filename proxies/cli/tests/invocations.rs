@@ -189,6 +189,40 @@ fn what_has_no_text_is_asked_as_an_action() {
 }
 
 #[test]
+fn texts_of_requests_run_in_tests_as_explain_reads_them() {
+    let folder = Folder::new();
+    let policy = r#"
+        allow "order" { by group "eng"  on http  do post on "/orders"  when header.x-tenant == "a" }
+        deny "large" { on http  do post on "/orders"  when body.amount > 1000 }
+        deny "kill pods" { on kubernetes  do delete on "pods"  when namespace == "shop" }
+        allow "pods" { on kubernetes  do get, delete on "pods" }
+        allow "small" { on mcp  do call on "pay"  unless arguments.amount > 1000 }
+        test "small" { as user "ana" in group "eng"  at http "api"
+          run "POST /orders\nX-Tenant: a\n\n{\"amount\": 5}"  expect allow by "order" }
+        test "large" { as user "ana" in group "eng"  at http "api"
+          run "POST /orders {\"amount\": 5000}"  expect deny by "large" }
+        test "not theirs" { as user "ana" in group "eng"  at http "api"
+          run "POST /orders {\"amount\": 5}"  expect deny by default }
+        test "pods stay" { as user "ana"  at kubernetes "c"
+          run "DELETE /api/v1/namespaces/shop/pods/web-1"  expect deny by "kill pods" }
+        test "others go" { as user "ana"  at kubernetes "c"
+          run "DELETE /api/v1/namespaces/dev/pods/web-1"  expect allow by "pods" }
+        test "pays" { as user "ana"  at mcp "files"
+          run "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"pay\",\"arguments\":{\"amount\":5}}}"
+          expect allow by "small" }
+    "#;
+    folder.write("api.policy", policy);
+    let ran = folder.run(&["test", "api.policy"]);
+    assert!(ran.code == 0 && ran.out.contains("6 tests: 6 passed"), "{ran:?}");
+    folder.write(
+        "api.policy",
+        policy.replace("run \"DELETE /api/v1/namespaces/dev/pods/web-1\"", "run \"DELETE\""),
+    );
+    let ran = folder.run(&["test", "api.policy"]);
+    assert!(ran.code == 1 && ran.out.contains("write a method and a path"), "{ran:?}");
+}
+
+#[test]
 fn a_target_that_is_not_configured_is_not_known() {
     let folder = Folder::initialised();
     let ask = ["explain", "--as", "ana", "--group", "eng", "--at", "shpo", "select 1"];

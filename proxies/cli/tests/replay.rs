@@ -7,19 +7,42 @@ mod common;
 use std::sync::Arc;
 
 use common::Folder;
-use portcullis_evidence::record::{DecisionKind, Parameter, Result as Ended};
+use portcullis_evidence::record::{DecisionKind, Intent, Parameter, Result as Ended, Statement, Verdict};
 use portcullis_evidence::recording::{
     Event, FileResult, RecordedDecision, Recorder, RecorderOptions, Stream,
 };
-use portcullis_evidence::{AuditLog, LogOptions, SigningKey, Timestamp};
+use portcullis_evidence::{AuditLog, Hash, LogOptions, Record, Scope, SigningKey, Timestamp};
 
 const SESSION: &str = "00000000000000ff";
 const EVIL: &str = "select '\u{1b}[2J\u{9b}31m\r\u{202e}'";
+
+/// What the audit log says of the first of them.
+fn denied() -> Record<'static> {
+    let verdict = Verdict {
+        decision: DecisionKind::Deny,
+        rules: vec!["no evil".into()],
+        because: Some("`when` held for \u{1b}[2Jselect".into()),
+        obligations: Vec::new(),
+        policy: "p1".into(),
+    };
+    let statement = Statement { digest: Hash::of(EVIL.as_bytes()), actions: vec!["select".into()] };
+    Record::Intent(Intent {
+        command: 1,
+        via: "query".into(),
+        statement: statement.into(),
+        text: Some(EVIL.into()),
+        parameters: (&[][..]).into(),
+        verdict: verdict.into(),
+        observed: None,
+        approval: None,
+    })
+}
 
 /// A recording of one denied and one allowed command.
 fn recorded(folder: &Folder) {
     let key = SigningKey::load_or_create(folder.path()).expect("a key");
     let log = AuditLog::open(&folder.path().join("evidence"), key, LogOptions::default()).expect("a log");
+    log.append_one(&Scope::session(SESSION, "ana", "shop"), &denied()).expect("appended");
     let recorder = Recorder::start(Arc::new(log), RecorderOptions::default()).expect("a recorder");
     let recording = recorder.open(SESSION, |_| {}).expect("a recording");
     let push = |event: Event<'_>| recording.try_push(&event).expect("pushed");
@@ -61,6 +84,7 @@ fn what_was_said_is_shown_and_does_not_act() {
     for part in [
         "session 00000000000000ff of ana at shop from 127.0.0.1:1",
         r"#1 DENIED   select '\u{1b}[2J\u{9b}31m\r\u{202e}'  by `no evil`",
+        r"     `when` held for \u{1b}[2Jselect",
         "#2 allowed  select item from orders where id = $1",
         "$1 = \"\\u{7}7\"",
         "#2 done, 1 row in 1.500 ms",

@@ -9,6 +9,8 @@ mod search;
 mod stage;
 mod terminal;
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -38,9 +40,13 @@ pub(super) fn run(context: &Context, arguments: &Replay) -> Outcome {
     };
     let Some(session) = &arguments.session else { return list(output, &folder) };
     match recording::find(&folder, session) {
-        Some(file) if output.is_json() && arguments.search.is_none() => play(output, &file, arguments.rows),
         Some(file) => {
-            in_terminal(output, &file, arguments)?.map_or_else(|| play(output, &file, arguments.rows), Ok)
+            let screen =
+                Screen { output, rows: arguments.rows, log: &folder, session, reasons: OnceCell::new() };
+            if output.is_json() && arguments.search.is_none() {
+                return play(&screen, &file);
+            }
+            in_terminal(output, &file, arguments)?.map_or_else(|| play(&screen, &file), Ok)
         }
         None if arguments.search.is_some() || arguments.export.is_some() => {
             let session = inert::line(session);
@@ -175,7 +181,8 @@ fn written(output: Output, lines: &[serde_json::Value], file: Option<&Path>) -> 
 }
 
 /// Lists a recording, event by event.
-fn play(output: Output, file: &Path, rows: bool) -> Outcome {
+fn play(screen: &Screen<'_>, file: &Path) -> Outcome {
+    let Screen { output, rows, .. } = *screen;
     let mut reader = open(file)?;
     let mut events = Vec::new();
     for played in &mut reader {
@@ -184,7 +191,7 @@ fn play(output: Output, file: &Path, rows: bool) -> Outcome {
                 events.push(json!({ "at": played.at.as_secs_f64(), "event": played.event }));
             }
         } else {
-            Screen { output, rows }.event(played.at, &played.event)?;
+            screen.event(played.at, &played.event)?;
         }
     }
     let (word, torn) = match reader.end() {
@@ -206,12 +213,26 @@ fn play(output: Output, file: &Path, rows: bool) -> Outcome {
     Ok(Answer::Yes)
 }
 
-struct Screen {
+struct Screen<'a> {
     output: Output,
     rows: bool,
+    log: &'a Path,
+    session: &'a str,
+    /// Why commands were not allowed, by their numbers: the log has it, recordings have not.
+    reasons: OnceCell<BTreeMap<u64, String>>,
 }
 
-impl Screen {
+impl Screen<'_> {
+    /// Why a command was not allowed, where the log still says so.
+    fn reason(&self, command: u64) -> Option<&str> {
+        let read = || read::commands(self.log, |of| of == self.session).unwrap_or_default();
+        let because = |command: Command| {
+            Some((command.intent.command, command.intent.verdict.value()?.because.as_ref()?.to_string()))
+        };
+        let reasons = self.reasons.get_or_init(|| read().into_iter().filter_map(because).collect());
+        reasons.get(&command).map(String::as_str)
+    }
+
     fn say(&self, at: Duration, text: &str) -> Result<(), Failure> {
         let at = self.output.tone(Tone::Faint, &format!("{:>9.3}s", at.as_secs_f64()));
         self.output.line(&format!("{at}  {text}"))
@@ -296,6 +317,14 @@ impl Screen {
             (_, false) => self.output.tone(Tone::Faint, &format!("  by {}", by.join(", "))),
         };
         self.say(at, &format!("#{number} {}  {}{by}", self.output.tone(tone, word), inert::line(text)))?;
+        if decision != DecisionKind::Allow
+            && let Some(reason) = self.reason(number)
+        {
+            self.say(
+                at,
+                &format!("     {}", self.output.tone(Tone::Faint, &inert::line(reason).to_string())),
+            )?;
+        }
         parameters.iter().enumerate().try_for_each(|(index, parameter)| {
             let value = match parameter {
                 Parameter::Null => "NULL".to_owned(),
@@ -364,7 +393,7 @@ fn from_log(output: Output, folder: &Path, session: &str) -> Outcome {
         output.document(&json!({ "source": "log", "commands": each }))?;
         return Ok(Answer::Yes);
     }
-    let screen = Screen { output, rows: false };
+    let screen = Screen { output, rows: false, log: folder, session, reasons: OnceCell::new() };
     let (principal, target) = (inert::line(&first.principal), inert::line(&first.target));
     output.line(&format!(
         "session {} of {principal} at {target}, first command {}",

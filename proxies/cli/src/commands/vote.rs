@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use portcullis_evidence::inert;
-use portcullis_gateway::control::ApprovalView;
+use portcullis_gateway::control::{ApprovalView, HoldView};
 
 use super::{approvals, gateway};
 use crate::args::Vote;
@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, arguments: &Vote, way: Way) -> Outcome {
     if output.is_json() {
         output.document(&voted)?;
     } else {
-        output.line(&said(&seen, way))?;
+        output.line(&said(&seen, &voted.holds, way))?;
     }
     Ok(Answer::Yes)
 }
@@ -53,11 +53,18 @@ fn agreed(way: Way) -> Result<bool, Failure> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn said(seen: &ApprovalView, way: Way) -> String {
-    let word = if way == Way::Approve { "approved" } else { "refused" };
-    let (who, target) = (inert::line(&seen.principal), inert::line(&seen.target));
+/// `now` are the holds with this vote.
+fn said(seen: &ApprovalView, now: &[HoldView], way: Way) -> String {
+    let needed = if way == Way::Approve { approvals::still_needed(now) } else { Vec::new() };
+    let word = match way {
+        Way::Approve if needed.is_empty() => "approved",
+        Way::Approve => "voted for",
+        Way::Refuse => "refused",
+    };
+    let (who, target) = (approvals::who(seen, "on behalf of"), inert::line(&seen.target));
     let watchers = seen.holds.iter().map(|hold| hold.watchers).max().unwrap_or_default();
     let missing = match watchers {
+        _ if !needed.is_empty() => format!("\n{}", needed.join("\n")),
         _ if way == Way::Approve && approvals::is_away(seen) => {
             "\nnobody waits for it at the moment: it passes when its client comes back with the same request"
                 .to_owned()

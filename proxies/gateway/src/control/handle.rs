@@ -7,25 +7,19 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
 use hyper::{Request, Response, StatusCode};
-use policy_core::Principal;
-use policy_core::approval::{Petition, Standing};
-use portcullis_evidence::record::{Vote as Way, Voted as VotedRecord};
-use portcullis_evidence::{Record, Scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
 use super::access::{Asker, Endpoint, identify};
+use super::approvals::{approval, approvals, vote};
 use super::guesses::Guesses;
-use super::views::{
-    ApprovalView, HoldView, PolicyView, Problem, Reloaded, Revoke, Revoked, SessionView, Status, VoteRequest,
-    VoteView, Voted,
-};
+use super::views::{PolicyView, Problem, Reloaded, Revoke, Revoked, SessionView, Status};
 use super::watch::{self, Content, WATCHES, watchable};
 use crate::enforce::Gateway;
 use crate::policies::Active;
 use crate::session::SessionId;
-use crate::store::{Approval, ApprovalState, Revocation, RevocationSubject, StoreError, Vote};
+use crate::store::{Revocation, RevocationSubject, StoreError};
 
 /// The longest request body, in bytes.
 const BODY_BYTES: usize = 64 * 1024;
@@ -182,193 +176,6 @@ async fn reload(state: &State, asker: &Asker) -> Result<Answer, Failure> {
     }
 }
 
-async fn approvals(state: &State, asker: &Asker, all: bool) -> Result<Answer, Failure> {
-    let found = state.gateway.store().ask(move |store| store.approvals(!all)).await.map_err(store_failed)?;
-    let mut views = Vec::with_capacity(found.len());
-    for approval in found {
-        if let Some(view) = view(state, asker, approval).await? {
-            views.push(view);
-        }
-    }
-    Ok(answer(&views))
-}
-
-async fn approval(state: &State, asker: &Asker, number: u64) -> Result<Answer, Failure> {
-    let approval = find(state, number).await?;
-    // Whoever may not see it learns no more than that.
-    let view = view(state, asker, approval).await?.ok_or_else(no_such_approval)?;
-    Ok(answer(&view))
-}
-
-async fn vote(state: &State, asker: &Asker, number: u64, request: VoteRequest) -> Result<Answer, Failure> {
-    let Some(voter) = &asker.user else { return Err(no_such_approval()) };
-    let approval = find(state, number).await?;
-    if view(state, asker, approval.clone()).await?.is_none() {
-        return Err(no_such_approval());
-    }
-    let standing = standing(state, voter, &approval).await?;
-    let problem = match standing {
-        _ if approval.state != ApprovalState::Pending => Some((
-            StatusCode::CONFLICT,
-            format!("approval {number} is over: it {}", approval.state.in_words()),
-        )),
-        Standing::OwnRequest => {
-            let message = "nobody votes on their own request, nor on one of their other accounts or agents";
-            Some((StatusCode::FORBIDDEN, message.to_owned()))
-        }
-        Standing::NotAReviewer => Some((
-            StatusCode::FORBIDDEN,
-            format!("{} is not among the reviewers of approval {number}", voter.id),
-        )),
-        Standing::Eligible if fingerprint(&approval) != request.fingerprint => {
-            let message = format!("approval {number} has changed since you looked at it: look again");
-            Some((StatusCode::CONFLICT, message))
-        }
-        Standing::Eligible => None,
-    };
-    record_vote(state, voter, &approval, &request, problem.as_ref().map(|(_, message)| message.as_str()))?;
-    if let Some((status, message)) = problem {
-        return Err(failure(status, &message));
-    }
-    let vote = Vote {
-        voter: voter.id.to_string(),
-        approve: request.approve,
-        at: state.gateway.shared.clock.millis(),
-        reason: request.reason,
-        binding: approval.asked.binding,
-        holds: approval.asked.holds,
-    };
-    let taken =
-        state.gateway.store().ask(move |store| store.vote(number, &vote)).await.map_err(store_failed)?;
-    if !taken {
-        return Err(failure(StatusCode::CONFLICT, "you have voted already, or it is over"));
-    }
-    state.gateway.shared.changes.send_modify(|count| *count += 1);
-    Ok(answer(&Voted { number }))
-}
-
-/// A vote is in evidence before it counts.
-fn record_vote(
-    state: &State,
-    voter: &Principal,
-    approval: &Approval,
-    request: &VoteRequest,
-    ignored: Option<&str>,
-) -> Result<(), Failure> {
-    let record = Record::Vote(VotedRecord {
-        approval: approval.number.to_string().into(),
-        voter: (&*voter.id).into(),
-        vote: if request.approve { Way::Approve } else { Way::Refuse },
-        via: "api".into(),
-        binding: approval.asked.binding.into(),
-        reason: Some(request.reason.as_str()).filter(|reason| !reason.is_empty()).map(Into::into),
-        ignored: ignored.map(Into::into),
-    });
-    state.gateway.log().append_one(&Scope::gateway(), &record).map(drop).map_err(|error| {
-        tracing::error!(%error, "a vote could not be recorded");
-        failure(StatusCode::SERVICE_UNAVAILABLE, "the vote can't be recorded, so it does not count")
-    })
-}
-
-async fn find(state: &State, number: u64) -> Result<Approval, Failure> {
-    let found = state.gateway.store().ask(move |store| store.approval(number)).await.map_err(store_failed)?;
-    found.ok_or_else(no_such_approval)
-}
-
-/// An approval as this one may see it, if at all.
-async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option<ApprovalView>, Failure> {
-    let reviewer = match &asker.user {
-        Some(user) => standing(state, user, &approval).await? == Standing::Eligible,
-        None => false,
-    };
-    let own = asker.user.as_ref().is_some_and(|user| *user.id == *approval.asked.principal);
-    if !(asker.operator || reviewer || own) {
-        return Ok(None);
-    }
-    let fingerprint = fingerprint(&approval);
-    let Approval { number, asked, state, decided_by, reason, votes, waiting } = approval;
-    Ok(Some(ApprovalView {
-        number,
-        state: state.as_str().to_owned(),
-        principal: asked.principal,
-        session: asked.session.to_string(),
-        target: asked.target,
-        command: asked.shown,
-        revealed: asked.revealed.filter(|_| reviewer),
-        actions: asked.actions,
-        holds: asked
-            .holds
-            .into_iter()
-            .map(|hold| HoldView {
-                rule: hold.rule,
-                quorum: hold.quorum,
-                watchers: hold.watchers,
-                needs: hold.needs,
-            })
-            .collect(),
-        justification: asked.justification,
-        in_transaction: asked.in_transaction,
-        waiting: waiting > 0,
-        created: asked.created,
-        deadline: asked.deadline,
-        votes: votes
-            .into_iter()
-            .map(|vote| VoteView {
-                voter: vote.voter,
-                approve: vote.approve,
-                reason: vote.reason,
-                at: vote.at,
-            })
-            .collect(),
-        decided_by,
-        reason,
-        fingerprint,
-    }))
-}
-
-/// Whether a user may vote, by the policy in force: on one of the holds at least, and on none of them as a party.
-async fn standing(state: &State, user: &Principal, approval: &Approval) -> Result<Standing, Failure> {
-    let asked = &approval.asked;
-    let mut requester = Principal::human(asked.principal.as_str(), [] as [&str; 0]);
-    requester.kind = asked.kind;
-    requester.person = asked.person.as_deref().map(Into::into);
-    requester.owner = asked.owner.as_deref().map(Into::into);
-    let owner = match &asked.owner {
-        Some(owner) => state.gateway.identity().current(owner).await.map_err(|error| {
-            tracing::error!(%error, "an agent's owner can't be looked up");
-            failure(StatusCode::SERVICE_UNAVAILABLE, "users can't be looked up: see the gateway's log")
-        })?,
-        None => None,
-    };
-    let petition = Petition {
-        requester: &requester,
-        owner: owner.as_ref(),
-        opened: asked.created.div_euclid(1000),
-        justification: asked.justification.as_deref(),
-    };
-    let active = state.gateway.policies().current();
-    let mut best = Standing::NotAReviewer;
-    for hold in &asked.holds {
-        let found = hold.key().and_then(|key| active.policy.hold(&key));
-        match found.and_then(|rule| active.policy.standing(rule, &petition, user)) {
-            Some(Standing::OwnRequest) => return Ok(Standing::OwnRequest),
-            Some(Standing::Eligible) => best = Standing::Eligible,
-            Some(Standing::NotAReviewer) | None => {}
-        }
-    }
-    Ok(best)
-}
-
-/// What a vote is about, in one word.
-fn fingerprint(approval: &Approval) -> String {
-    let mut text = approval.asked.binding.to_string();
-    for hold in &approval.asked.holds {
-        text.push_str(&format!(" {}:{}:{}", hold.rule.len(), hold.rule, hold.requirement));
-    }
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Failure> {
     let body = Limited::new(request.into_body(), BODY_BYTES).collect().await;
     let body = body.map_err(|_| bad("the body can't be read, or is longer than 65,536 bytes"))?.to_bytes();
@@ -382,10 +189,6 @@ pub(super) fn answer(value: &impl Serialize) -> Answer {
 
 fn bad(message: &str) -> Failure {
     failure(StatusCode::BAD_REQUEST, message)
-}
-
-fn no_such_approval() -> Failure {
-    failure(StatusCode::NOT_FOUND, "there is no such approval, or it is not yours to see")
 }
 
 pub(super) fn store_failed(error: StoreError) -> Failure {

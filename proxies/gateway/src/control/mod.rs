@@ -22,6 +22,7 @@
 //! asked can be watched. Nobody watches a session of their own, by another account or agent neither.
 
 mod access;
+mod approvals;
 mod client;
 mod guesses;
 mod handle;

@@ -38,9 +38,14 @@ struct House {
 impl House {
     /// With one command held for ana. `operator` says whether this process is one.
     async fn new(operator: bool) -> Self {
+        Self::with(POLICY, Principal::human("ana", ["eng", "sre"]), operator).await
+    }
+
+    /// The same under another policy, for another.
+    async fn with(text: &str, principal: Principal, operator: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let policy = directory.path().join("test.policy");
-        std::fs::write(&policy, POLICY).expect("written");
+        std::fs::write(&policy, text).expect("written");
         let source = "policies = [\"test.policy\"]\n[[target]]\nname = \"shop\"\nprotocol = \"postgres\"\n\
             address = \"127.0.0.1\"\nuser = \"app\"\ntls = { mode = \"disable\" }\n[control]\nsocket = \"run/control.sock\"\n";
         let file = directory.path().join("portcullis.toml");
@@ -52,6 +57,8 @@ impl House {
         for (name, kind, groups, owner) in [
             ("ana", PrincipalKind::Human, &["eng", "sre"][..], None),
             ("bob", PrincipalKind::Human, &["sre"], None),
+            ("cat", PrincipalKind::Human, &["sre"], None),
+            ("fay", PrincipalKind::Human, &["finance"], None),
             ("eve", PrincipalKind::Human, &["sales"], None),
             ("anas-agent", PrincipalKind::Agent, &["sre"], Some("ana".to_owned())),
         ] {
@@ -88,7 +95,7 @@ impl House {
         let server = ControlServer::start_with(&gateway, own, operator).expect("a server");
         let target = gateway.config().target(&Protocol::POSTGRES, "shop").expect("a target").clone();
         let opening = Opening {
-            principal: Principal::human("ana", ["eng", "sre"]),
+            principal,
             target: &target,
             source: None,
             client: "psql",
@@ -236,6 +243,56 @@ async fn literals_are_shown_to_reviewers_alone() {
         assert!(!view.command.contains("42"));
         assert_eq!(view.revealed.is_some_and(|text| text.contains("42")), sees, "{user:?}");
     }
+}
+
+const TWO_HOLDS: &str = r#"
+hold "schema change" { by group "eng"  on postgres  do alter  until 2 of group "sre" approve within 15m }
+hold "money" { by group "eng"  on postgres  do alter  until 1 of group "finance" approve within 15m  reveal }
+"#;
+
+#[tokio::test]
+async fn a_hold_reveals_to_its_own_reviewers_alone() {
+    let house = House::with(TWO_HOLDS, Principal::human("ana", ["eng"]), true).await;
+    for (user, sees) in [(None, false), (Some("ana"), false), (Some("bob"), false), (Some("fay"), true)] {
+        let view = house.client(user, PASSWORD).approval(house.number).await.expect("seen");
+        assert_eq!(view.revealed.is_some_and(|text| text.contains("42")), sees, "{user:?}");
+        let reveals: Vec<_> = view.holds.iter().map(|hold| (&*hold.rule, hold.reveal)).collect();
+        assert_eq!(reveals, [("money", true), ("schema change", false)]);
+    }
+}
+
+#[tokio::test]
+async fn a_voter_is_told_what_is_still_needed() {
+    let mut house = House::with(TWO_HOLDS, Principal::human("ana", ["eng"]), true).await;
+    let counts = |holds: &[HoldView]| -> Vec<_> { holds.iter().map(|hold| hold.approvals).collect() };
+    for (user, expected) in [("bob", [0, 1]), ("fay", [1, 1]), ("cat", [1, 2])] {
+        let client = house.client(Some(user), PASSWORD);
+        let seen = client.approval(house.number).await.expect("seen");
+        let voted = client.vote(&seen, true, "").await.expect("taken");
+        assert_eq!(counts(&voted.holds), expected.map(Some), "{user}");
+        let view = client.approval(house.number).await.expect("seen");
+        assert_eq!(counts(&view.holds), expected.map(Some), "{user}");
+        let again = client.vote(&seen, true, "").await.expect_err("once").to_string();
+        assert!(again.contains("you have approved approval 1 already"), "{again}");
+    }
+    house.held.wait().await.expect("released");
+    let late = house.client(Some("bob"), PASSWORD);
+    let seen = late.approval(house.number).await.expect("seen");
+    assert_eq!(counts(&seen.holds), [None, None]);
+    let over = late.vote(&seen, true, "").await.expect_err("over").to_string();
+    assert!(over.contains("is over"), "{over}");
+}
+
+#[tokio::test]
+async fn reviewers_see_whom_an_agent_asks_for() {
+    let agent = Principal {
+        kind: PrincipalKind::Agent,
+        owner: Some("ana".into()),
+        ..Principal::human("anas-agent", ["sre"])
+    };
+    let house = House::with(&POLICY.replace("\"eng\"", "\"sre\""), agent, true).await;
+    let view = house.client(Some("bob"), PASSWORD).approval(house.number).await.expect("seen");
+    assert_eq!((&*view.principal, view.owner.as_deref()), ("anas-agent", Some("ana")));
 }
 
 #[tokio::test]

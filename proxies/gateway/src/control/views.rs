@@ -71,13 +71,16 @@ pub struct ApprovalView {
     pub state: String,
     /// Who asks.
     pub principal: String,
+    /// Whom an agent asks for.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// Their session.
     pub session: String,
     /// What it would reach.
     pub target: String,
     /// The command, its literals masked. Made by the requester: show it inert.
     pub command: String,
-    /// The command and its parameters in the clear, for reviewers where every hold says `reveal`.
+    /// The command and its parameters in the clear, for the reviewers of a hold that says `reveal`.
     pub revealed: Option<String>,
     /// What it does, one line an action.
     pub actions: Vec<String>,
@@ -117,12 +120,19 @@ pub struct HoldView {
     pub rule: String,
     /// How many must approve; 0 where watchers are enough.
     pub quorum: u16,
+    /// How many persons' approvals count so far, by the policy and the groups of this moment; `None` where it is over, or the
+    /// policy has no such hold any more.
+    #[serde(default)]
+    pub approvals: Option<u16>,
     /// How many must watch the session, before it is released and for as long as it runs.
     #[serde(default)]
     pub watchers: u16,
     /// Who may approve and who watch, in the policy's words: `1 of group "sre" to approve`. Empty from a gateway that did not say.
     #[serde(default)]
     pub needs: String,
+    /// Whether its reviewers are shown the command in the clear.
+    #[serde(default)]
+    pub reveal: bool,
 }
 
 /// One vote.
@@ -156,6 +166,9 @@ pub struct VoteRequest {
 pub struct Voted {
     /// The approval.
     pub number: u64,
+    /// Its holds, and how far each is with this vote. Empty from a gateway that did not say.
+    #[serde(default)]
+    pub holds: Vec<HoldView>,
 }
 
 /// An order to end sessions: exactly one of `session` and `user`.

@@ -159,7 +159,7 @@ pub struct NewApproval {
     pub binding: Digest,
     /// The command with its literals masked.
     pub shown: String,
-    /// The command and its parameters in the clear, where every hold on it says `reveal`.
+    /// The command and its parameters in the clear, where a hold on it says `reveal`: for that hold's reviewers alone.
     pub revealed: Option<String>,
     /// What it does, one line an action.
     pub actions: Vec<String>,

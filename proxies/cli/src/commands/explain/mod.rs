@@ -2,7 +2,6 @@
 
 mod action;
 mod report;
-mod request;
 mod show;
 mod subject;
 
@@ -20,7 +19,7 @@ use crate::args::Explain;
 use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::policies::Policies;
-use crate::{sql, texts};
+use crate::{requests, sql, texts};
 
 pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let (policies, config) = if arguments.policies.is_empty() {
@@ -51,11 +50,11 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
         asking.statements(text, &search_path, notes)
     } else if *protocol != Protocol::SSH {
         notes.push(
-            "it is read as a request without header fields of its own, to a host without a name: rules that look at those \
-             see none"
+            "it is read as a request with no other header fields and host than the text names: rules that look at others see \
+             none"
                 .to_owned(),
         );
-        asking.actions(text, &request::read(text, protocol, &policy)?, notes)
+        asking.actions(text, &requests::read(text, protocol, &policy)?, notes)
     } else {
         notes.push(
             "it is read as a command that is sent to run (`ssh HOST COMMAND`); relative paths are undetermined, because \

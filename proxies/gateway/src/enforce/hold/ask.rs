@@ -64,7 +64,7 @@ impl Held {
     pub(super) fn request(&self, judged: &Judged) -> NewApproval {
         let entry = &self.live.entry;
         let spelling = judged.policy().spelling(&entry.target.protocol);
-        let reveal = open_holds(judged).iter().all(|(rule, _)| {
+        let reveal = open_holds(judged).iter().any(|(rule, _)| {
             judged.policy().requirement(*rule).is_some_and(|requirement| requirement.reveal)
         });
         NewApproval {

@@ -10,7 +10,7 @@
 use portcullis_evidence::record::Deferred;
 use portcullis_evidence::{Record, Timestamp};
 
-use super::end::{disapproved, withdrawn};
+use super::end::withdrawn;
 use super::unclaimed::Unclaimed;
 use super::{Held, State, store_lost};
 use crate::enforce::refusal::{Refusal, RefusalKind};
@@ -45,12 +45,7 @@ impl Held {
             Joined::Refused(approval) => {
                 self.live.write_later(&withdrawn(approval.number, self.command, "refused"));
                 self.live.record_approval(&approval.number.to_string(), self.command, "refused");
-                let mut refusal = disapproved(&approval.decided_by, &approval.reason);
-                let until = timestamp(approval.asked.deadline);
-                refusal.hint =
-                    format!("talk to the reviewer: approval {} stays refused until {until}", approval.number)
-                        .into();
-                Err(refusal)
+                Err(self.disapproved(&approval.decided_by, &approval.reason, &approval))
             }
             Joined::Full => Err(Refusal::unavailable(format!(
                 "{} commands are waiting for approval already, and more are not held",
@@ -119,6 +114,6 @@ impl Held {
     }
 }
 
-fn timestamp(millis: i64) -> Timestamp {
+pub(super) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_micros(millis.max(0).unsigned_abs().saturating_mul(1000))
 }

@@ -3,6 +3,7 @@
 use portcullis_evidence::Record;
 use portcullis_evidence::record::{Expired, Withdrawn};
 
+use super::come_back::timestamp;
 use super::{Held, State};
 use crate::enforce::refusal::{Refusal, RefusalKind};
 use crate::store::{Approval, ApprovalState, BoundTo, Number};
@@ -12,7 +13,7 @@ impl Held {
         let reason = approval.votes.iter().find(|vote| vote.voter == by && !vote.approve);
         let reason = reason.map(|vote| vote.reason.clone()).unwrap_or_default();
         self.end(ApprovalState::Refused, by, &reason, "refused").await;
-        disapproved(by, &reason)
+        self.disapproved(by, &reason, approval)
     }
 
     pub(super) async fn expired(&mut self, number: Number) -> Refusal {
@@ -48,7 +49,7 @@ impl Held {
                 .into(),
                 hint: "send the request again to ask anew".into(),
             },
-            ApprovalState::Refused => disapproved(&approval.decided_by, &approval.reason),
+            ApprovalState::Refused => self.disapproved(&approval.decided_by, &approval.reason, approval),
             ApprovalState::Expired => expired(&approval.number.to_string()),
             ApprovalState::Pending | ApprovalState::Consumed | ApprovalState::Withdrawn => Refusal {
                 kind: RefusalKind::Disapproved,
@@ -56,6 +57,26 @@ impl Held {
                 message: format!("approval {} is over: {}", approval.number, approval.reason).into(),
                 hint: "send the command again to ask anew".into(),
             },
+        }
+    }
+
+    /// What a refusal means for whoever sends the same again: bound to the principal, it stands for as long as it would have
+    /// waited.
+    pub(super) fn disapproved(&self, by: &str, reason: &str, approval: &Approval) -> Refusal {
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        let hint = match self.live.bound_to {
+            BoundTo::Session => "talk to the reviewer, then send the command again to ask anew".to_owned(),
+            BoundTo::Principal => format!(
+                "talk to the reviewer: approval {} stays refused until {}, and the identical request with it",
+                approval.number,
+                timestamp(approval.asked.deadline)
+            ),
+        };
+        Refusal {
+            kind: RefusalKind::Disapproved,
+            rule: None,
+            message: format!("refused by {by}{why}").into(),
+            hint: hint.into(),
         }
     }
 
@@ -110,16 +131,6 @@ impl Drop for Held {
 
 pub(super) fn withdrawn(number: Number, command: u64, reason: &str) -> Record<'_> {
     Record::Withdrawn(Withdrawn { approval: number.to_string().into(), command, reason: reason.into() })
-}
-
-pub(super) fn disapproved(by: &str, reason: &str) -> Refusal {
-    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    Refusal {
-        kind: RefusalKind::Disapproved,
-        rule: None,
-        message: format!("refused by {by}{why}").into(),
-        hint: "talk to the reviewer, then send the command again to ask anew".into(),
-    }
 }
 
 fn expired(number: &str) -> Refusal {

@@ -309,6 +309,8 @@ async fn a_refusal_answers_the_same_request_for_as_long_as_it_would_have_waited(
         let refusal = house.comes_back().await.expect_err("refused");
         assert_eq!(refusal.kind, RefusalKind::Disapproved);
         assert!(refusal.message.contains("refused by bob: not on a Friday"), "{refusal}");
+        let stands = format!("approval {number} stays refused until");
+        assert!(refusal.hint.contains(&stands) && !refusal.hint.contains("anew"), "{refusal:?}");
     }
     assert_eq!(house.approval(number).await.state, ApprovalState::Refused);
     // Whom other reviewers are to be asked about is another question.
