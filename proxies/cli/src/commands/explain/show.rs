@@ -144,7 +144,21 @@ impl Page {
                 masked.mask
             )
         });
-        self.list("masks", &columns.collect::<Vec<_>>())?;
+        let fields = judged.masked_fields.iter().flat_map(|masked| {
+            let named = masked.with.iter().map(|with| format!("{} for {}", with.mask, with.field));
+            let mask = if masked.with.is_empty() {
+                masked.otherwise.clone()
+            } else {
+                named.chain([format!("{} otherwise", masked.otherwise)]).collect::<Vec<_>>().join(", ")
+            };
+            let without = match masked.unresolved {
+                "mask" => "of an answer that has no fields nothing is shown",
+                _ => "an answer that has no fields is not shown",
+            };
+            let what = format!("fields {}: {mask}, by `{}`", masked.fields.join(", "), masked.rule);
+            [inert::line(&what).to_string(), format!("  {without}")]
+        });
+        self.list("masks", &columns.chain(fields).collect::<Vec<_>>())?;
         if !judged.masked_values.is_empty() {
             let values: Vec<String> = judged
                 .masked_values
