@@ -31,6 +31,22 @@ Examples:
   portcullis replay 5f1d9a0b3c2e4d61 --events                        commands, files and terminals as a list
   portcullis replay 5f1d9a0b3c2e4d61 --export asciicast-v3 -o a.cast  for asciinema and its web player";
 
+const EXPLAIN: &str = "\
+COMMAND is what the target's protocol has for one:
+  postgres    SQL             'drop table orders'
+  ssh         a command line  'sudo systemctl restart nginx'
+  http        a request       'GET /orders/7'   with a body: 'POST /orders {\"amount\": 5}'
+  kubernetes  a request       'GET /api/v1/namespaces/default/pods'
+  mcp         a message       '{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"tools/call\", \"params\": {\"name\": \"read_file\"}}'
+The path of a request is the target's own: the `prefix` that clients put before it is no part of it.
+`kubectl -v=8 …` shows which requests it sends.
+
+Examples:
+  portcullis explain --as ana --group eng --at shop 'drop table orders'
+  portcullis explain --as ana --at api -H 'x-dry-run: true' 'DELETE /orders/7'
+  portcullis explain --as bot --on-behalf-of ana --at files --pinned yes '{\"jsonrpc\": \"2.0\", …}'
+  portcullis explain --as ana --at prod --do 'get on \"secrets\" with namespace = \"default\"'";
+
 /// Stands in front of your databases, hosts and APIs; judges, holds, masks and records every command.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -70,9 +86,7 @@ pub(crate) enum Command {
     /// Run the `test` blocks of policies, with coverage of rules and clauses
     Test(Policies),
     /// Say why a command gets the answer it gets, without running it
-    #[command(
-        after_help = "Examples:\n  portcullis explain --as ana --group eng --at shop 'drop table orders'\n  portcullis explain --as ana --at web-1 'sudo systemctl restart nginx'"
-    )]
+    #[command(after_help = EXPLAIN)]
     Explain(Explain),
     /// List commands that wait for a decision
     Approvals(Approvals),
@@ -213,6 +227,12 @@ pub(crate) struct Explain {
     /// A group of theirs; may be given several times [default: what the local user has]
     #[arg(long = "group", value_name = "GROUP")]
     pub(crate) groups: Vec<String>,
+    /// For an agent: the user it acts for, as its token says [default: its owner]
+    #[arg(long, value_name = "USER")]
+    pub(crate) on_behalf_of: Option<String>,
+    /// A group of the user it acts for; may be given several times [default: what that local user has]
+    #[arg(long = "owner-group", value_name = "GROUP", requires = "on_behalf_of")]
+    pub(crate) owner_groups: Vec<String>,
     /// The target asked for
     #[arg(long = "at", value_name = "TARGET")]
     pub(crate) target: String,
@@ -225,6 +245,12 @@ pub(crate) struct Explain {
     /// The target's protocol [default: the configured target's, or else postgres]
     #[arg(long, value_name = "PROTOCOL", value_parser = ["postgres", "ssh", "http", "kubernetes", "mcp"])]
     pub(crate) protocol: Option<String>,
+    /// A header field of the request, over HTTP: -H 'x-dry-run: true'; may be given several times
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", conflicts_with = "is_action")]
+    pub(crate) headers: Vec<String>,
+    /// Of MCP: whether the tools that are called are described as was approved [default: not known, so rules on it restrict]
+    #[arg(long, value_name = "YES|NO", value_parser = ["yes", "no"], conflicts_with = "is_action")]
+    pub(crate) pinned: Option<String>,
     /// The schemas that names without one are looked up in
     #[arg(long, value_name = "SCHEMAS", default_value = "public")]
     pub(crate) search_path: String,

@@ -2,7 +2,7 @@
 //! no definitions and no home directory.
 
 use policy_core::vocabulary::Spelling;
-use policy_core::{Action, ActionSet, Name, Protocol, Resource, Slot, Value};
+use policy_core::{Action, ActionSet, Name, Protocol, Resource, Slot, Value, Verb};
 use policy_lang::suite::Normaliser;
 use policy_normalize::shell::{self, Environment};
 
@@ -35,6 +35,9 @@ pub(crate) fn words(action: &Action, spelling: &Spelling) -> String {
     let mut words = action.verb.to_string();
     match (&action.resource, spelling.resource(action)) {
         (_, Some(resource)) => words.push_str(&format!(" {resource}")),
+        (Resource::Undetermined, _) if action.verb == Verb::UNKNOWN => {
+            words.push_str(": what it does can't be told")
+        }
         (Resource::Pending, _) => words.push_str(" a parameter's value"),
         (Resource::Undetermined, _) => words.push_str(" something undetermined"),
         _ => {}

@@ -87,7 +87,7 @@ fn create(context: &Context, name: &str, expires: Duration, called: &str, owner:
 }
 
 /// Whom a token's bearer will act for.
-fn acts_for<'a>(user: &'a User, said: Option<&'a str>) -> Result<Option<&'a str>, Failure> {
+pub(super) fn acts_for<'a>(user: &'a User, said: Option<&'a str>) -> Result<Option<&'a str>, Failure> {
     let name = inert::line(&user.name);
     match (user.kind, user.owner.as_deref(), said) {
         (PrincipalKind::Agent, Some(owner), Some(said)) if owner != said => {

@@ -39,6 +39,7 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let asking = Asking { policy: &policy, subject: &subject, now: now()? };
     let text = arguments.text.as_str();
     let protocol = &subject.target.protocol;
+    request::only_of_http(arguments, protocol)?;
     let report = if arguments.is_action {
         asking.actions(text, &action::read(text, protocol)?, notes)
     } else if *protocol == Protocol::POSTGRES {
@@ -50,12 +51,10 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
         ));
         asking.statements(text, &search_path, notes)
     } else if *protocol != Protocol::SSH {
-        notes.push(
-            "it is read as a request without header fields of its own, to a host without a name: rules that look at those \
-             see none"
-                .to_owned(),
-        );
-        asking.actions(text, &request::read(text, protocol, &policy)?, notes)
+        let leg = subject::leg(config.as_ref(), &subject.target);
+        let asked = request::Asked::new(arguments, protocol, leg)?;
+        let actions = asked.actions(&policy, &mut notes)?;
+        asking.actions(text, &actions, notes)
     } else {
         notes.push(
             "it is read as a command that is sent to run (`ssh HOST COMMAND`); relative paths are undetermined, because \

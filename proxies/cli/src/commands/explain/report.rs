@@ -21,6 +21,10 @@ pub(super) struct Report {
     pub(super) user: String,
     /// `None` where they are not known.
     pub(super) groups: Option<Vec<String>>,
+    /// Whom an agent acts for.
+    pub(super) on_behalf_of: Option<String>,
+    /// The groups of theirs; `None` where they are not known.
+    pub(super) on_behalf_of_groups: Option<Vec<String>>,
     pub(super) target: String,
     pub(super) labels: BTreeMap<String, String>,
     /// What becomes of the command as a whole.
@@ -127,15 +131,20 @@ impl Report {
         rejected: Option<String>,
         notes: Vec<String>,
     ) -> Self {
-        let groups = subject.principal.groups.as_ref();
+        let listed = |groups: &Option<Box<[Box<str>]>>| {
+            groups.as_ref().map(|groups| groups.iter().map(ToString::to_string).collect())
+        };
+        let who = &subject.principal;
         let verdict = match &whole {
             Some(whole) if connect.decision != "deny" => whole.decision,
             _ => "deny",
         };
         Self {
             command: text.to_owned(),
-            user: subject.principal.id.to_string(),
-            groups: groups.map(|groups| groups.iter().map(ToString::to_string).collect()),
+            user: who.id.to_string(),
+            groups: listed(&who.groups),
+            on_behalf_of: who.owner.as_ref().map(ToString::to_string),
+            on_behalf_of_groups: listed(&who.owner_groups),
             target: subject.target.name.to_string(),
             labels: subject
                 .target
