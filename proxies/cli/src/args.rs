@@ -320,8 +320,8 @@ pub(crate) struct Kubeconfig {
     /// Who you are, for the words that say how to get a token
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
     pub(crate) user: Option<String>,
-    /// The gateway's host name or address, as clients reach it [default: the address it listens on]
-    #[arg(long, value_name = "HOST")]
+    /// Where clients reach the gateway: HOST, HOST:PORT, [IPV6]:PORT or https://… of these [default: where it listens]
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) gateway: Option<String>,
 }
 
@@ -330,8 +330,8 @@ pub(crate) struct SshConfig {
     /// Who logs in
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
     pub(crate) user: String,
-    /// The gateway's host name or address, as clients reach it [default: the address it listens on]
-    #[arg(long, value_name = "HOST")]
+    /// Where clients reach the gateway: HOST, HOST:PORT or [IPV6]:PORT [default: where it listens]
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) gateway: Option<String>,
     /// Put before each target's name, where a name is taken already, such as `p-`
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]

@@ -301,3 +301,48 @@ fn what_is_misspelt_is_suggested() {
         assert!(ran.err.contains(part), "{arguments:?}: no `{part}` in {}", ran.err);
     }
 }
+
+#[test]
+fn ssh_config_says_where_the_gateway_is_reached() {
+    let folder = Folder::new();
+    folder.write("p.policy", "policy \"p\"\ndefault deny\n");
+    folder.write("key", "k");
+    folder.mode("key", 0o600);
+    let config = concat!(
+        "policies = [\"p.policy\"]\n[listen]\nssh = \"127.0.0.1:2222\"\n[[target]]\nname = \"web\"\nprotocol = \"ssh\"\n",
+        "address = \"10.0.0.1:22\"\nuser = \"deploy\"\ncredential = { file = \"key\" }\nhost_keys = [\"ssh-ed25519 ",
+        "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\"]\n"
+    );
+    folder.write("portcullis.toml", config);
+    check(
+        &folder,
+        &[
+            (&["ssh-config", "--as", "ana"], 0, &["HostName 127.0.0.1\n  Port 2222\n  User ana:web\n"], &[]),
+            (
+                &["ssh-config", "--as", "ana", "--gateway", "gw.test"],
+                0,
+                &["HostName gw.test\n  Port 2222\n"],
+                &[],
+            ),
+            (
+                &["ssh-config", "--as", "ana", "--gateway", "gw.test:22"],
+                0,
+                &["HostName gw.test\n  Port 22\n"],
+                &[],
+            ),
+            (&["ssh-config", "--as", "ana", "--gateway", "[::1]:22"], 0, &["HostName ::1\n  Port 22\n"], &[]),
+            (
+                &["ssh-config", "--as", "ana", "--gateway", "gw test"],
+                2,
+                &[],
+                &["` test` is no part", "help:"],
+            ),
+            (
+                &["ssh-config", "--as", "ana", "--gateway", "https://gw"],
+                2,
+                &[],
+                &["`https://` is no part", "help:"],
+            ),
+        ],
+    );
+}
