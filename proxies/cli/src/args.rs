@@ -456,7 +456,14 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
-    /// Add a local user, or change one; asks for the password and keeps only its SCRAM verifier
+    /// Add a local user, or change one; asks for a person's password and keeps only its SCRAM verifier
+    ///
+    /// An agent or a service is asked for none: it has one only where --password-file or $PORTCULLIS_PASSWORD gives it, and
+    /// is let in by tokens, keys and certificates otherwise. When one is changed, what it had stays.
+    #[command(
+        after_help = "Examples:\n  portcullis user add ana --group eng\n  portcullis user add bot --kind agent --group bots\n  \
+                      portcullis token create --user bot --on-behalf-of ana --expires 8h"
+    )]
     Add {
         /// The name clients log in with
         name: String,
@@ -472,6 +479,9 @@ pub(crate) enum User {
         /// For an agent: the user it acts for; without one, its tokens say so (`token create --on-behalf-of`)
         #[arg(long, value_name = "USER")]
         owner: Option<String>,
+        /// Without a password, of a person too: tokens, keys and certificates alone let them in
+        #[arg(long, conflicts_with = "password_file")]
+        no_password: bool,
         #[command(flatten)]
         password: Password,
     },

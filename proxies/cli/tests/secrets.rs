@@ -5,6 +5,10 @@
 mod common;
 
 use common::Folder;
+use portcullis_gateway::config::Config;
+use portcullis_gateway::identity::Verifier;
+use portcullis_gateway::start::open_store;
+use portcullis_gateway::store::Store as _;
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -30,6 +34,40 @@ fn a_user_comes_by_variable_or_private_file() {
     let explained = folder.json(&["explain", "--as", "ana", "--at", "shop", "select a from b"]);
     assert_eq!(explained["groups"], serde_json::json!(["eng"]));
     assert_eq!(explained["verdict"], "allow");
+}
+
+/// What the store keeps of a user's password.
+fn verifier(folder: &Folder, name: &str) -> Verifier {
+    let file = folder.path().join("portcullis.toml");
+    let config = Config::load(file).expect("a configuration");
+    let user = open_store(&config).expect("a store").user(name).expect("read").expect("there");
+    user.verifier.parse().expect("whole")
+}
+
+#[test]
+fn agents_and_services_need_no_password() {
+    let folder = Folder::initialised();
+    let ran = folder.run(&["user", "add", "bot", "--kind", "agent", "--group", "bots"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "added bot: agent, groups bots\n"), "{ran:?}");
+    assert!(ran.err.contains("it has no password") && ran.err.contains("token create"), "{ran:?}");
+    assert!(!verifier(&folder, "bot").fits("") && !verifier(&folder, "bot").fits("bot"));
+    assert_eq!(folder.run(&["user", "add", "ci", "--kind", "service"]).code, 0);
+    // One that is given counts, stays when the user is changed without one, and is taken away by name.
+    let variable = [("PORTCULLIS_PASSWORD", PASSWORD)];
+    assert_eq!(folder.run_with(&variable, &["user", "add", "ci", "--kind", "service"]).code, 0);
+    assert!(verifier(&folder, "ci").fits(PASSWORD));
+    let ran = folder.run(&["user", "add", "ci", "--kind", "service", "--group", "ops"]);
+    assert!(ran.out.contains("changed ci") && ran.err.contains("--no-password takes it away"), "{ran:?}");
+    assert!(verifier(&folder, "ci").fits(PASSWORD));
+    let none = ["user", "add", "ci", "--kind", "service", "--no-password"];
+    let ran = folder.run_with(&variable, &none);
+    assert!(ran.code == 0 && ran.err.contains("it has no password"), "{ran:?}");
+    assert!(!verifier(&folder, "ci").fits(PASSWORD));
+    // A person has one, unless it is said otherwise.
+    let ran = folder.run(&["user", "add", "ana", "--group", "eng", "--no-password"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let both = [&none[..], &["--password-file", "x"]].concat();
+    assert_eq!(folder.run(&both).code, 2);
 }
 
 #[test]
@@ -135,6 +173,7 @@ fn users_that_make_no_sense_are_refused() {
         ran.code == 5 && ran.err.contains("there is no terminal") && ran.err.contains("--password-file"),
         "{ran:?}"
     );
+    assert!(ran.err.contains("needs none") && ran.err.contains("--no-password"), "{ran:?}");
     let ran = folder.run_with(&[("PORTCULLIS_PASSWORD", "")], &["user", "add", "ana"]);
     assert!(ran.code == 5 && ran.err.contains("empty"), "{ran:?}");
 }
