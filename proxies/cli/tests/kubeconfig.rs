@@ -104,3 +104,27 @@ fn what_is_no_cluster_has_no_kubeconfig() {
         assert!(ran.code != 0 && ran.err.contains("there is: prod"), "{ran:?}");
     }
 }
+
+/// What the gateway proves itself by is a token here, not a role's password.
+#[test]
+fn the_doctor_asks_for_a_credential_in_the_words_of_the_protocol() {
+    let folder = folder("\"127.0.0.1:0\"", "");
+    let more = "[[target]]\nname = \"files\"\nprotocol = \"mcp\"\naddress = \"http://127.0.0.1:3\"\n";
+    let config = folder.read("portcullis.toml").replace("credential = { file = \"token\" }\n", "") + more;
+    folder.write("portcullis.toml", config);
+    let doctor = folder.run(&["doctor"]).out;
+    for (target, mend) in [
+        (
+            "prod",
+            "give the gateway a service account there, and its token as `credential = { secret = \"…\" }`",
+        ),
+        ("web", "have the target ask for a token, and give that one as `credential = { secret = \"…\" }`"),
+        ("files", "have the target ask for a token, and give that one as `credential = { secret = \"…\" }`"),
+    ] {
+        let (_, said) =
+            doctor.split_once(&format!("target {target}: it has no credential")).expect("it is warned of");
+        let mended = said.lines().find(|line| line.contains("mend: "));
+        assert!(mended.is_some_and(|line| line.contains(mend)), "{target}: {mended:?}");
+    }
+    assert!(!doctor.contains("role a password"), "{doctor}");
+}

@@ -8,7 +8,7 @@ use common::Folder;
 use portcullis_gateway::config::Config;
 use portcullis_gateway::identity::Verifier;
 use portcullis_gateway::start::open_store;
-use portcullis_gateway::store::Store as _;
+use portcullis_gateway::store::{NewToken, Sqlite, Store as _};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -36,11 +36,14 @@ fn a_user_comes_by_variable_or_private_file() {
     assert_eq!(explained["verdict"], "allow");
 }
 
+fn open(folder: &Folder) -> Sqlite {
+    let file = folder.path().join("portcullis.toml");
+    open_store(&Config::load(file).expect("a configuration")).expect("a store")
+}
+
 /// What the store keeps of a user's password.
 fn verifier(folder: &Folder, name: &str) -> Verifier {
-    let file = folder.path().join("portcullis.toml");
-    let config = Config::load(file).expect("a configuration");
-    let user = open_store(&config).expect("a store").user(name).expect("read").expect("there");
+    let user = open(folder).user(name).expect("read").expect("there");
     user.verifier.parse().expect("whole")
 }
 
@@ -108,9 +111,19 @@ fn a_token_is_shown_once_and_ends() {
     assert_eq!(folder.run(&["token", "revoke", "1"]).out, "token 1 of ana was revoked before\n");
 
     assert_eq!(folder.json(&["doctor"])["findings"].to_string().matches("within a week").count(), 0);
-    folder.run(&["token", "create", "--user", "ana", "--expires", "2d"]);
+    // One that was never to last longer surprises nobody; one that was made long ago does.
+    folder.run(&["token", "create", "--user", "ana", "--expires", "8h"]);
+    folder.run(&["token", "create", "--user", "ana", "--expires", "7d"]);
+    assert!(!folder.run(&["doctor"]).out.contains("within a week"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let now = i64::try_from(now.as_millis()).expect("a time");
+    let day = 86_400_000;
+    let (created, expires) = (now - 28 * day, now + 2 * day);
+    let old =
+        NewToken { hash: [7; 32], user: "ana".into(), name: "ci".into(), owner: None, created, expires };
+    open(&folder).add_token(&old).expect("added");
     let doctor = folder.run(&["doctor"]);
-    assert!(doctor.out.contains("tokens: 1 token ends within a week: 3 of ana"), "{doctor:?}");
+    assert!(doctor.out.contains("tokens: 1 token ends within a week: 5 of ana, ci"), "{doctor:?}");
 }
 
 #[test]
