@@ -96,15 +96,6 @@ fn a_certificate_that_names_another_host_is_warned_of() {
     }
 }
 
-#[test]
-fn what_is_no_cluster_has_no_kubeconfig() {
-    let folder = folder("\"127.0.0.1:8443\"", "");
-    for name in ["web", "nothing"] {
-        let ran = folder.run(&["kubeconfig", name]);
-        assert!(ran.code != 0 && ran.err.contains("there is: prod"), "{ran:?}");
-    }
-}
-
 /// What the gateway proves itself by is a token here, not a role's password.
 #[test]
 fn the_doctor_asks_for_a_credential_in_the_words_of_the_protocol() {
@@ -127,4 +118,13 @@ fn the_doctor_asks_for_a_credential_in_the_words_of_the_protocol() {
         assert!(mended.is_some_and(|line| line.contains(mend)), "{target}: {mended:?}");
     }
     assert!(!doctor.contains("role a password"), "{doctor}");
+}
+
+#[test]
+fn what_is_no_cluster_has_no_kubeconfig() {
+    let folder = folder("\"127.0.0.1:8443\"", "");
+    for name in ["web", "nothing"] {
+        let ran = folder.run(&["kubeconfig", name]);
+        assert!(ran.code != 0 && ran.err.contains("there is: prod"), "{ran:?}");
+    }
 }
