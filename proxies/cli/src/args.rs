@@ -60,8 +60,9 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// The gateway's configuration [default: ./portcullis.toml, else /etc/portcullis/portcullis.toml]
-    #[arg(long, short, global = true, env = "PORTCULLIS_CONFIG", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// The gateway's configuration [default: $PORTCULLIS_CONFIG, else ./portcullis.toml, else
+    /// /etc/portcullis/portcullis.toml]
+    #[arg(long, short, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON, one document, for scripts
     #[arg(long, global = true)]
@@ -179,7 +180,7 @@ pub(crate) struct Init {
     #[arg(long, value_name = "NAME", default_value = "prod")]
     pub(crate) env: String,
     /// Where clients connect
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6432")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6432", value_parser = socket)]
     pub(crate) listen: std::net::SocketAddr,
     /// Where keys, users, approvals and evidence go
     #[arg(long, value_name = "DIRECTORY", default_value = "state", value_hint = ValueHint::DirPath)]
@@ -237,7 +238,7 @@ pub(crate) struct Explain {
     #[arg(long = "at", value_name = "TARGET")]
     pub(crate) target: String,
     /// The address the client connects from [default: not known, so conditions on it are undetermined]
-    #[arg(long = "from", value_name = "ADDRESS")]
+    #[arg(long = "from", value_name = "ADDRESS", value_parser = address)]
     pub(crate) source: Option<std::net::IpAddr>,
     /// A label of a target that is not configured, such as env=prod; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE")]
@@ -262,6 +263,7 @@ pub(crate) struct Explain {
 #[derive(Debug, Args)]
 pub(crate) struct Approvals {
     /// One approval, with its actions and votes
+    #[arg(value_parser = approval)]
     pub(crate) number: Option<u64>,
     /// Also those already decided, expired or withdrawn
     #[arg(long)]
@@ -271,6 +273,7 @@ pub(crate) struct Approvals {
 #[derive(Debug, Args)]
 pub(crate) struct Vote {
     /// The approval's number, as the notice and `portcullis approvals` show it
+    #[arg(value_parser = approval)]
     pub(crate) number: u64,
     /// Vote as this local user
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
@@ -370,7 +373,7 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) events: bool,
     /// Which command's terminal, where a session had several [default: the first]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = command)]
     pub(crate) command: Option<u64>,
     /// Play so many times as fast
     #[arg(long, value_name = "N", value_parser = speed, default_value = "1", hide_default_value = true)]
@@ -412,6 +415,31 @@ fn session(text: &str) -> Result<String, String> {
          `portcullis replay` all"
             .to_owned()
     })
+}
+
+fn number(text: &str, what: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("that is no number: {what}"))
+}
+
+fn approval(text: &str) -> Result<u64, String> {
+    number(text, "`portcullis approvals` lists what waits, by number")
+}
+
+fn token(text: &str) -> Result<u64, String> {
+    number(text, "`portcullis token list` lists tokens by number; a token's text is not taken here")
+}
+
+fn command(text: &str) -> Result<u64, String> {
+    number(text, "`portcullis replay SESSION --events` lists commands by number")
+}
+
+fn socket(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "that is no address and port: write one such as 127.0.0.1:6432 or [::1]:6432".to_owned())
+}
+
+fn address(text: &str) -> Result<std::net::IpAddr, String> {
+    text.parse().map_err(|_| "that is no IP address: write one such as 10.0.0.7 or 2001:db8::7".to_owned())
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -557,7 +585,7 @@ pub(crate) enum Token {
     /// End a token, and within a second every session that it opened
     Revoke {
         /// The token's number, as `token list` shows it
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "NUMBER", value_parser = token)]
         number: u64,
         /// Why; recorded, and shown to the one whose sessions end
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]

@@ -271,9 +271,15 @@ fn a_wrong_configuration_names_file_key_and_line() {
             assert!(ran.err.contains(part), "{arguments:?}: no `{part}` in {}", ran.err);
         }
     }
+    // For scripts, the way out is apart.
+    let ran = folder.run(&["check", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.err).expect("a document");
+    assert_eq!(document["help"], "did you mean `required`?");
+    assert!(document["error"].as_str().is_some_and(|error| !error.contains("did you mean")), "{document}");
     let ran = folder.run(&["doctor"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains("PROBLEM  configuration") && ran.out.contains("requird"), "{ran:?}");
+    assert!(ran.out.contains("mend: did you mean `required`?"), "{ran:?}");
     let ran = folder.run(&["check", "--config", "nowhere.toml"]);
     assert!(ran.code == 3 && ran.err.contains("nowhere.toml"), "{ran:?}");
     folder.write("garbage.toml", [0xff, 0, 0x1b]);
@@ -289,7 +295,12 @@ fn what_is_misspelt_is_suggested() {
         (&["check", "--jsno"], "--json"),
         (&["user", "ad", "x"], "add"),
         (&["explain", "x"], "--as <USER>"),
-        (&["approve", "three", "--as", "ben"], "invalid digit"),
+        (&["approve", "three", "--as", "ben"], "no number: `portcullis approvals` lists what waits"),
+        (&["approvals", "x"], "no number: `portcullis approvals` lists what waits"),
+        (&["token", "revoke", "x"], "no number: `portcullis token list` lists tokens"),
+        (&["replay", "1", "--command", "x"], "no number: `portcullis replay SESSION --events`"),
+        (&["init", "--listen", "localhost"], "no address and port: write one such as 127.0.0.1:6432"),
+        (&["explain", "x", "--as", "a", "--at", "b", "--from", "x"], "no IP address: write one such as"),
         (&["revoke"], "SESSION"),
         (&["revoke", "zzz"], "that is no session's id"),
         (&["replay", "zzz"], "that is no session's id"),
@@ -300,6 +311,21 @@ fn what_is_misspelt_is_suggested() {
         assert_eq!(ran.code, 2, "{arguments:?} {ran:?}");
         assert!(ran.err.contains(part), "{arguments:?}: no `{part}` in {}", ran.err);
     }
+}
+
+#[test]
+fn the_configuration_may_be_named_by_a_variable() {
+    let folder = Folder::initialised();
+    std::fs::rename(folder.path().join("portcullis.toml"), folder.path().join("other.toml")).expect("moved");
+    let with = |file: &str, arguments: &[&str]| folder.run_with(&[("PORTCULLIS_CONFIG", file)], arguments);
+    assert_eq!(with("other.toml", &["check"]).code, 0);
+    assert_eq!(with("", &["check"]).code, 3, "an empty one names nothing");
+    assert!(with("nowhere.toml", &["check"]).err.contains("nowhere.toml"));
+    assert_eq!(with("nowhere.toml", &["check", "--config", "other.toml"]).code, 0, "the option goes first");
+    // It is no part of what has to be typed.
+    let usage = with("other.toml", &["user", "remove"]).err;
+    assert!(usage.contains("Usage: portcullis user remove") && !usage.contains("--config"), "{usage}");
+    assert!(with("", &["check", "--help"]).out.contains("$PORTCULLIS_CONFIG"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use portcullis_gateway::start::open_store;
 
 use super::secret;
 use crate::args::Init;
-use crate::context::Context;
+use crate::context::{Context, unusable};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::output::Tone;
 
@@ -35,7 +35,9 @@ pub(super) fn run(context: &Context, arguments: &Init) -> Outcome {
     let [file, policy] = &files;
     // What can't be right is refused before anything is written.
     let config = Config::parse(file, &text).map_err(|error| {
-        Failure::configuration(format_args!("these options make no configuration that works\n{error}"))
+        let failure = unusable(&error);
+        let message = format!("these options make no configuration that works\n{}", failure.message);
+        Failure { message, ..failure }
     })?;
     for directory in [Some(folder), policy.parent(), Some(&config.state)].into_iter().flatten() {
         private(directory)?;
