@@ -74,6 +74,10 @@ pub(crate) enum Command {
     /// Write a working configuration, a first policy and the gateway's keys into a folder
     ///
     /// Start here. Nothing that exists is overwritten. Then: `user add`, `secret set`, `doctor`, `serve`.
+    #[command(
+        after_help = "Examples:\n  portcullis init guard --target 127.0.0.1:5432 --database shop --role app\n  \
+                      portcullis init guard --http https://api.example.org --name billing"
+    )]
     Init(Init),
     /// Run the gateway
     ///
@@ -167,7 +171,13 @@ pub(crate) struct Init {
     /// Where; made if it does not exist
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
-    /// The first target's address
+    /// The first target is one over HTTP, at this address: https://HOST[:PORT], on this machine http:// too
+    #[arg(long, value_name = "URL", conflicts_with_all = ["target", "database", "role"])]
+    pub(crate) http: Option<String>,
+    /// With --http: the target's name, below which clients ask for its paths
+    #[arg(long, value_name = "NAME", default_value = "api", requires = "http", value_parser = name)]
+    pub(crate) name: String,
+    /// The first target's address, of PostgreSQL
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5432")]
     pub(crate) target: String,
     /// The database on the first target, which is also the name clients ask for
@@ -179,9 +189,9 @@ pub(crate) struct Init {
     /// The label `env` of the first target, which policies select by
     #[arg(long, value_name = "NAME", default_value = "prod")]
     pub(crate) env: String,
-    /// Where clients connect
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6432", value_parser = socket)]
-    pub(crate) listen: std::net::SocketAddr,
+    /// Where clients connect [default: 127.0.0.1:6432, with --http 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = socket)]
+    pub(crate) listen: Option<std::net::SocketAddr>,
     /// Where keys, users, approvals and evidence go
     #[arg(long, value_name = "DIRECTORY", default_value = "state", value_hint = ValueHint::DirPath)]
     pub(crate) state: String,
@@ -440,6 +450,15 @@ fn socket(text: &str) -> Result<std::net::SocketAddr, String> {
 
 fn address(text: &str) -> Result<std::net::IpAddr, String> {
     text.parse().map_err(|_| "that is no IP address: write one such as 10.0.0.7 or 2001:db8::7".to_owned())
+}
+
+/// A name that a path can begin with.
+fn name(text: &str) -> Result<String, String> {
+    let is_plain = (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    is_plain.then(|| text.to_owned()).ok_or_else(|| {
+        "that can't begin a path: 1 to 63 letters, digits, `-` and `_`, such as billing".to_owned()
+    })
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -314,6 +314,65 @@ fn what_is_misspelt_is_suggested() {
 }
 
 #[test]
+fn the_first_target_may_be_one_over_http() {
+    let folder = Folder::new();
+    const CONFIG: &str = "--config=guard/portcullis.toml";
+    check(
+        &folder,
+        &[
+            (
+                &["init", "guard", "--http", "http://127.0.0.1:1", "--name", "shop"],
+                0,
+                &[
+                    "wrote guard/portcullis.toml",
+                    "portcullis secret set shop ",
+                    "TOKEN=$(portcullis token create --user YOU --expires 8h)",
+                    "curl --cacert guard/state/server.crt --oauth2-bearer \"$TOKEN\" https://localhost:8080/shop/ ",
+                ],
+                &[],
+            ),
+            (&["check", CONFIG], 0, &["6 rules, 4 tests, no problems"], &[]),
+            (&["test", CONFIG], 0, &["4 tests: 4 passed"], &[]),
+            (&["fmt", "--check", CONFIG], 0, &["already in the canonical layout"], &[]),
+            (&["init", "x", "--http", "http://10.0.0.1"], 3, &[], &["in the clear", "help: use `https://`"]),
+            (&["init", "x", "--http", "https://h/path"], 3, &[], &["a target's address is a host"]),
+            (
+                &["init", "x", "--http", "ftp://h"],
+                3,
+                &[],
+                &["no address of a target", "https://target.example.org:443"],
+            ),
+            (&["init", "x", "--http", "https://h", "--role", "app"], 2, &[], &["cannot be used with"]),
+            (&["init", "x", "--name", "a"], 2, &[], &["--http <URL>"]),
+            (&["init", "x", "--http", "https://h", "--name", "a/b"], 2, &[], &["can't begin a path"]),
+        ],
+    );
+    assert!(!folder.path().join("x").exists(), "what is refused writes nothing");
+    let explain = [&["explain", CONFIG, "--as", "ana", "--group", "eng", "--at", "shop"][..]].concat();
+    for (request, code, part) in [
+        ("GET /orders/7", 0, "rule `engineers read` permits"),
+        ("POST /orders {}", 1, "held until it is approved"),
+        ("DELETE /orders/7", 1, "rule `deleting`"),
+    ] {
+        let ran = folder.run(&[&explain[..], &[request]].concat());
+        assert!(ran.code == code && ran.out.contains(part), "{request}: {ran:?}");
+    }
+    // What is commented out works with the signs off.
+    let policy = folder.read("guard/policies/production.policy");
+    let signs_off: String = policy
+        .lines()
+        .map(|line| line.strip_prefix("// ").filter(|_| is_rule(line)).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    folder.write("guard/policies/production.policy", signs_off);
+    check(&folder, &[(&["check", CONFIG], 0, &["7 rules, 4 tests, no problems"], &[])]);
+}
+
+/// Whether a line of the first policy is of a rule that is commented out.
+fn is_rule(line: &str) -> bool {
+    ["// mask", "//   ", "// }"].iter().any(|start| line.starts_with(start))
+}
+
+#[test]
 fn the_configuration_may_be_named_by_a_variable() {
     let folder = Folder::initialised();
     std::fs::rename(folder.path().join("portcullis.toml"), folder.path().join("other.toml")).expect("moved");
