@@ -129,6 +129,8 @@ fn commands_are_spelled_as_their_protocol_has_them() {
             ),
             ("prod", &["GET /api/v1/namespaces/default/pods"], 0, &["rule `look` permits"]),
             ("files", &[CALL], 1, &["pinned = undetermined", "unless --pinned yes or --pinned no says"]),
+            ("soon", &["--label", "env=prod", "GET /orders/7"], 1, &["it is read as SQL", "--protocol http"]),
+            ("soon", &["--label", "env=prod", "--protocol", "http", "GET /orders/7"], 0, &["get /orders/7"]),
             ("files", &["--pinned", "yes", CALL], 0, &["pinned = true", "rule `read` permits"]),
             ("files", &["--pinned", "no", CALL], 1, &["pinned = false", "rule `changed tools`"]),
             ("files", &["--do", "call on \"read_file\" with pinned = true"], 0, &["rule `read` permits"]),

@@ -144,6 +144,11 @@ fn tokens_that_make_no_sense_are_refused() {
         (&["--user", "ana", "--on-behalf-of", "ben"], 3, "only an agent"),
         (&["--user", "bot", "--on-behalf-of", "ben"], 3, "bot acts for ana, not for ben"),
         (&["--user", "free"], 3, "--on-behalf-of USER"),
+        (
+            &["--user", "bot9", "--on-behalf-of", "ana"],
+            3,
+            "`portcullis user add bot9 --kind agent` makes one",
+        ),
         (&["--user", "free", "--on-behalf-of", "eve"], 3, "there is no local user `eve`"),
         (&["--user", "free", "--on-behalf-of", "bot"], 3, "never for another agent"),
         (&["--user", "ana", "--name", "a\nb"], 3, "can't be a token's name"),

@@ -43,6 +43,9 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let report = if arguments.is_action {
         asking.actions(text, &action::read(text, protocol)?, notes)
     } else if *protocol == Protocol::POSTGRES {
+        if arguments.protocol.is_none() && request::looks_like_one(text) {
+            notes.push("it is read as SQL, which it doesn't look like: --protocol http, kubernetes or mcp says otherwise".to_owned());
+        }
         let search_path: Vec<&str> = arguments.search_path.split(',').map(str::trim).collect();
         notes.push(format!(
             "names without a schema are looked up in {}; no database is asked, so views, functions and `*` are taken \

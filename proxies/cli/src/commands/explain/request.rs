@@ -39,6 +39,13 @@ pub(super) fn only_of_http(arguments: &Explain, protocol: &Protocol) -> Result<(
     Ok(())
 }
 
+/// Whether somebody may have meant a request, or a message of MCP.
+pub(super) fn looks_like_one(text: &str) -> bool {
+    let is_request =
+        text.split_once(' ').is_some_and(|(method, path)| METHODS.contains(&method) && path.starts_with('/'));
+    is_request || text.trim_start().starts_with('{')
+}
+
 impl<'a> Asked<'a> {
     pub(super) fn new(
         arguments: &'a Explain,
