@@ -222,8 +222,12 @@ fn the_examples_are_understood() {
         }
     }
     let help = folder.run(&["explain", "--help"]).out;
-    for example in ["'GET /orders/7'", "'GET /api/v1/namespaces/default/pods'", "tools/call", "the `prefix`"]
-    {
+    for example in [
+        "'GET /orders/7'",
+        "'GET /api/v1/namespaces/default/pods'",
+        r#"    '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file"}}'"#,
+        "the `prefix`",
+    ] {
         assert!(help.contains(example), "no {example} in\n{help}");
     }
 }
