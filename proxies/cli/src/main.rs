@@ -10,6 +10,7 @@ mod failure;
 mod output;
 mod password;
 mod policies;
+mod requests;
 mod sql;
 mod texts;
 

@@ -108,6 +108,7 @@ fn commands_are_spelled_as_their_protocol_has_them() {
             ("api", &["POST /graphql {\"query\": \"{ me }\"}"], 1, &["query"]),
             ("api", &["GET /orders/7"], 0, &["-H 'name: value' gives some"]),
             ("api", &["-H", "Host: API.test:8443", "GET /orders/7"], 0, &["host = \"api.test\""]),
+            ("api", &["GET /orders/7 HTTP/1.1\r\nHost: api.test\r\n\r\n"], 0, &["host = \"api.test\""]),
             (
                 "api",
                 &["-H", "content-type: text/plain", "POST /orders x"],

@@ -2,7 +2,6 @@
 
 mod action;
 mod report;
-mod request;
 mod show;
 mod subject;
 
@@ -20,6 +19,7 @@ use crate::args::Explain;
 use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::policies::Policies;
+use crate::requests::{self, Asked};
 use crate::{sql, texts};
 
 pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
@@ -39,11 +39,11 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let asking = Asking { policy: &policy, subject: &subject, now: now()? };
     let text = arguments.text.as_str();
     let protocol = &subject.target.protocol;
-    request::only_of_http(arguments, protocol)?;
+    only_of_http(arguments, protocol)?;
     let report = if arguments.is_action {
         asking.actions(text, &action::read(text, protocol)?, notes)
     } else if *protocol == Protocol::POSTGRES {
-        if arguments.protocol.is_none() && request::looks_like_one(text) {
+        if arguments.protocol.is_none() && requests::looks_like_one(text) {
             notes.push("it is read as SQL, which it doesn't look like: --protocol http, kubernetes or mcp says otherwise".to_owned());
         }
         let search_path: Vec<&str> = arguments.search_path.split(',').map(str::trim).collect();
@@ -55,7 +55,10 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
         asking.statements(text, &search_path, notes)
     } else if *protocol != Protocol::SSH {
         let leg = subject::leg(config.as_ref(), &subject.target);
-        let asked = request::Asked::new(arguments, protocol, leg)?;
+        let headers =
+            arguments.headers.iter().map(|header| requests::field(header)).collect::<Result<_, _>>()?;
+        let pinned = arguments.pinned.as_ref().map(|pinned| pinned == "yes");
+        let asked = Asked { text, protocol, leg, headers, pinned };
         let actions = asked.actions(&policy, &mut notes)?;
         asking.actions(text, &actions, notes)
     } else {
@@ -72,6 +75,20 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
         show::show(context.output, &report)?;
     }
     Ok(if report.is_allowed() { Answer::Yes } else { Answer::No })
+}
+
+/// Refuses what only requests have, where none is asked about.
+fn only_of_http(arguments: &Explain, protocol: &Protocol) -> Result<(), Failure> {
+    let has_fields = [Protocol::HTTP, Protocol::KUBERNETES].contains(protocol);
+    if !arguments.headers.is_empty() && !has_fields {
+        return Err(Failure::usage(format_args!("a command of {protocol} has no header fields"))
+            .help("leave --header out: it is for targets of http and kubernetes"));
+    }
+    if arguments.pinned.is_some() && *protocol != Protocol::MCP {
+        return Err(Failure::usage(format_args!("a command of {protocol} calls no tools"))
+            .help("leave --pinned out: it is for targets of mcp"));
+    }
+    Ok(())
 }
 
 /// Whether the target is neither configured nor made up on purpose, by `--label` or `--protocol`.
