@@ -1,9 +1,13 @@
 //! The command line, as people type it. What each word means is said here, once, for `--help`.
 
+mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+
+use self::values::{address, approval, command, lifetime, name, session, socket, speed, time, token};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -31,6 +35,23 @@ Examples:
   portcullis replay 5f1d9a0b3c2e4d61 --events                        commands, files and terminals as a list
   portcullis replay 5f1d9a0b3c2e4d61 --export asciicast-v3 -o a.cast  for asciinema and its web player";
 
+const EXPLAIN: &str = "\
+COMMAND is what the target's protocol has for one:
+  postgres    SQL             'drop table orders'
+  ssh         a command line  'sudo systemctl restart nginx'
+  http        a request       'GET /orders/7'   with a body: 'POST /orders {\"amount\": 5}'
+  kubernetes  a request       'GET /api/v1/namespaces/default/pods'
+  mcp         a message of JSON-RPC:
+    '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"read_file\"}}'
+The path of a request is the target's own: the `prefix` that clients put before it is no part of it.
+`kubectl -v=8 …` shows which requests it sends.
+
+Examples:
+  portcullis explain --as ana --group eng --at shop 'drop table orders'
+  portcullis explain --as ana --at api -H 'x-dry-run: true' 'DELETE /orders/7'
+  portcullis explain --as bot --on-behalf-of ana --at files --pinned yes '{\"jsonrpc\": \"2.0\", …}'
+  portcullis explain --as ana --at prod --do 'get on \"secrets\" with namespace = \"default\"'";
+
 /// Stands in front of your databases, hosts and APIs; judges, holds, masks and records every command.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -44,8 +65,9 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// The gateway's configuration [default: ./portcullis.toml, else /etc/portcullis/portcullis.toml]
-    #[arg(long, short, global = true, env = "PORTCULLIS_CONFIG", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// The gateway's configuration [default: $PORTCULLIS_CONFIG, else ./portcullis.toml, else
+    /// /etc/portcullis/portcullis.toml]
+    #[arg(long, short, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON, one document, for scripts
     #[arg(long, global = true)]
@@ -57,6 +79,10 @@ pub(crate) enum Command {
     /// Write a working configuration, a first policy and the gateway's keys into a folder
     ///
     /// Start here. Nothing that exists is overwritten. Then: `user add`, `secret set`, `doctor`, `serve`.
+    #[command(
+        after_help = "Examples:\n  portcullis init guard --target 127.0.0.1:5432 --database shop --role app\n  \
+                      portcullis init guard --http https://api.example.org --name billing"
+    )]
     Init(Init),
     /// Run the gateway
     ///
@@ -70,9 +96,7 @@ pub(crate) enum Command {
     /// Run the `test` blocks of policies, with coverage of rules and clauses
     Test(Policies),
     /// Say why a command gets the answer it gets, without running it
-    #[command(
-        after_help = "Examples:\n  portcullis explain --as ana --group eng --at shop 'drop table orders'\n  portcullis explain --as ana --at web-1 'sudo systemctl restart nginx'"
-    )]
+    #[command(after_help = EXPLAIN)]
     Explain(Explain),
     /// List commands that wait for a decision
     Approvals(Approvals),
@@ -152,7 +176,13 @@ pub(crate) struct Init {
     /// Where; made if it does not exist
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
-    /// The first target's address
+    /// The first target is one over HTTP, at this address: https://HOST[:PORT], on this machine http:// too
+    #[arg(long, value_name = "URL", conflicts_with_all = ["target", "database", "role"])]
+    pub(crate) http: Option<String>,
+    /// With --http: the target's name, below which clients ask for its paths
+    #[arg(long, value_name = "NAME", default_value = "api", requires = "http", value_parser = name)]
+    pub(crate) name: String,
+    /// The first target's address, of PostgreSQL
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5432")]
     pub(crate) target: String,
     /// The database on the first target, which is also the name clients ask for
@@ -164,9 +194,9 @@ pub(crate) struct Init {
     /// The label `env` of the first target, which policies select by
     #[arg(long, value_name = "NAME", default_value = "prod")]
     pub(crate) env: String,
-    /// Where clients connect
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6432")]
-    pub(crate) listen: std::net::SocketAddr,
+    /// Where clients connect [default: 127.0.0.1:6432, with --http 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = socket)]
+    pub(crate) listen: Option<std::net::SocketAddr>,
     /// Where keys, users, approvals and evidence go
     #[arg(long, value_name = "DIRECTORY", default_value = "state", value_hint = ValueHint::DirPath)]
     pub(crate) state: String,
@@ -213,11 +243,17 @@ pub(crate) struct Explain {
     /// A group of theirs; may be given several times [default: what the local user has]
     #[arg(long = "group", value_name = "GROUP")]
     pub(crate) groups: Vec<String>,
+    /// For an agent: the user it acts for, as its token says [default: its owner]
+    #[arg(long, value_name = "USER")]
+    pub(crate) on_behalf_of: Option<String>,
+    /// A group of the user it acts for; may be given several times [default: what that local user has]
+    #[arg(long = "owner-group", value_name = "GROUP", requires = "on_behalf_of")]
+    pub(crate) owner_groups: Vec<String>,
     /// The target asked for
     #[arg(long = "at", value_name = "TARGET")]
     pub(crate) target: String,
     /// The address the client connects from [default: not known, so conditions on it are undetermined]
-    #[arg(long = "from", value_name = "ADDRESS")]
+    #[arg(long = "from", value_name = "ADDRESS", value_parser = address)]
     pub(crate) source: Option<std::net::IpAddr>,
     /// A label of a target that is not configured, such as env=prod; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE")]
@@ -225,6 +261,12 @@ pub(crate) struct Explain {
     /// The target's protocol [default: the configured target's, or else postgres]
     #[arg(long, value_name = "PROTOCOL", value_parser = ["postgres", "ssh", "http", "kubernetes", "mcp"])]
     pub(crate) protocol: Option<String>,
+    /// A header field of the request, over HTTP: -H 'x-dry-run: true'; may be given several times
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", conflicts_with = "is_action")]
+    pub(crate) headers: Vec<String>,
+    /// Of MCP: whether the tools that are called are described as was approved [default: not known, so rules on it restrict]
+    #[arg(long, value_name = "YES|NO", value_parser = ["yes", "no"], conflicts_with = "is_action")]
+    pub(crate) pinned: Option<String>,
     /// The schemas that names without one are looked up in
     #[arg(long, value_name = "SCHEMAS", default_value = "public")]
     pub(crate) search_path: String,
@@ -236,6 +278,7 @@ pub(crate) struct Explain {
 #[derive(Debug, Args)]
 pub(crate) struct Approvals {
     /// One approval, with its actions and votes
+    #[arg(value_parser = approval)]
     pub(crate) number: Option<u64>,
     /// Also those already decided, expired or withdrawn
     #[arg(long)]
@@ -245,6 +288,7 @@ pub(crate) struct Approvals {
 #[derive(Debug, Args)]
 pub(crate) struct Vote {
     /// The approval's number, as the notice and `portcullis approvals` show it
+    #[arg(value_parser = approval)]
     pub(crate) number: u64,
     /// Vote as this local user
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
@@ -294,8 +338,8 @@ pub(crate) struct Kubeconfig {
     /// Who you are, for the words that say how to get a token
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
     pub(crate) user: Option<String>,
-    /// The gateway's host name or address, as clients reach it [default: the address it listens on]
-    #[arg(long, value_name = "HOST")]
+    /// Where clients reach the gateway: HOST, HOST:PORT, [IPV6]:PORT or https://… of these [default: where it listens]
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) gateway: Option<String>,
 }
 
@@ -304,8 +348,8 @@ pub(crate) struct SshConfig {
     /// Who logs in
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
     pub(crate) user: String,
-    /// The gateway's host name or address, as clients reach it [default: the address it listens on]
-    #[arg(long, value_name = "HOST")]
+    /// Where clients reach the gateway: HOST, HOST:PORT or [IPV6]:PORT [default: where it listens]
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) gateway: Option<String>,
     /// Put before each target's name, where a name is taken already, such as `p-`
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -344,7 +388,7 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) events: bool,
     /// Which command's terminal, where a session had several [default: the first]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = command)]
     pub(crate) command: Option<u64>,
     /// Play so many times as fast
     #[arg(long, value_name = "N", value_parser = speed, default_value = "1", hide_default_value = true)]
@@ -378,35 +422,6 @@ pub(crate) enum Cast {
     AsciicastV2,
 }
 
-/// A session's id: hexadecimal digits. What is none of any session is the command's to say.
-fn session(text: &str) -> Result<String, String> {
-    let is_id = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
-        "that is no session's id, which has 16 hexadecimal digits: `portcullis sessions` lists those that are open, \
-         `portcullis replay` all"
-            .to_owned()
-    })
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
-    speed.ok_or_else(|| format!("`{text}` is no speed: write a number above 0, such as 2 or 0.5"))
-}
-
-/// `90`, `1.5`, `1:30`, `1:00:00.5`.
-fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no time: write seconds, such as 90 or 1.5, or 1:30, or 1:00:00");
-    let mut seconds = 0.0;
-    for (at, part) in text.split(':').enumerate() {
-        let value: f64 = part.parse().map_err(|_| wrong())?;
-        if at > 2 || value.is_sign_negative() || at > 0 && value >= 60.0 {
-            return Err(wrong());
-        }
-        seconds = seconds * 60.0 + value;
-    }
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The evidence folder [default: the configuration's]
@@ -430,7 +445,14 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
-    /// Add a local user, or change one; asks for the password and keeps only its SCRAM verifier
+    /// Add a local user, or change one; asks for a person's password and keeps only its SCRAM verifier
+    ///
+    /// An agent or a service is asked for none: it has one only where --password-file or $PORTCULLIS_PASSWORD gives it, and
+    /// is let in by tokens, keys and certificates otherwise. When one is changed, what it had stays.
+    #[command(
+        after_help = "Examples:\n  portcullis user add ana --group eng\n  portcullis user add bot --kind agent --group bots\n  \
+                      portcullis token create --user bot --on-behalf-of ana --expires 8h"
+    )]
     Add {
         /// The name clients log in with
         name: String,
@@ -446,6 +468,9 @@ pub(crate) enum User {
         /// For an agent: the user it acts for; without one, its tokens say so (`token create --on-behalf-of`)
         #[arg(long, value_name = "USER")]
         owner: Option<String>,
+        /// Without a password, of a person too: tokens, keys and certificates alone let them in
+        #[arg(long, conflicts_with = "password_file")]
+        no_password: bool,
         #[command(flatten)]
         password: Password,
     },
@@ -521,36 +546,12 @@ pub(crate) enum Token {
     /// End a token, and within a second every session that it opened
     Revoke {
         /// The token's number, as `token list` shows it
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "NUMBER", value_parser = token)]
         number: u64,
         /// Why; recorded, and shown to the one whose sessions end
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         reason: String,
     },
-}
-
-/// The longest that a token may last, in days.
-const MOST_DAYS: u64 = 365;
-
-/// `45m`, `12h`, `30d`.
-fn lifetime(text: &str) -> Result<Duration, String> {
-    let wrong = || {
-        format!(
-            "a token ends, at the latest after {MOST_DAYS} days: write a whole number and `s`, `m`, `h` or `d`, such as 12h \
-             or 30d"
-        )
-    };
-    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(at);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let time = number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds)).ok_or_else(wrong)?;
-    if time == 0 || time > MOST_DAYS * 86_400 { Err(wrong()) } else { Ok(Duration::from_secs(time)) }
 }
 
 #[derive(Debug, Subcommand)]
@@ -578,30 +579,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn tokens_last_for_a_year_at_most() {
-        let cases = [("90d", 90 * 86_400), ("12h", 43_200), ("45m", 2700), ("1s", 1), ("365d", 365 * 86_400)];
-        for (text, seconds) in cases {
-            assert_eq!(lifetime(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in
-            ["", "never", "30", "0d", "366d", "-1d", "1.5h", "1y", "d", "99999999999999999999d", "1d "]
-        {
-            assert!(lifetime(text).is_err_and(|why| why.contains("365 days")), "{text}");
-        }
-    }
-
-    #[test]
-    fn times_are_seconds_or_a_clocks() {
-        let cases = [("90", 90.0), ("1.5", 1.5), ("1:30", 90.0), ("1:00:00.5", 3600.5), ("0", 0.0)];
-        for (text, seconds) in cases {
-            assert_eq!(time(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
-        }
-        for text in ["", "x", "-1", "1:60", "1:2:3:4", "1e300", "NaN", "inf", ":"] {
-            assert!(time(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis_gateway::config::Config;
+use portcullis_gateway::config::{Config, ConfigError};
 
 use crate::args::Common;
 use crate::failure::Failure;
@@ -21,7 +21,10 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(common: &Common) -> Self {
-        Self { named: common.config.clone(), output: Output::new(common.json) }
+        // Not read by `clap`, which would then have every usage line demand it.
+        let variable = || std::env::var_os("PORTCULLIS_CONFIG").filter(|file| !file.is_empty());
+        let named = common.config.clone().or_else(|| variable().map(PathBuf::from));
+        Self { named, output: Output::new(common.json) }
     }
 
     /// The configuration's file: the one that was named, else the first that exists.
@@ -35,13 +38,13 @@ impl Context {
 
     /// The configuration.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        Config::load(self.config_file()?).map_err(Failure::configuration)
+        Config::load(self.config_file()?).map_err(|error| unusable(&error))
     }
 
     /// The configuration where there is one. One that is wrong is a failure all the same.
     pub(crate) fn config_if_any(&self) -> Result<Option<Config>, Failure> {
         match self.named.clone().or_else(found) {
-            Some(file) => Config::load(file).map(Some).map_err(Failure::configuration),
+            Some(file) => Config::load(file).map(Some).map_err(|error| unusable(&error)),
             None => Ok(None),
         }
     }
@@ -49,6 +52,15 @@ impl Context {
     /// The configuration if one was named, for commands that can do without.
     pub(crate) fn config_if_named(&self) -> Result<Option<Config>, Failure> {
         if self.named.is_some() { self.config_if_any() } else { Ok(None) }
+    }
+}
+
+/// What is wrong, and apart from it the way out.
+pub(crate) fn unusable(error: &ConfigError) -> Failure {
+    let failure = Failure::configuration(error.fault());
+    match error.way_out() {
+        Some(help) => failure.help(help),
+        None => failure,
     }
 }
 

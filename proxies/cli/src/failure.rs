@@ -50,6 +50,15 @@ impl Failure {
         Self { kind: Kind::Usage, message: message.to_string(), help: None }
     }
 
+    /// What `clap` says: `error: …`, then, behind a line that is empty, suggestions and usage.
+    pub(crate) fn misspelt(said: &str) -> Self {
+        let said = said.strip_prefix("error: ").unwrap_or(said).trim_end();
+        match said.split_once("\n\n") {
+            Some((message, help)) => Self::usage(message).help(help.trim_start()),
+            None => Self::usage(said),
+        }
+    }
+
     pub(crate) fn configuration(message: impl fmt::Display) -> Self {
         Self { kind: Kind::Configuration, message: message.to_string(), help: None }
     }

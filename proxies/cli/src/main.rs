@@ -20,10 +20,13 @@ use clap::Parser;
 
 use crate::args::Arguments;
 use crate::context::Context;
+use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    // Asks for help and mistakes end here, with 0 and 2.
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misspelt(&error),
+    };
     let context = Context::new(&arguments.common);
     match commands::run(&context, &arguments.command) {
         Ok(answer) => answer.into(),
@@ -32,4 +35,15 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Asks for help and mistakes end here, with 0 and 2.
+fn misspelt(error: &clap::Error) -> ExitCode {
+    let is_for_a_script = std::env::args_os().any(|argument| argument == "--json");
+    if !is_for_a_script || !error.use_stderr() {
+        error.exit();
+    }
+    let failure = Failure::misspelt(&error.render().to_string());
+    output::report(&failure, true);
+    failure.exit_code()
 }

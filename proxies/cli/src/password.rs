@@ -30,8 +30,19 @@ pub(crate) fn known(arguments: &Password, whose: &str) -> Result<Hidden, Failure
 pub(crate) fn new(arguments: &Password, whose: &str) -> Result<Hidden, Failure> {
     match given(arguments)? {
         Some(password) => Ok(password),
-        None => ask_twice(&format!("New password of {whose}: ")),
+        None => ask_twice(&format!("New password of {whose}: ")).map_err(|failure| match failure.help.clone() {
+            Some(help) => failure.help(format_args!(
+                "{help}; an agent or a service (--kind) needs none, nor does whom tokens, keys or certificates let in \
+                 (--no-password)"
+            )),
+            None => failure,
+        }),
     }
+}
+
+/// A new password where one is given; nobody is asked.
+pub(crate) fn offered(arguments: &Password) -> Result<Option<Hidden>, Failure> {
+    given(arguments)
 }
 
 /// A secret's value: what standard input brings, or what the terminal is asked for. One trailing newline is dropped.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use policy_core::Policy;
-use policy_lang::{Diagnostics, Environment, Loaded, Source, Style};
+use policy_lang::{Diagnostics, Environment, Loaded, Severity, Source, Style};
 use portcullis_gateway::config::Config;
 use portcullis_gateway::policies::environment;
 
@@ -50,7 +50,10 @@ impl Policies {
     pub(crate) fn must_load(&self, output: Output) -> Result<Loaded, Failure> {
         self.load().map_err(|found| {
             let counted = count(found.errors(), "error");
-            let text = if output.is_json() { found.render(Style::Plain) } else { rendered(output, &found) };
+            if output.is_json() {
+                return first(&found, &counted);
+            }
+            let text = rendered(output, &found);
             Failure::configuration(format_args!("the policy has {counted}\n\n{}", text.trim_end()))
         })
     }
@@ -62,6 +65,22 @@ impl Policies {
             Failure::configuration(format_args!("the policy can't be compiled:\n{}", errors.join("\n")))
         })
     }
+}
+
+/// For scripts: the first fault, and apart from it the way out. All of them are what `check --json` prints.
+fn first(found: &Diagnostics, counted: &str) -> Failure {
+    let all = "`portcullis check --json` prints all that is found";
+    let Some(report) = found.reports().into_iter().find(|report| report.severity == Severity::Error) else {
+        return Failure::configuration(format_args!("the policy has {counted}")).help(all);
+    };
+    let place = report.place.map_or(String::new(), |at| format!("{}:{}:{}: ", at.file, at.line, at.column));
+    let ways_out: Vec<&str> = std::iter::once(report.label.as_str())
+        .chain(report.help.iter().map(String::as_str))
+        .chain([all])
+        .filter(|way_out| !way_out.is_empty())
+        .collect();
+    Failure::configuration(format_args!("the policy has {counted}: {place}{}", report.message))
+        .help(ways_out.join("; "))
 }
 
 /// Reads one file.

@@ -1,135 +1,183 @@
-//! A request over HTTP as a text: `POST /orders {"amount": 5}`, or as it goes over the wire, with header fields and the body
-//! behind a blank line; for MCP, the message alone.
+//! A request over HTTP as a text, to what policies judge; for MCP, the message alone. As the proxy does it, but knowing no target.
 
-use policy_core::{ActionSet, Policy, Protocol};
-use policy_normalize::http::{self, Target};
+mod written;
+
+use std::fmt;
+
+use policy_core::{ActionSet, Policy, Protocol, Value};
+use policy_normalize::http::{self, Target, graphql};
 use policy_normalize::kubernetes::{self, Object};
 use policy_normalize::mcp::{self, Messages, Side};
+use portcullis_evidence::inert;
+use portcullis_gateway::config::HttpLeg;
 
+use self::written::Written;
 use crate::failure::Failure;
 
-/// What a request does, under what this policy looks at.
-pub(crate) fn read(text: &str, protocol: &Protocol, policy: &Policy) -> Result<ActionSet, Failure> {
-    let fields = http::Fields::of(policy);
-    if *protocol == Protocol::MCP {
-        let context =
-            mcp::Context { side: Side::Client, fields: &fields, pinned: &|_| None, asked: &|_| None };
-        return Ok(Messages::parse(text.as_bytes(), &context).actions());
+/// What is asked, and what is known besides.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    /// The request's or the message's text.
+    pub(crate) text: &'a str,
+    pub(crate) protocol: &'a Protocol,
+    /// Of the target, where it is configured.
+    pub(crate) leg: Option<&'a HttpLeg>,
+    /// Header fields besides those of the text, their names in lower case.
+    pub(crate) headers: Vec<(String, &'a str)>,
+    /// Of MCP: whether tools are described as was approved, where that is known.
+    pub(crate) pinned: Option<bool>,
+}
+
+/// Whether somebody may have meant a request, or a message of MCP.
+pub(crate) fn looks_like_one(text: &str) -> bool {
+    written::looks_like_one(text)
+}
+
+/// A header field, its name in lower case.
+pub(crate) fn field(text: &str) -> Result<(String, &str), Failure> {
+    written::field(text).ok_or_else(|| {
+        Failure::usage(format_args!("`{}` is no header field", inert::line(text)))
+            .help("write a name and a value: -H 'x-dry-run: true'")
+    })
+}
+
+impl<'a> Asked<'a> {
+    /// What it does, under what this policy looks at; and what had to be assumed.
+    pub(crate) fn actions(&self, policy: &Policy, notes: &mut Vec<String>) -> Result<ActionSet, Failure> {
+        let looked_at = http::Fields::of(policy);
+        if *self.protocol == Protocol::MCP {
+            return self.message(&looked_at, notes);
+        }
+        let Written { method, path, mut fields, body } = Written::parse(self.text).map_err(|wrong| {
+            let failure = self.failure(wrong.message);
+            match wrong.help {
+                Some(help) => failure.help(help),
+                None => failure,
+            }
+        })?;
+        let target = Target::parse(path).map_err(|error| {
+            let path = inert::line(path);
+            self.failure(format_args!("`{path}` is no path of a request: {error}"))
+        })?;
+        self.prefix(method, path, notes);
+        fields.extend(self.headers.iter().cloned());
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let media_type = media_type(&fields, body);
+        if *self.protocol == Protocol::KUBERNETES {
+            let object = match Object::read(&media_type, body.as_bytes()) {
+                Ok(object) => object,
+                Err(error) => return Ok(untold(&error, notes)),
+            };
+            let media_type = media_type.as_str();
+            let parts = kubernetes::Parts { method, target: &target, media_type, body: Some(&object) };
+            return Ok(kubernetes::action(&parts, &kubernetes::Fields::of(policy)));
+        }
+        let read = match http::Body::read(&media_type, body.as_bytes()) {
+            Ok(read) => read,
+            Err(error) => return Ok(untold(&error, notes)),
+        };
+        let parts = http::Parts {
+            method,
+            upgrade: find(&fields, "upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket")),
+            host: &host(&fields, notes),
+            target: &target,
+            headers: &fields,
+            media_type: &media_type,
+            size: Some(body.len() as u64),
+            body: Some(&read),
+        };
+        let plain = target.sent.split('?').next().unwrap_or_default();
+        let is_graphql = self.leg.is_some_and(|leg| leg.graphql.iter().any(|path| path == plain));
+        Ok(if is_graphql {
+            graphql::actions(&parts, body.as_bytes(), &looked_at)
+        } else {
+            http::action(&parts, &looked_at)
+        })
     }
-    let written = Written::parse(text)?;
-    let Written { method, path, body, .. } = written;
-    let media_type = written.media_type();
-    let target = Target::parse(path)
-        .map_err(|error| Failure::usage(format_args!("`{path}` is no path of a request: {error}")))?;
-    if *protocol == Protocol::KUBERNETES {
-        let Ok(object) = Object::read(&media_type, body.as_bytes()) else { return Ok(ActionSet::unknown()) };
-        let parts =
-            kubernetes::Parts { method, target: &target, media_type: &media_type, body: Some(&object) };
-        return Ok(kubernetes::action(&parts, &kubernetes::Fields::of(policy)));
+
+    /// Says so where a path begins as clients write it, not as it is judged.
+    fn prefix(&self, method: &str, path: &str, notes: &mut Vec<String>) {
+        let Some(prefix) = self.leg.and_then(|leg| leg.asked_by.prefix.as_deref()) else { return };
+        let behind = path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+        let Some(behind) = behind else { return };
+        let slash = if behind.starts_with('/') { "" } else { "/" };
+        notes.push(format!(
+            "`{prefix}` is the prefix by which clients name this target, and is taken off before anything is judged: what \
+             they send as `{prefix}/…` is `/…` here. Was '{method} {slash}{}' meant?",
+            inert::line(behind)
+        ));
     }
-    let Ok(read) = http::Body::read(&media_type, body.as_bytes()) else { return Ok(ActionSet::unknown()) };
-    let headers: Vec<(&str, &str)> =
-        written.fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let host = written.field("host").map(str::to_ascii_lowercase).unwrap_or_default();
-    let parts = http::Parts {
-        method,
-        upgrade: written.field("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket")),
-        // Without one, what no host is called.
-        host: host.split(':').next().unwrap_or_default(),
-        target: &target,
-        headers: &headers,
-        media_type: &media_type,
-        size: Some(body.len() as u64),
-        body: Some(&read),
+
+    /// A message of MCP.
+    fn message(&self, fields: &http::Fields, notes: &mut Vec<String>) -> Result<ActionSet, Failure> {
+        let text = self.text.trim();
+        match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(serde_json::Value::Object(object)) if !object.contains_key("jsonrpc") => {
+                return Err(self.failure("it is no message of JSON-RPC: it has no \"jsonrpc\": \"2.0\""));
+            }
+            Ok(serde_json::Value::Object(_) | serde_json::Value::Array(_)) => {}
+            _ => return Err(self.failure(format_args!("`{}` is no message of JSON-RPC", inert::line(text)))),
+        }
+        let context = mcp::Context { side: Side::Client, fields, pinned: &|_| self.pinned, asked: &|_| None };
+        let actions = Messages::parse(text.as_bytes(), &context).actions();
+        if actions.iter().any(|action| action.attribute("pinned") == Some(&Value::Undetermined)) {
+            notes.push(
+                "whether the tool is described as was approved is not known here: rules on `pinned` restrict, unless --pinned \
+                 yes or --pinned no says"
+                    .to_owned(),
+            );
+        }
+        Ok(actions)
+    }
+
+    /// With how it is written.
+    fn failure(&self, message: impl fmt::Display) -> Failure {
+        Failure::usage(message).help(match self.protocol.as_str() {
+            "mcp" => {
+                "write the message as its client sends it: '{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"tools/call\", \
+                 \"params\": {\"name\": \"read_file\", \"arguments\": {\"path\": \"/srv/plan.md\"}}}'; or the action: --do 'call \
+                 on \"read_file\" with pinned = true'"
+            }
+            "kubernetes" => {
+                "write a method and a path: 'GET /api/v1/namespaces/default/pods' is what `kubectl get pods` sends \
+                 (`kubectl -v=8` shows it); or the action: --do 'get on \"pods\" with namespace = \"default\"'"
+            }
+            _ => "write a method and a path, and JSON where there is a body: 'GET /orders/7', 'POST /orders {\"amount\": 5}'",
+        })
+    }
+}
+
+/// What can't be read does what can't be told.
+fn untold(error: &dyn fmt::Display, notes: &mut Vec<String>) -> ActionSet {
+    notes.push(format!("what the request does can't be told: {error}"));
+    ActionSet::unknown()
+}
+
+/// In lower case and without parameters; a body of which nothing is said is JSON.
+fn media_type(fields: &[(&str, &str)], body: &str) -> String {
+    match find(fields, "content-type") {
+        Some(said) => said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
+        None if body.is_empty() => String::new(),
+        None => "application/json".to_owned(),
+    }
+}
+
+/// The host that is asked for, in lower case and without a port. What no host is called is undetermined for rules that ask.
+fn host(fields: &[(&str, &str)], notes: &mut Vec<String>) -> String {
+    let Some(host) = find(fields, "host").map(str::to_ascii_lowercase) else {
+        let and = if fields.is_empty() { "without header fields, " } else { "" };
+        notes.push(format!(
+            "it is read as a request {and}to a host without a name: rules that look at what is not there see none, unless -H \
+             'name: value' gives some"
+        ));
+        return String::new();
     };
-    Ok(http::action(&parts, &fields))
-}
-
-/// The parts of a request's text.
-#[derive(Debug, PartialEq)]
-struct Written<'a> {
-    method: &'a str,
-    path: &'a str,
-    /// Header fields, their names in lower case.
-    fields: Vec<(String, &'a str)>,
-    /// Empty where there is none.
-    body: &'a str,
-}
-
-impl<'a> Written<'a> {
-    fn parse(text: &'a str) -> Result<Self, Failure> {
-        let text = text.trim();
-        let (first, mut rest) = line(text);
-        let mut words = first.splitn(3, ' ');
-        let (Some(method), Some(path)) = (words.next(), words.next()) else {
-            return Err(Failure::usage(format_args!("`{text}` is no request")).help(
-                "write a method and a path, and JSON where there is a body: 'POST /orders {\"amount\": 5}'",
-            ));
-        };
-        let mut fields = Vec::new();
-        if words.next().is_some_and(|word| !word.starts_with("HTTP/")) {
-            // It may go on over several lines.
-            let body = text.get(method.len() + path.len() + 2..).unwrap_or_default().trim();
-            return Ok(Self { method, path, fields, body });
-        }
-        while let (written, after) = line(rest)
-            && let Some((name, value)) = written.split_once(':').filter(|(name, _)| is_name(name))
-        {
-            fields.push((name.to_ascii_lowercase(), value.trim()));
-            rest = after;
-        }
-        Ok(Self { method, path, fields, body: rest.trim() })
-    }
-
-    fn field(&self, name: &str) -> Option<&'a str> {
-        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| *value)
-    }
-
-    /// In lower case and without parameters; a body of which nothing is said is JSON.
-    fn media_type(&self) -> String {
-        match self.field("content-type") {
-            Some(says) => says.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
-            None if self.body.is_empty() => String::new(),
-            None => "application/json".to_owned(),
-        }
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name.to_owned(),
+        _ => host,
     }
 }
 
-/// The first line, and what follows it.
-fn line(text: &str) -> (&str, &str) {
-    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-    (first.trim_end_matches('\r'), rest)
-}
-
-/// Whether this may be the name of a header field, as a body's first words are not (RFC 9110 section 5.6.2, without the marks that
-/// nobody uses).
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_a_line_or_what_goes_over_the_wire() {
-        let check = |text, fields: &[(&str, &'static str)], body, media_type| {
-            let written = Written::parse(text).unwrap();
-            let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-            assert_eq!(written, Written { method: "POST", path: "/orders", fields, body }, "{text}");
-            assert_eq!(written.media_type(), media_type, "{text}");
-        };
-        check("POST /orders", &[], "", "");
-        check(" POST /orders {\"amount\": 5} ", &[], "{\"amount\": 5}", "application/json");
-        check("POST /orders {\n \"a\": 5\n}", &[], "{\n \"a\": 5\n}", "application/json");
-        check("POST /orders\n\n{\"amount\": 5}", &[], "{\"amount\": 5}", "application/json");
-        check("POST /orders\n{\"amount\": 5}", &[], "{\"amount\": 5}", "application/json");
-        check(
-            "POST /orders HTTP/1.1\r\nX-Tenant: a\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhost: b",
-            &[("x-tenant", "a"), ("content-type", "text/plain; charset=utf-8")],
-            "host: b",
-            "text/plain",
-        );
-        assert!(Written::parse("POST").is_err());
-    }
+fn find<'a>(fields: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
+    fields.iter().find(|(field, _)| *field == name).map(|(_, value)| *value)
 }

@@ -2,11 +2,12 @@
 //! no definitions and no home directory.
 
 use policy_core::vocabulary::Spelling;
-use policy_core::{Action, ActionSet, Name, Policy, Protocol, Resource, Slot, Value};
+use policy_core::{Action, ActionSet, Name, Policy, Protocol, Resource, Slot, Value, Verb};
 use policy_lang::suite::Normaliser;
 use policy_normalize::shell::{self, Environment};
 
-use crate::{requests, sql};
+use crate::requests::Asked;
+use crate::sql;
 
 /// Reads the texts of policies' inline tests; in SQL, unqualified names are taken to be in `public`.
 #[derive(Debug)]
@@ -20,7 +21,8 @@ impl Normaliser for Texts {
         } else if *protocol == Protocol::SSH {
             Ok(command_line(text))
         } else if [Protocol::HTTP, Protocol::KUBERNETES, Protocol::MCP].contains(protocol) {
-            requests::read(text, protocol, policy).map_err(|failure| match failure.help {
+            let asked = Asked { text, protocol, leg: None, headers: vec![], pinned: None };
+            asked.actions(policy, &mut vec![]).map_err(|failure| match failure.help {
                 Some(help) => format!("{}: {help}", failure.message),
                 None => failure.message,
             })
@@ -40,6 +42,9 @@ pub(crate) fn words(action: &Action, spelling: &Spelling) -> String {
     let mut words = action.verb.to_string();
     match (&action.resource, spelling.resource(action)) {
         (_, Some(resource)) => words.push_str(&format!(" {resource}")),
+        (Resource::Undetermined, _) if action.verb == Verb::UNKNOWN => {
+            words.push_str(": what it does can't be told")
+        }
         (Resource::Pending, _) => words.push_str(" a parameter's value"),
         (Resource::Undetermined, _) => words.push_str(" something undetermined"),
         _ => {}

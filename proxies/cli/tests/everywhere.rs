@@ -76,6 +76,28 @@ fn json_is_one_document_that_parses() {
     assert_eq!((ran.code, ran.out.as_str()), (4, ""));
     let document: serde_json::Value = serde_json::from_str(&ran.err).expect("a document");
     assert!(document["error"].as_str().is_some_and(|error| error.contains("no gateway")), "{document}");
+    // The way out is apart from what is wrong.
+    folder.write("wrong.policy", "deny \"x\" { on postgress }\n");
+    for (arguments, code, error, help) in [
+        (&["sessions", "--json"][..], 4, "no gateway listens", "portcullis serve"),
+        (&["user", "ad", "--json"], 2, "unrecognized subcommand 'ad'", "a similar subcommand exists: 'add'"),
+        (&["--json", "token", "revoke", "x"], 2, "invalid value 'x'", "'--help'"),
+        (
+            &["test", "wrong.policy", "--json"],
+            3,
+            "wrong.policy:1:15: unknown protocol",
+            "did you mean `postgres`?",
+        ),
+        (&["user", "remove", "eve", "--json"], 3, "no local user `eve`", "portcullis user list"),
+    ] {
+        let ran = folder.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{ran:?}");
+        let document: serde_json::Value = serde_json::from_str(&ran.err).expect("a document");
+        let part = |key: &str| document[key].as_str().map(str::to_owned).unwrap_or_default();
+        assert!(part("error").contains(error) && !part("error").contains(help), "{document:#}");
+        assert!(part("help").contains(help), "{document:#}");
+    }
+    assert_eq!(folder.run(&["--help", "--json"]).code, 0);
 }
 
 #[test]

@@ -305,9 +305,15 @@ fn a_wrong_configuration_names_file_key_and_line() {
             assert!(ran.err.contains(part), "{arguments:?}: no `{part}` in {}", ran.err);
         }
     }
+    // For scripts, the way out is apart.
+    let ran = folder.run(&["check", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.err).expect("a document");
+    assert_eq!(document["help"], "did you mean `required`?");
+    assert!(document["error"].as_str().is_some_and(|error| !error.contains("did you mean")), "{document}");
     let ran = folder.run(&["doctor"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains("PROBLEM  configuration") && ran.out.contains("requird"), "{ran:?}");
+    assert!(ran.out.contains("mend: did you mean `required`?"), "{ran:?}");
     let ran = folder.run(&["check", "--config", "nowhere.toml"]);
     assert!(ran.code == 3 && ran.err.contains("nowhere.toml"), "{ran:?}");
     folder.write("garbage.toml", [0xff, 0, 0x1b]);
@@ -323,7 +329,12 @@ fn what_is_misspelt_is_suggested() {
         (&["check", "--jsno"], "--json"),
         (&["user", "ad", "x"], "add"),
         (&["explain", "x"], "--as <USER>"),
-        (&["approve", "three", "--as", "ben"], "invalid digit"),
+        (&["approve", "three", "--as", "ben"], "no number: `portcullis approvals` lists what waits"),
+        (&["approvals", "x"], "no number: `portcullis approvals` lists what waits"),
+        (&["token", "revoke", "x"], "no number: `portcullis token list` lists tokens"),
+        (&["replay", "1", "--command", "x"], "no number: `portcullis replay SESSION --events`"),
+        (&["init", "--listen", "localhost"], "no address and port: write one such as 127.0.0.1:6432"),
+        (&["explain", "x", "--as", "a", "--at", "b", "--from", "x"], "no IP address: write one such as"),
         (&["revoke"], "SESSION"),
         (&["revoke", "zzz"], "that is no session's id"),
         (&["replay", "zzz"], "that is no session's id"),
@@ -334,4 +345,123 @@ fn what_is_misspelt_is_suggested() {
         assert_eq!(ran.code, 2, "{arguments:?} {ran:?}");
         assert!(ran.err.contains(part), "{arguments:?}: no `{part}` in {}", ran.err);
     }
+}
+
+#[test]
+fn the_first_target_may_be_one_over_http() {
+    let folder = Folder::new();
+    const CONFIG: &str = "--config=guard/portcullis.toml";
+    check(
+        &folder,
+        &[
+            (
+                &["init", "guard", "--http", "http://127.0.0.1:1", "--name", "shop"],
+                0,
+                &[
+                    "wrote guard/portcullis.toml",
+                    "portcullis secret set shop ",
+                    "TOKEN=$(portcullis token create --user YOU --expires 8h)",
+                    "curl --cacert guard/state/server.crt --oauth2-bearer \"$TOKEN\" https://localhost:8080/shop/ ",
+                ],
+                &[],
+            ),
+            (&["check", CONFIG], 0, &["6 rules, 4 tests, no problems"], &[]),
+            (&["test", CONFIG], 0, &["4 tests: 4 passed"], &[]),
+            (&["fmt", "--check", CONFIG], 0, &["already in the canonical layout"], &[]),
+            (&["init", "x", "--http", "http://10.0.0.1"], 3, &[], &["in the clear", "help: use `https://`"]),
+            (&["init", "x", "--http", "https://h/path"], 3, &[], &["a target's address is a host"]),
+            (
+                &["init", "x", "--http", "ftp://h"],
+                3,
+                &[],
+                &["no address of a target", "https://target.example.org:443"],
+            ),
+            (&["init", "x", "--http", "https://h", "--role", "app"], 2, &[], &["cannot be used with"]),
+            (&["init", "x", "--name", "a"], 2, &[], &["--http <URL>"]),
+            (&["init", "x", "--http", "https://h", "--name", "a/b"], 2, &[], &["can't begin a path"]),
+        ],
+    );
+    assert!(!folder.path().join("x").exists(), "what is refused writes nothing");
+    let explain = [&["explain", CONFIG, "--as", "ana", "--group", "eng", "--at", "shop"][..]].concat();
+    for (request, code, part) in [
+        ("GET /orders/7", 0, "rule `engineers read` permits"),
+        ("POST /orders {}", 1, "held until it is approved"),
+        ("DELETE /orders/7", 1, "rule `deleting`"),
+    ] {
+        let ran = folder.run(&[&explain[..], &[request]].concat());
+        assert!(ran.code == code && ran.out.contains(part), "{request}: {ran:?}");
+    }
+    // What is commented out works with the signs off.
+    let policy = folder.read("guard/policies/production.policy");
+    let signs_off: String = policy
+        .lines()
+        .map(|line| line.strip_prefix("// ").filter(|_| is_rule(line)).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    folder.write("guard/policies/production.policy", signs_off);
+    check(&folder, &[(&["check", CONFIG], 0, &["7 rules, 4 tests, no problems"], &[])]);
+}
+
+/// Whether a line of the first policy is of a rule that is commented out.
+fn is_rule(line: &str) -> bool {
+    ["// mask", "//   ", "// }"].iter().any(|start| line.starts_with(start))
+}
+
+#[test]
+fn the_configuration_may_be_named_by_a_variable() {
+    let folder = Folder::initialised();
+    std::fs::rename(folder.path().join("portcullis.toml"), folder.path().join("other.toml")).expect("moved");
+    let with = |file: &str, arguments: &[&str]| folder.run_with(&[("PORTCULLIS_CONFIG", file)], arguments);
+    assert_eq!(with("other.toml", &["check"]).code, 0);
+    assert_eq!(with("", &["check"]).code, 3, "an empty one names nothing");
+    assert!(with("nowhere.toml", &["check"]).err.contains("nowhere.toml"));
+    assert_eq!(with("nowhere.toml", &["check", "--config", "other.toml"]).code, 0, "the option goes first");
+    // It is no part of what has to be typed.
+    let usage = with("other.toml", &["user", "remove"]).err;
+    assert!(usage.contains("Usage: portcullis user remove") && !usage.contains("--config"), "{usage}");
+    assert!(with("", &["check", "--help"]).out.contains("$PORTCULLIS_CONFIG"));
+}
+
+#[test]
+fn ssh_config_says_where_the_gateway_is_reached() {
+    let folder = Folder::new();
+    folder.write("p.policy", "policy \"p\"\ndefault deny\n");
+    folder.write("key", "k");
+    folder.mode("key", 0o600);
+    let config = concat!(
+        "policies = [\"p.policy\"]\n[listen]\nssh = \"127.0.0.1:2222\"\n[[target]]\nname = \"web\"\nprotocol = \"ssh\"\n",
+        "address = \"10.0.0.1:22\"\nuser = \"deploy\"\ncredential = { file = \"key\" }\nhost_keys = [\"ssh-ed25519 ",
+        "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\"]\n"
+    );
+    folder.write("portcullis.toml", config);
+    check(
+        &folder,
+        &[
+            (&["ssh-config", "--as", "ana"], 0, &["HostName 127.0.0.1\n  Port 2222\n  User ana:web\n"], &[]),
+            (
+                &["ssh-config", "--as", "ana", "--gateway", "gw.test"],
+                0,
+                &["HostName gw.test\n  Port 2222\n"],
+                &[],
+            ),
+            (
+                &["ssh-config", "--as", "ana", "--gateway", "gw.test:22"],
+                0,
+                &["HostName gw.test\n  Port 22\n"],
+                &[],
+            ),
+            (&["ssh-config", "--as", "ana", "--gateway", "[::1]:22"], 0, &["HostName ::1\n  Port 22\n"], &[]),
+            (
+                &["ssh-config", "--as", "ana", "--gateway", "gw test"],
+                2,
+                &[],
+                &["` test` is no part", "help:"],
+            ),
+            (
+                &["ssh-config", "--as", "ana", "--gateway", "https://gw"],
+                2,
+                &[],
+                &["`https://` is no part", "help:"],
+            ),
+        ],
+    );
 }

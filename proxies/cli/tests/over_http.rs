@@ -32,6 +32,16 @@ fn a_cluster_is_reached_where_the_gateway_listens_for_it() {
         ("\"127.0.0.1:8443\"", "hosts = [\"prod.test\"]", &[], "https://prod.test:8443"),
         ("\"127.0.0.1:8443\"", "listen = \"127.0.0.1:9443\"", &[], "https://127.0.0.1:9443"),
         ("\"127.0.0.1:8443\"", "", &["--gateway", "gw.test"], "https://gw.test:8443/prod"),
+        ("\"127.0.0.1:8443\"", "", &["--gateway", "gw.test:443"], "https://gw.test:443/prod"),
+        ("\"127.0.0.1:8443\"", "", &["--gateway", "https://gw.test:443"], "https://gw.test:443/prod"),
+        ("\"127.0.0.1:8443\"", "", &["--gateway", "https://gw.test/"], "https://gw.test:8443/prod"),
+        ("\"127.0.0.1:8443\"", "", &["--gateway", "[::1]:443"], "https://[::1]:443/prod"),
+        (
+            "\"127.0.0.1:8443\"",
+            "hosts = [\"prod.test\", \"k8s.test\"]",
+            &["--gateway", "K8s.test:443"],
+            "https://k8s.test:443",
+        ),
     ] {
         let folder = folder(listen, cluster);
         let ran = folder.run(&[&["kubeconfig", "prod", "--token-file", "mine"], more].concat());
@@ -43,6 +53,71 @@ fn a_cluster_is_reached_where_the_gateway_listens_for_it() {
         assert_eq!(config["users"][0]["user"]["tokenFile"], "mine");
         assert_eq!(config["current-context"], config["contexts"][0]["name"]);
     }
+}
+
+#[test]
+fn what_names_no_host_is_refused() {
+    for (cluster, gateway, code, place, way_out) in [
+        ("", "::1", 2, "an IPv6 address stands in brackets", "--gateway '[::1]'"),
+        ("", "x/y", 2, "`/y` is no part of a host's name", "--gateway gateway.example.org:8443"),
+        ("", "https://https://x:1", 2, "`https://` is no part of a host", "--gateway gateway.example.org"),
+        ("", "http://x", 2, "in the clear", "--gateway https://"),
+        ("", "x:99999", 2, "`99999` is no port", "--gateway gateway.example.org:8443"),
+        (
+            "hosts = [\"prod.test\"]",
+            "gw.test",
+            3,
+            "asked for by its host, which `gw.test` is not",
+            "prod.test",
+        ),
+    ] {
+        let folder = folder("\"127.0.0.1:8443\"", cluster);
+        let ran = folder.run(&["kubeconfig", "prod", "--token-file", "mine", "--gateway", gateway]);
+        assert!(ran.code == code && ran.out.is_empty(), "{gateway}: {ran:?}");
+        assert!(ran.err.contains(place) && ran.err.contains(way_out), "{gateway}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_names_another_host_is_warned_of() {
+    for (listen, gateway, is_named) in [
+        ("\"127.0.0.1:8443\"", &[][..], true),
+        ("\"[::1]:8443\"", &[], true),
+        ("\"127.0.0.1:8443\"", &["--gateway", "localhost:1"], true),
+        ("\"127.0.0.1:8443\"", &["--gateway", "[::1]:1"], true),
+        ("\"127.0.0.1:8443\"", &["--gateway", "gw.test"], false),
+        ("\"10.0.0.1:8443\"", &[], false),
+    ] {
+        let folder = folder(listen, "");
+        let ran = folder.run(&[&["kubeconfig", "prod", "--token-file", "mine"], gateway].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let warned = ran.err.contains("does not name") && ran.err.contains("localhost, 127.0.0.1, ::1");
+        assert_eq!(!warned, is_named, "{listen} {gateway:?}: {ran:?}");
+    }
+}
+
+/// What the gateway proves itself by is a token here, not a role's password.
+#[test]
+fn the_doctor_asks_for_a_credential_in_the_words_of_the_protocol() {
+    let folder = folder("\"127.0.0.1:0\"", "");
+    let more = "[[target]]\nname = \"files\"\nprotocol = \"mcp\"\naddress = \"http://127.0.0.1:3\"\n";
+    let config = folder.read("portcullis.toml").replace("credential = { file = \"token\" }\n", "") + more;
+    folder.write("portcullis.toml", config);
+    let doctor = folder.run(&["doctor"]).out;
+    for (target, mend) in [
+        (
+            "prod",
+            "give the gateway a service account there, and its token as `credential = { secret = \"…\" }`",
+        ),
+        ("web", "have the target ask for a token, and give that one as `credential = { secret = \"…\" }`"),
+        ("files", "have the target ask for a token, and give that one as `credential = { secret = \"…\" }`"),
+    ] {
+        let (_, said) =
+            doctor.split_once(&format!("target {target}: it has no credential")).expect("it is warned of");
+        let mended = said.lines().find(|line| line.contains("mend: "));
+        assert!(mended.is_some_and(|line| line.contains(mend)), "{target}: {mended:?}");
+    }
+    assert!(!doctor.contains("role a password"), "{doctor}");
 }
 
 #[test]

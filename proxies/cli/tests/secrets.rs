@@ -5,6 +5,10 @@
 mod common;
 
 use common::Folder;
+use portcullis_gateway::config::Config;
+use portcullis_gateway::identity::Verifier;
+use portcullis_gateway::start::open_store;
+use portcullis_gateway::store::{NewToken, Sqlite, Store as _};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -30,6 +34,43 @@ fn a_user_comes_by_variable_or_private_file() {
     let explained = folder.json(&["explain", "--as", "ana", "--at", "shop", "select a from b"]);
     assert_eq!(explained["groups"], serde_json::json!(["eng"]));
     assert_eq!(explained["verdict"], "allow");
+}
+
+fn open(folder: &Folder) -> Sqlite {
+    let file = folder.path().join("portcullis.toml");
+    open_store(&Config::load(file).expect("a configuration")).expect("a store")
+}
+
+/// What the store keeps of a user's password.
+fn verifier(folder: &Folder, name: &str) -> Verifier {
+    let user = open(folder).user(name).expect("read").expect("there");
+    user.verifier.parse().expect("whole")
+}
+
+#[test]
+fn agents_and_services_need_no_password() {
+    let folder = Folder::initialised();
+    let ran = folder.run(&["user", "add", "bot", "--kind", "agent", "--group", "bots"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "added bot: agent, groups bots\n"), "{ran:?}");
+    assert!(ran.err.contains("it has no password") && ran.err.contains("token create"), "{ran:?}");
+    assert!(!verifier(&folder, "bot").fits("") && !verifier(&folder, "bot").fits("bot"));
+    assert_eq!(folder.run(&["user", "add", "ci", "--kind", "service"]).code, 0);
+    // One that is given counts, stays when the user is changed without one, and is taken away by name.
+    let variable = [("PORTCULLIS_PASSWORD", PASSWORD)];
+    assert_eq!(folder.run_with(&variable, &["user", "add", "ci", "--kind", "service"]).code, 0);
+    assert!(verifier(&folder, "ci").fits(PASSWORD));
+    let ran = folder.run(&["user", "add", "ci", "--kind", "service", "--group", "ops"]);
+    assert!(ran.out.contains("changed ci") && ran.err.contains("--no-password takes it away"), "{ran:?}");
+    assert!(verifier(&folder, "ci").fits(PASSWORD));
+    let none = ["user", "add", "ci", "--kind", "service", "--no-password"];
+    let ran = folder.run_with(&variable, &none);
+    assert!(ran.code == 0 && ran.err.contains("it has no password"), "{ran:?}");
+    assert!(!verifier(&folder, "ci").fits(PASSWORD));
+    // A person has one, unless it is said otherwise.
+    let ran = folder.run(&["user", "add", "ana", "--group", "eng", "--no-password"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let both = [&none[..], &["--password-file", "x"]].concat();
+    assert_eq!(folder.run(&both).code, 2);
 }
 
 #[test]
@@ -70,9 +111,19 @@ fn a_token_is_shown_once_and_ends() {
     assert_eq!(folder.run(&["token", "revoke", "1"]).out, "token 1 of ana was revoked before\n");
 
     assert_eq!(folder.json(&["doctor"])["findings"].to_string().matches("within a week").count(), 0);
-    folder.run(&["token", "create", "--user", "ana", "--expires", "2d"]);
+    // One that was never to last longer surprises nobody; one that was made long ago does.
+    folder.run(&["token", "create", "--user", "ana", "--expires", "8h"]);
+    folder.run(&["token", "create", "--user", "ana", "--expires", "7d"]);
+    assert!(!folder.run(&["doctor"]).out.contains("within a week"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let now = i64::try_from(now.as_millis()).expect("a time");
+    let day = 86_400_000;
+    let (created, expires) = (now - 28 * day, now + 2 * day);
+    let old =
+        NewToken { hash: [7; 32], user: "ana".into(), name: "ci".into(), owner: None, created, expires };
+    open(&folder).add_token(&old).expect("added");
     let doctor = folder.run(&["doctor"]);
-    assert!(doctor.out.contains("tokens: 1 token ends within a week: 3 of ana"), "{doctor:?}");
+    assert!(doctor.out.contains("tokens: 1 token ends within a week: 5 of ana, ci"), "{doctor:?}");
 }
 
 #[test]
@@ -93,6 +144,11 @@ fn tokens_that_make_no_sense_are_refused() {
         (&["--user", "ana", "--on-behalf-of", "ben"], 3, "only an agent"),
         (&["--user", "bot", "--on-behalf-of", "ben"], 3, "bot acts for ana, not for ben"),
         (&["--user", "free"], 3, "--on-behalf-of USER"),
+        (
+            &["--user", "bot9", "--on-behalf-of", "ana"],
+            3,
+            "`portcullis user add bot9 --kind agent` makes one",
+        ),
         (&["--user", "free", "--on-behalf-of", "eve"], 3, "there is no local user `eve`"),
         (&["--user", "free", "--on-behalf-of", "bot"], 3, "never for another agent"),
         (&["--user", "ana", "--name", "a\nb"], 3, "can't be a token's name"),
@@ -135,6 +191,7 @@ fn users_that_make_no_sense_are_refused() {
         ran.code == 5 && ran.err.contains("there is no terminal") && ran.err.contains("--password-file"),
         "{ran:?}"
     );
+    assert!(ran.err.contains("needs none") && ran.err.contains("--no-password"), "{ran:?}");
     let ran = folder.run_with(&[("PORTCULLIS_PASSWORD", "")], &["user", "add", "ana"]);
     assert!(ran.code == 5 && ran.err.contains("empty"), "{ran:?}");
 }

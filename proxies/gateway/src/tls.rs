@@ -14,6 +14,7 @@ use ring::digest;
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -40,7 +41,8 @@ impl ServerCertificate {
     /// Loads the certificate that a configuration names, or the generated one, making it if there is none yet.
     ///
     /// # Errors
-    /// Where a file can't be read, has no certificate or key in it, or the key could have been read by others.
+    /// Where a file can't be read, has no certificate or key in it, the key could have been read by others, or is another
+    /// certificate's.
     pub fn load(config: &Config) -> Result<Self, TlsError> {
         let (certificate, key, generated) = match &config.tls.files {
             Some((certificate, key)) => (certificate.clone(), key.clone(), false),
@@ -60,7 +62,10 @@ impl ServerCertificate {
             .map_err(|_| TlsError::NoCertificate(certificate.clone()))?;
         let Some(own) = chain.first() else { return Err(TlsError::NoCertificate(certificate)) };
         let fingerprint = fingerprint(own);
-        let key = PrivateKeyDer::from_pem_slice(&read_private(&key)?).map_err(|_| TlsError::NoKey(key))?;
+        let key_file = key;
+        let key = PrivateKeyDer::from_pem_slice(&read_private(&key_file)?)
+            .map_err(|_| TlsError::NoKey(key_file.clone()))?;
+        pair(&chain, &key, &certificate, &key_file)?;
         Ok(Self { chain, key, fingerprint, generated })
     }
 
@@ -139,6 +144,23 @@ impl ClientAuthorities {
     }
 }
 
+/// Tells which files they are from, where a certificate and a key are not each other's. What else is wrong with them is
+/// said by whoever uses them.
+fn pair(
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
+    certificate_file: &Path,
+    key_file: &Path,
+) -> Result<(), TlsError> {
+    use rustls::{Error, InconsistentKeys};
+    match CertifiedKey::from_der(chain.to_vec(), key.clone_key(), &provider()) {
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(TlsError::Mismatch(certificate_file.to_owned(), key_file.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The one crypto provider of this program, given explicitly wherever rustls asks.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
@@ -204,6 +226,9 @@ pub enum TlsError {
     #[error("`{}` has a certificate in it that can't be an authority of clients': {_1}", _0.display())]
     Authority(PathBuf, String),
     /// Key and certificate do not belong together.
+    #[error("`{}` is not the key of the certificate in `{}`", _1.display(), _0.display())]
+    Mismatch(PathBuf, PathBuf),
+    /// Key and certificate can't be used.
     #[error("the certificate and its key can't be used: {0}")]
     Unusable(#[source] rustls::Error),
 }
@@ -249,6 +274,12 @@ mod tests {
         let key = directory.path().join("state/server.key");
         fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("changed");
         assert!(matches!(ServerCertificate::load(&own), Err(TlsError::Key(CredentialError::Exposed(..)))));
+        let other = tempfile::tempdir().expect("a directory");
+        ServerCertificate::load(&config(other.path(), "")).expect("made");
+        fs::copy(other.path().join("state/server.key"), &key).expect("copied");
+        fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("changed");
+        let words = ServerCertificate::load(&own).expect_err("another's").to_string();
+        assert!(words.contains("state/server.key` is not the key of the certificate in"), "{words}");
         fs::write(&key, "no key").expect("written");
         fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("changed");
         assert!(matches!(ServerCertificate::load(&own), Err(TlsError::NoKey(_))));
@@ -377,14 +408,10 @@ mod tests {
         key: PrivateKeyDer<'static>,
     ) -> bool {
         #[derive(Debug)]
-        struct Resolves(Arc<rustls::sign::CertifiedKey>);
+        struct Resolves(Arc<CertifiedKey>);
 
         impl rustls::client::ResolvesClientCert for Resolves {
-            fn resolve(
-                &self,
-                _: &[&[u8]],
-                _: &[rustls::SignatureScheme],
-            ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+            fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
                 Some(Arc::clone(&self.0))
             }
 
@@ -394,7 +421,7 @@ mod tests {
         }
 
         let key = provider().key_provider.load_private_key(key).expect("a key");
-        let pair = rustls::sign::CertifiedKey::new(vec![certificate], key);
+        let pair = CertifiedKey::new(vec![certificate], key);
         let mut roots = RootCertStore::empty();
         roots.add(root.clone()).expect("a certificate");
         let config = ClientConfig::builder_with_provider(provider())

@@ -42,6 +42,12 @@ pub(super) fn refused(error: &ClientError) -> Failure {
         ClientError::Refused { status: 409, .. } => {
             failure.help("`portcullis approvals --all` shows how it stands now")
         }
+        ClientError::NotRunning(socket) => {
+            let socket = inert::line(&socket.display().to_string()).to_string();
+            Failure::gateway(format_args!("no gateway listens on `{socket}`")).help(
+                "start it with `portcullis serve`, or name the configuration of one that runs: --config FILE",
+            )
+        }
         ClientError::Protocol(_) => failure.help("is the gateway of the same version as this command?"),
         _ => failure,
     }

@@ -1,14 +1,18 @@
 //! `kubeconfig`: what plain `kubectl` needs to reach a cluster through the gateway.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use policy_core::Protocol;
+use portcullis_evidence::inert;
 use portcullis_gateway::config::{AskedBy, Config};
 use portcullis_gateway::tls::ServerCertificate;
 use serde_json::{Value, json};
+use x509_parser::extensions::GeneralName;
+use x509_parser::parse_x509_certificate;
 
+use super::reached::Reached;
 use crate::args::Kubeconfig;
 use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
@@ -31,8 +35,9 @@ pub(super) fn run(context: &Context, arguments: &Kubeconfig) -> Outcome {
             Failure::configuration(format_args!("no cluster is named `{}`", arguments.target)).help(help)
         );
     };
-    let server = server(&config, asked_by, arguments.gateway.as_deref())?;
+    let (reached, server) = server(&config, asked_by, arguments.gateway.as_deref())?;
     let mut cluster = json!({ "server": server });
+    let mut unnamed = None;
     // A certificate that the gateway made is known to nobody else.
     if config.tls.files.is_none() {
         let certificate = ServerCertificate::load(&config).map_err(Failure::configuration)?;
@@ -40,6 +45,8 @@ pub(super) fn run(context: &Context, arguments: &Kubeconfig) -> Outcome {
             let pem =
                 format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(own));
             fields.insert("certificate-authority-data".to_owned(), json!(BASE64.encode(pem)));
+            unnamed = names(own)
+                .filter(|names| !names.iter().any(|name| name.eq_ignore_ascii_case(reached.bare())));
         }
     }
     let account = match &arguments.token_file {
@@ -48,6 +55,15 @@ pub(super) fn run(context: &Context, arguments: &Kubeconfig) -> Outcome {
     };
     let entry = format!("portcullis-{name}");
     context.output.document(&kubeconfig(&entry, &cluster, &account))?;
+    if let Some(names) = unnamed {
+        context.output.note(&format!(
+            "warning: the certificate that the gateway made does not name `{}`, so kubectl will refuse it: it names {}. Reach the \
+             gateway by one of these (--gateway), give it a certificate of its own (`certificate` and `key` under `[tls]`), or \
+             put `\"tls-server-name\": \"localhost\"` beside \"server\"",
+            inert::line(reached.bare()),
+            names.join(", ")
+        ));
+    }
     if arguments.token_file.is_none() {
         context.output.note(&format!(
             "put a token of `portcullis token create --user {}` where it says so, or name its file: --token-file",
@@ -69,8 +85,24 @@ fn kubeconfig(entry: &str, cluster: &Value, account: &Value) -> Value {
     })
 }
 
-/// Where clients reach a cluster.
-fn server(config: &Config, by: &AskedBy, gateway: Option<&str>) -> Result<String, Failure> {
+/// The names and addresses that a certificate is for; `None` where it can't be told.
+fn names(certificate: &[u8]) -> Option<Vec<String>> {
+    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
+    let names = parsed.subject_alternative_name().ok()??;
+    let named = names.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match (<[u8; 4]>::try_from(*bytes), <[u8; 16]>::try_from(*bytes)) {
+            (Ok(four), _) => Some(IpAddr::from(four).to_string()),
+            (_, Ok(sixteen)) => Some(IpAddr::from(sixteen).to_string()),
+            _ => None,
+        },
+        _ => None,
+    });
+    Some(named.collect())
+}
+
+/// Where clients reach a cluster: the host, and the whole URL.
+fn server(config: &Config, by: &AskedBy, gateway: Option<&str>) -> Result<(Reached, String), Failure> {
     let shared = config.listen.http.first();
     let (listen, path) = match (by.listen.first(), &by.prefix) {
         (Some(own), _) => (Some(own), ""),
@@ -80,21 +112,20 @@ fn server(config: &Config, by: &AskedBy, gateway: Option<&str>) -> Result<String
     let Some(listen) = listen else {
         return Err(Failure::configuration("nothing says where the gateway listens for HTTP"));
     };
-    let host = match (by.listen.is_empty() && by.prefix.is_none(), by.hosts.first()) {
-        (true, Some(host)) => host.clone(),
-        _ => reached(listen, gateway)?,
-    };
-    Ok(format!("https://{host}:{}{path}", listen.port()))
-}
-
-fn reached(listen: &SocketAddr, gateway: Option<&str>) -> Result<String, Failure> {
-    match gateway {
-        Some(host) => Ok(host.to_owned()),
-        None if listen.ip().is_unspecified() => {
-            Err(Failure::configuration(format_args!("the gateway listens on every address ({listen})"))
-                .help("say by which name clients reach it: --gateway gateway.example.org"))
+    let said = gateway.map(Reached::parse_https).transpose()?;
+    let by_host = by.listen.is_empty() && by.prefix.is_none() && !by.hosts.is_empty();
+    let reached = match (said, by.hosts.first()) {
+        (Some(said), _) if by_host && !by.hosts.contains(&said.host) => {
+            return Err(Failure::configuration(format_args!(
+                "the cluster is asked for by its host, which `{}` is not",
+                said.host
+            ))
+            .help(format_args!("--gateway takes one of its `hosts`: {}", by.hosts.join(", "))));
         }
-        None if listen.is_ipv6() => Ok(format!("[{}]", listen.ip())),
-        None => Ok(listen.ip().to_string()),
-    }
+        (Some(said), _) => said,
+        (None, Some(host)) if by_host => Reached { host: host.clone(), port: None },
+        (None, _) => Reached::listening(listen, "gateway.example.org")?,
+    };
+    let url = format!("https://{}:{}{path}", reached.host, reached.port.unwrap_or(listen.port()));
+    Ok((reached, url))
 }

@@ -9,6 +9,7 @@ mod fmt;
 mod gateway;
 mod init;
 mod kubeconfig;
+mod reached;
 mod reload;
 mod replay;
 mod revoke;

@@ -4,6 +4,7 @@ use policy_core::Protocol;
 use portcullis_evidence::inert;
 use serde_json::json;
 
+use super::reached::Reached;
 use super::user;
 use crate::args::SshConfig;
 use crate::context::Context;
@@ -16,17 +17,12 @@ pub(super) fn run(context: &Context, arguments: &SshConfig) -> Outcome {
             "add a [[target]] with protocol = \"ssh\"; `portcullis init` writes an example, commented out",
         ));
     };
-    let host = match &arguments.gateway {
-        Some(host) => host.clone(),
-        None if listen.ip().is_unspecified() => {
-            return Err(Failure::configuration(format_args!(
-                "the gateway listens on every address ({listen})"
-            ))
-            .help("say by which name clients reach it: --gateway bastion.example.org"));
-        }
-        None => listen.ip().to_string(),
+    let reached = match &arguments.gateway {
+        Some(gateway) => Reached::parse(gateway)?,
+        None => Reached::listening(listen, "bastion.example.org")?,
     };
-    if [&host, &arguments.user, &arguments.prefix].iter().any(|word| !is_plain(word)) {
+    let (host, port) = (reached.bare().to_owned(), reached.port.unwrap_or(listen.port()));
+    if [&arguments.user, &arguments.prefix].iter().any(|word| !is_plain(word)) {
         return Err(Failure::configuration(
             "ssh_config can't carry quotes, white space or control characters in these words",
         ));
@@ -40,7 +36,9 @@ pub(super) fn run(context: &Context, arguments: &SshConfig) -> Outcome {
     }
     let key = std::fs::read_to_string(config.state.join("ssh_host_key.pub")).ok();
     let targets: Vec<&str> = config.targets_of(&Protocol::SSH).map(|target| &*target.subject.name).collect();
-    let known = key.map(|key| format!("[{host}]:{} {}", listen.port(), key.trim()));
+    // As OpenSSH writes it: its own port is left out.
+    let place = if port == 22 { host.clone() } else { format!("[{host}]:{port}") };
+    let known = key.map(|key| format!("{place} {}", key.trim()));
     if context.output.is_json() {
         let each: Vec<_> = targets
             .iter()
@@ -48,7 +46,7 @@ pub(super) fn run(context: &Context, arguments: &SshConfig) -> Outcome {
                 json!({
                     "host": format!("{}{target}", arguments.prefix),
                     "hostname": host,
-                    "port": listen.port(),
+                    "port": port,
                     "user": format!("{}:{target}", arguments.user),
                 })
             })
@@ -60,7 +58,6 @@ pub(super) fn run(context: &Context, arguments: &SshConfig) -> Outcome {
         context.output.line(&format!(
             "Host {prefix}{target}\n  HostName {host}\n  Port {port}\n  User {user}:{target}\n",
             prefix = arguments.prefix,
-            port = listen.port(),
             user = arguments.user
         ))?;
     }

@@ -9,6 +9,7 @@ use portcullis_gateway::store::{NewToken, Store as _, Token, User};
 use serde_json::{Value, json};
 
 use super::gateway::{ago, now, until};
+use super::init::shell;
 use super::user::{no_such_user, store};
 use crate::args;
 use crate::context::Context;
@@ -36,7 +37,13 @@ fn create(context: &Context, name: &str, expires: Duration, called: &str, owner:
     let find = |store: &mut portcullis_gateway::store::Sqlite, name: &str| {
         store.user(name).map_err(Failure::io)?.ok_or_else(|| no_such_user(name))
     };
-    let user = find(&mut store, name)?;
+    let user = find(&mut store, name).map_err(|failure| match owner {
+        Some(_) => failure.help(format_args!(
+            "`portcullis user list` shows them; `portcullis user add {} --kind agent` makes one that acts for others",
+            shell(&inert::line(name).to_string())
+        )),
+        None => failure,
+    })?;
     let for_whom = acts_for(&user, owner)?;
     let named = for_whom.map(|owner| find(&mut store, owner)).transpose()?;
     if named.as_ref().is_some_and(|owner| owner.kind == PrincipalKind::Agent) {
@@ -87,7 +94,7 @@ fn create(context: &Context, name: &str, expires: Duration, called: &str, owner:
 }
 
 /// Whom a token's bearer will act for.
-fn acts_for<'a>(user: &'a User, said: Option<&'a str>) -> Result<Option<&'a str>, Failure> {
+pub(super) fn acts_for<'a>(user: &'a User, said: Option<&'a str>) -> Result<Option<&'a str>, Failure> {
     let name = inert::line(&user.name);
     match (user.kind, user.owner.as_deref(), said) {
         (PrincipalKind::Agent, Some(owner), Some(said)) if owner != said => {

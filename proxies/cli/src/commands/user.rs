@@ -2,7 +2,7 @@
 
 use policy_core::PrincipalKind;
 use portcullis_evidence::inert;
-use portcullis_gateway::identity::Verifier;
+use portcullis_gateway::identity::{TokenText, Verifier};
 use portcullis_gateway::start::open_store;
 use portcullis_gateway::store::{Revocation, RevocationSubject, Sqlite, Store as _, User};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::password;
 
 pub(super) fn run(context: &Context, action: &args::User) -> Outcome {
     match action {
-        args::User::Add { name, groups, kind, person, owner, password } => {
+        args::User::Add { name, groups, kind, person, owner, no_password, password } => {
             let kind = match kind.as_str() {
                 "service" => PrincipalKind::Service,
                 "agent" => PrincipalKind::Agent,
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, action: &args::User) -> Outcome {
                 disabled: false,
                 keys: Vec::new(),
             };
-            add(context, user, password)
+            add(context, user, if *no_password { None } else { Some(password) })
         }
         args::User::List => list(context),
         args::User::Key { action } => user_key::run(context, action),
@@ -48,7 +48,8 @@ pub(super) fn store(context: &Context) -> Result<Sqlite, Failure> {
         .map_err(|error| Failure::io(error).help("run this as the gateway's own user, or as root"))
 }
 
-fn add(context: &Context, mut user: User, password: &args::Password) -> Outcome {
+/// `password` is how it is given; `None` is that there shall be none.
+fn add(context: &Context, mut user: User, password: Option<&args::Password>) -> Outcome {
     check(&user)?;
     let mut store = store(context)?;
     if let Some(owner) = &user.owner {
@@ -66,16 +67,32 @@ fn add(context: &Context, mut user: User, password: &args::Password) -> Outcome 
     }
     let was = store.user(&user.name).map_err(Failure::io)?;
     user.keys = was.as_ref().map(|was| was.keys.clone()).unwrap_or_default();
-    let password = password::new(password, &user.name)?;
-    let verifier = Verifier::new(&user.name, &password)
-        .map_err(|refused| Failure::configuration(format_args!("this password is not taken: {refused}")))?;
-    user.verifier = verifier.to_string();
+    let new = match password {
+        None => None,
+        Some(password) if user.kind == PrincipalKind::Human => Some(password::new(password, &user.name)?),
+        Some(password) => password::offered(password)?,
+    };
+    user.verifier = match (&new, &was) {
+        (Some(new), _) => verifier(&user.name, new)?,
+        (None, Some(was)) if password.is_some() => was.verifier.clone(),
+        (None, _) => of_nobody(&user.name)?,
+    };
     store.put_user(&user).map_err(Failure::io)?;
     if context.output.is_json() {
         context.output.document(&json!({ "changed": was.is_some(), "user": document(&user) }))?;
     } else {
         let word = if was.is_some() { "changed" } else { "added" };
         context.output.line(&format!("{word} {}: {}", inert::line(&user.name), described(&user)))?;
+        match (&new, &was) {
+            (Some(_), _) => {}
+            (None, Some(_)) if password.is_some() => {
+                context.output.note("if it had a password, it has the same still: --no-password takes it away");
+            }
+            (None, _) => context.output.note(
+                "it has no password: over HTTP a token lets it in (`portcullis token create`), over SSH a key (`portcullis user \
+                 key add`)",
+            ),
+        }
         if user.groups.is_empty() {
             context
                 .output
@@ -89,6 +106,20 @@ fn add(context: &Context, mut user: User, password: &args::Password) -> Outcome 
         }
     }
     Ok(Answer::Yes)
+}
+
+/// What is kept of a password.
+fn verifier(name: &str, password: &str) -> Result<String, Failure> {
+    let verifier = Verifier::new(name, password)
+        .map_err(|refused| Failure::configuration(format_args!("this password is not taken: {refused}")))?;
+    Ok(verifier.to_string())
+}
+
+/// What is kept where there is no password: of 256 random bits, which nobody has seen. To whoever tries one it looks like any other.
+fn of_nobody(name: &str) -> Result<String, Failure> {
+    let random = TokenText::generate().map_err(Failure::io)?;
+    // As it stands it would be taken for a token.
+    verifier(name, random.expose().trim_start_matches("pcl_"))
 }
 
 /// Names that the protocols could not carry, or that make no sense.

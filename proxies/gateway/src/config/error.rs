@@ -54,14 +54,27 @@ impl ConfigError {
 
     /// What toml and serde report, with a suggestion where a key or value is misspelt.
     pub(super) fn syntax(file: &Path, source: &str, error: &toml::de::Error) -> Self {
-        let message = error.message().trim_end().to_owned();
-        let suggestion = suggestion(&message);
+        let message = error.message().trim_end();
+        let (said, is_a_value) = plainly(message);
         let mut this = match error.span() {
-            Some(span) => Self::at(file, source, span, message),
-            None => Self::whole(file, message),
+            Some(span) => Self::at(file, source, span, said),
+            None => Self::whole(file, said),
         };
-        this.help = suggestion.map(|name| format!("did you mean `{name}`?"));
+        if let (true, Some(place)) = (is_a_value, &mut this.place) {
+            place.hide();
+        }
+        this.help = suggestion(message).map(|name| format!("did you mean `{name}`?"));
         this
+    }
+
+    /// What is wrong and where, without the way out.
+    pub fn fault(&self) -> impl fmt::Display {
+        Fault(self)
+    }
+
+    /// The way out, where one is known.
+    pub fn way_out(&self) -> Option<&str> {
+        self.help.as_deref()
     }
 
     /// The one-based line of the fault, where it has one.
@@ -86,20 +99,39 @@ impl Place {
     }
 }
 
-impl fmt::Display for ConfigError {
+impl Place {
+    /// Leaves out what stands at the place: it may be a password.
+    fn hide(&mut self) {
+        self.text = self.text.chars().take(self.column - 1).chain(['…']).collect();
+        self.width = 1;
+    }
+}
+
+/// All but the way out.
+struct Fault<'a>(&'a ConfigError);
+
+impl fmt::Display for Fault<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(place) = &self.place {
+        let Self(ConfigError { file, place, message, .. }) = self;
+        write!(f, "{}", file.display())?;
+        if let Some(place) = place {
             write!(f, ":{}:{}", place.line, place.column)?;
         }
-        write!(f, ": {}", self.message)?;
-        if let Some(place) = &self.place {
+        write!(f, ": {message}")?;
+        if let Some(place) = place {
             let gutter = place.line.to_string();
             let pad = " ".repeat(gutter.len());
             let indent = " ".repeat(place.column - 1);
             let carets = "^".repeat(place.width);
             write!(f, "\n{pad} |\n{gutter} | {}\n{pad} | {indent}{carets}", place.text)?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Fault(self))?;
         if let Some(help) = &self.help {
             write!(f, "\n  help: {help}")?;
         }
@@ -109,6 +141,35 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// serde words a value of another type as `invalid type: string "x", expected …`: without the value, and whether it may be a secret.
+fn plainly(message: &str) -> (String, bool) {
+    let is_credential = message.contains("expected a credential as");
+    let Some(found) = message.strip_prefix("invalid type: ") else { return (message.to_owned(), false) };
+    match found.rsplit_once(", expected ") {
+        Some((_, "a sequence")) => {
+            ("expected a list: in brackets, and `[[target]]` in two".to_owned(), false)
+        }
+        Some((found, wanted)) => {
+            let found = match found.split_whitespace().next() {
+                Some("string") => "a text",
+                Some("integer" | "floating") => "a number",
+                Some("boolean") => "a boolean",
+                Some("map") => "a table",
+                Some("sequence") => "a list",
+                _ => "what is there",
+            };
+            let wanted = match wanted {
+                "usize" | "u64" | "u16" => "a whole number",
+                "path string" | "a string" => "a text in quotes",
+                "a map" => "a table",
+                other => other,
+            };
+            (format!("expected {wanted}, not {found}"), is_credential)
+        }
+        None => (message.to_owned(), is_credential),
+    }
+}
+
 /// serde words a misspelling as "unknown field `x`, expected one of `a`, `b`": the nearest of those allowed.
 fn suggestion(message: &str) -> Option<String> {
     if !message.starts_with("unknown ") {
@@ -117,7 +178,11 @@ fn suggestion(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let given = quoted.next()?;
     quoted
-        .map(|allowed| (strsim::damerau_levenshtein(given, allowed), allowed))
+        .map(|allowed| match allowed.starts_with(given) && given.len() > 2 {
+            // Cut short, which is a distance of many letters.
+            true => (1, allowed),
+            false => (strsim::damerau_levenshtein(given, allowed), allowed),
+        })
         .filter(|&(distance, allowed)| distance <= 1 + allowed.len() / 4)
         .min()
         .map(|(_, allowed)| allowed.to_owned())

@@ -24,6 +24,21 @@ impl Spoken {
             TargetProtocol::Postgres | TargetProtocol::Ssh => Self::ByItself,
         }
     }
+
+    /// How an address is written.
+    pub(super) fn example(self, default_port: u16) -> String {
+        match (self, default_port) {
+            (Self::OverHttp, port) => format!(
+                "such as \"https://target.example.org:{port}\", or on this machine \"http://127.0.0.1:9000\""
+            ),
+            (Self::ByItself, 5432) => {
+                "such as \"db.example.org:5432\", \"[::1]:5432\" or \"/run/postgresql\"".to_owned()
+            }
+            (Self::ByItself, port) => {
+                format!("such as \"host.example.org:{port}\" or \"[::1]:{port}\"")
+            }
+        }
+    }
 }
 
 /// How an address begins.
@@ -39,6 +54,7 @@ impl Resolver<'_> {
         &self,
         address: &'a Spanned<String>,
         spoken: Spoken,
+        default_port: u16,
     ) -> Result<(Option<Scheme>, &'a str), ConfigError> {
         let text = address.get_ref().as_str();
         let Some((scheme, rest)) = text.split_once("://") else { return Ok((None, text)) };
@@ -47,9 +63,7 @@ impl Resolver<'_> {
             "https" if spoken == Spoken::OverHttp => Scheme::Https,
             _ => {
                 let message = format!("`{text}` is no address of a target of this protocol");
-                return Err(self
-                    .fault(address.span(), message)
-                    .help("a host and a port, such as \"host:5432\""));
+                return Err(self.fault(address.span(), message).help(spoken.example(default_port)));
             }
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);

@@ -33,7 +33,7 @@ pub(super) struct Raw {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [listen]")]
 pub(super) struct Listen {
     pub(super) postgres: Option<Spanned<OneOrMore>>,
     pub(super) ssh: Option<Spanned<OneOrMore>>,
@@ -49,7 +49,7 @@ pub(super) enum OneOrMore {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [tls]")]
 pub(super) struct ServerTls {
     pub(super) certificate: Option<Spanned<PathBuf>>,
     pub(super) key: Option<Spanned<PathBuf>>,
@@ -58,7 +58,7 @@ pub(super) struct ServerTls {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [limits]")]
 pub(super) struct Limits {
     pub(super) connections: Option<Spanned<usize>>,
     pub(super) connections_per_address: Option<Spanned<usize>>,
@@ -70,19 +70,19 @@ pub(super) struct Limits {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [control]")]
 pub(super) struct Control {
     pub(super) socket: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [health]")]
 pub(super) struct Health {
     pub(super) listen: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [log]")]
 pub(super) struct Log {
     pub(super) format: Option<LogFormat>,
     pub(super) level: Option<Spanned<String>>,
@@ -105,7 +105,7 @@ pub enum LogFormat {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [secrets]")]
 pub(super) struct Secrets {
     pub(super) file: Option<PathBuf>,
     pub(super) key_file: Option<PathBuf>,
@@ -113,7 +113,7 @@ pub(super) struct Secrets {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [ssh]")]
 pub(super) struct Ssh {
     pub(super) host_key: Option<Spanned<PathBuf>>,
     #[serde(default)]
@@ -121,7 +121,7 @@ pub(super) struct Ssh {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [[target]], in two brackets")]
 pub(super) struct Target {
     pub(super) name: Spanned<String>,
     pub(super) protocol: TargetProtocol,
@@ -155,7 +155,10 @@ pub(super) enum TargetProtocol {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a credential as { secret = \"NAME\" }, { env = \"VARIABLE\" } or { file = \"PATH\" }"
+)]
 pub(super) struct Credential {
     pub(super) env: Option<String>,
     pub(super) file: Option<PathBuf>,
@@ -163,7 +166,7 @@ pub(super) struct Credential {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { ca = \"ca.crt\" }")]
 pub(super) struct TargetTls {
     pub(super) mode: Option<Spanned<TlsMode>>,
     pub(super) ca: Option<Spanned<PathBuf>>,

@@ -27,9 +27,10 @@ impl Resolver<'_> {
             TargetProtocol::Mcp => (Protocol::MCP, 443),
         };
         let over_http = Spoken::of(raw.protocol);
-        let (scheme, address) = self.scheme(&raw.address, over_http)?;
+        let (scheme, address) = self.scheme(&raw.address, over_http, default_port)?;
+        let example = || over_http.example(default_port);
         let default_port = if scheme == Some(Scheme::Http) { 80 } else { default_port };
-        let (host, port) = self.host_and_port(address, &raw.address, default_port)?;
+        let (host, port) = self.host_and_port(address, &raw.address, default_port, example)?;
         let user = match &raw.user {
             Some(user) if user.get_ref().is_empty() => {
                 return Err(self.fault(user.span(), "`user` is empty: name the account on the target"));
@@ -150,11 +151,10 @@ impl Resolver<'_> {
         text: &str,
         address: &Spanned<String>,
         default: u16,
+        example: impl Fn() -> String,
     ) -> Result<(String, u16), ConfigError> {
-        let bad = || {
-            self.fault(address.span(), format!("`{text}` is no address of a target"))
-                .help("such as \"db.example.org:5432\", \"[::1]:5432\" or \"/run/postgresql\"")
-        };
+        let bad =
+            || self.fault(address.span(), format!("`{text}` is no address of a target")).help(example());
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(bad)?;
             host.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?;

@@ -104,6 +104,32 @@ fn errors_name_key_line_and_what_is_allowed() {
     fails(&target("credential = { env = \"A\", file = \"b\" }"), 7, &["exactly one of"]);
     fails(&target("credential = { password = \"hunter2\" }"), 7, &["unknown field `password`"]);
     fails(&target("password = \"hunter2\""), 7, &["unknown field"]);
+    fails(
+        &target("credential = \"hunter2\""),
+        7,
+        &[
+            "expected a credential as { secret = \"NAME\" }, ",
+            " or { file = \"PATH\" }, not a text",
+            "credential = …",
+        ],
+    );
+    let text = parse(&target("credential = \"hunter2\"")).expect_err("no credential").to_string();
+    assert!(!text.contains("hunter2"), "what may be a password is shown:\n{text}");
+    fails(&target("tls = \"ca.crt\""), 7, &["expected a table such as { ca = \"ca.crt\" }, not a text"]);
+    fails(&target("tls = { cert = \"a\" }"), 7, &["unknown field `cert`", "did you mean `certificate`?"]);
+    fails(&with("tls = true"), 2, &["expected a section [tls], not a boolean"]);
+    fails(&with("workers = \"2\""), 2, &["expected a whole number, not a text"]);
+    fails(&TARGET.replace("[[", "[").replace("]]", "]"), 1, &["`[[target]]` in two"]);
+    for (protocol, address, help) in [
+        ("http", "ftp://x", "such as \"https://target.example.org:443\", or on this machine"),
+        ("kubernetes", "10.0.0.1:x", "such as \"https://target.example.org:6443\", or on this machine"),
+        ("postgres", "https://x", "\"db.example.org:5432\", \"[::1]:5432\" or \"/run/postgresql\""),
+        ("ssh", "::1", "such as \"host.example.org:22\" or \"[::1]:22\""),
+    ] {
+        let odd = TARGET.replace("\"postgres\"", &format!("{protocol:?}"));
+        let odd = odd.replace("127.0.0.1", address);
+        fails(&format!("policies = [\"p\"]\n{odd}"), 5, &["is no address of a target", help]);
+    }
     fails(&format!("policies = [\"p\"]\n{TARGET}{TARGET}"), 8, &["two targets are named `shop`"]);
     fails("policies = [\"p\"", 1, &[]);
 }

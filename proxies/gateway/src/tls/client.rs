@@ -9,7 +9,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor};
 
 use super::unverified::AnyCertificate;
-use super::{TlsError, provider};
+use super::{TlsError, pair, provider};
 use crate::config::TargetTls;
 use crate::credential::read_private;
 
@@ -37,12 +37,14 @@ impl ClientIdentity {
     /// Reads a PEM chain, and a PEM key that only its owner can read.
     ///
     /// # Errors
-    /// Where a file can't be read, is empty of what it should hold, or the key could have been read by others.
+    /// Where a file can't be read, is empty of what it should hold, the key could have been read by others, or is another
+    /// certificate's.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = certificates(certificate)?;
-        let key_file = key.to_owned();
-        let key =
-            PrivateKeyDer::from_pem_slice(&read_private(key)?).map_err(|_| TlsError::NoKey(key_file))?;
+        let key_file = key;
+        let key = PrivateKeyDer::from_pem_slice(&read_private(key_file)?)
+            .map_err(|_| TlsError::NoKey(key_file.to_owned()))?;
+        pair(&chain, &key, certificate, key_file)?;
         Ok(Self { chain, key })
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use portcullis_evidence::{KEY_FILE, inert};
-use portcullis_gateway::config::{Config, SecretsKey};
+use portcullis_gateway::config::{Config, Leg, SecretsKey, TargetConfig};
 use portcullis_gateway::credential;
 use portcullis_gateway::start::open_store;
 use portcullis_gateway::store::Store as _;
@@ -95,11 +95,7 @@ fn credentials(config: &Config, findings: &mut Vec<Finding>) {
     for target in &config.targets {
         let about = format!("target {}", inert::line(&target.subject.name));
         let Some(source) = &target.credential else {
-            findings.push(
-                Finding::warning(about, "it has no credential")
-                    .why("the target must trust the gateway's address alone")
-                    .mend("give the role a password, and name it with `credential = { secret = \"…\" }`"),
-            );
+            findings.extend(without(target, about));
             continue;
         };
         if let Err(error) = credential::load(source, &config.secrets) {
@@ -110,6 +106,31 @@ fn credentials(config: &Config, findings: &mut Vec<Finding>) {
             );
         }
     }
+}
+
+/// What is to be said of a target that the gateway proves nothing to.
+fn without(target: &TargetConfig, about: String) -> Option<Finding> {
+    let (why, mend) = match &target.leg {
+        // The gateway's own authority lets it in, or the target is tried and refuses it.
+        Leg::Ssh { .. } => return None,
+        Leg::Http(leg) if leg.identity.is_some() => return None,
+        Leg::Http(_) => (
+            "whoever reaches it past the gateway gets what the gateway gets",
+            match target.subject.protocol.as_str() {
+                "kubernetes" => {
+                    "give the gateway a service account there, and its token as `credential = { secret = \"…\" }`"
+                }
+                _ => {
+                    "have the target ask for a token, and give that one as `credential = { secret = \"…\" }`"
+                }
+            },
+        ),
+        Leg::Postgres { .. } => (
+            "the target must trust the gateway's address alone",
+            "give the role a password, and name it with `credential = { secret = \"…\" }`",
+        ),
+    };
+    Some(Finding::warning(about, "it has no credential").why(why).mend(mend))
 }
 
 fn users(config: &Config, findings: &mut Vec<Finding>) {

@@ -27,9 +27,9 @@ pub(super) fn run(context: &Context) -> Outcome {
     let findings = match Config::load(&file) {
         Ok(config) => examine(&config)?,
         Err(error) => vec![
-            Finding::bad("configuration", format!("it can't be used\n{error}"))
+            Finding::bad("configuration", format!("it can't be used\n{}", error.fault()))
                 .why("`serve` refuses it, and nothing else can be looked at")
-                .mend("correct the line it names"),
+                .mend(error.way_out().unwrap_or("correct the line it names")),
         ],
     };
     let bad = findings.iter().filter(|finding| finding.grade == Grade::Bad).count();

@@ -8,7 +8,7 @@ use super::super::gateway::{now, until};
 use super::finding::Finding;
 
 const ABOUT: &str = "tokens";
-/// When to say that a token ends soon, in milliseconds.
+/// When to say that a token ends soon, in milliseconds; one that was never to last longer surprises nobody.
 const SOON: i64 = 7 * 86_400_000;
 /// How many are named.
 const NAMED: usize = 5;
@@ -22,8 +22,10 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
     let Ok(mut store) = portcullis_gateway::start::open_store(config) else { return };
     let Ok(tokens) = store.tokens(None) else { return };
     let now = now();
-    let ending: Vec<&Token> =
-        tokens.iter().filter(|token| token.is_good(now) && !token.is_good(now + SOON)).collect();
+    let ending: Vec<&Token> = tokens
+        .iter()
+        .filter(|token| token.is_good(now) && !token.is_good(now + SOON) && was_long(token))
+        .collect();
     if ending.is_empty() {
         return;
     }
@@ -45,4 +47,9 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
                 "make another with `portcullis token create --user NAME` and put it in the old one's place",
             ),
     );
+}
+
+/// Whether it was made for longer than the time in which its end is told.
+fn was_long(token: &Token) -> bool {
+    token.expires.saturating_sub(token.created) > SOON
 }

@@ -19,7 +19,8 @@ use crate::args::Explain;
 use crate::context::Context;
 use crate::failure::{Answer, Failure, Outcome};
 use crate::policies::Policies;
-use crate::{requests, sql, texts};
+use crate::requests::{self, Asked};
+use crate::{sql, texts};
 
 pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let (policies, config) = if arguments.policies.is_empty() {
@@ -38,9 +39,13 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
     let asking = Asking { policy: &policy, subject: &subject, now: now()? };
     let text = arguments.text.as_str();
     let protocol = &subject.target.protocol;
+    only_of_http(arguments, protocol)?;
     let report = if arguments.is_action {
         asking.actions(text, &action::read(text, protocol)?, notes)
     } else if *protocol == Protocol::POSTGRES {
+        if arguments.protocol.is_none() && requests::looks_like_one(text) {
+            notes.push("it is read as SQL, which it doesn't look like: --protocol http, kubernetes or mcp says otherwise".to_owned());
+        }
         let search_path: Vec<&str> = arguments.search_path.split(',').map(str::trim).collect();
         notes.push(format!(
             "names without a schema are looked up in {}; no database is asked, so views, functions and `*` are taken \
@@ -49,12 +54,13 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
         ));
         asking.statements(text, &search_path, notes)
     } else if *protocol != Protocol::SSH {
-        notes.push(
-            "it is read as a request with no other header fields and host than the text names: rules that look at others see \
-             none"
-                .to_owned(),
-        );
-        asking.actions(text, &requests::read(text, protocol, &policy)?, notes)
+        let leg = subject::leg(config.as_ref(), &subject.target);
+        let headers =
+            arguments.headers.iter().map(|header| requests::field(header)).collect::<Result<_, _>>()?;
+        let pinned = arguments.pinned.as_ref().map(|pinned| pinned == "yes");
+        let asked = Asked { text, protocol, leg, headers, pinned };
+        let actions = asked.actions(&policy, &mut notes)?;
+        asking.actions(text, &actions, notes)
     } else {
         notes.push(
             "it is read as a command that is sent to run (`ssh HOST COMMAND`); relative paths are undetermined, because \
@@ -69,6 +75,20 @@ pub(super) fn run(context: &Context, arguments: &Explain) -> Outcome {
         show::show(context.output, &report)?;
     }
     Ok(if report.is_allowed() { Answer::Yes } else { Answer::No })
+}
+
+/// Refuses what only requests have, where none is asked about.
+fn only_of_http(arguments: &Explain, protocol: &Protocol) -> Result<(), Failure> {
+    let has_fields = [Protocol::HTTP, Protocol::KUBERNETES].contains(protocol);
+    if !arguments.headers.is_empty() && !has_fields {
+        return Err(Failure::usage(format_args!("a command of {protocol} has no header fields"))
+            .help("leave --header out: it is for targets of http and kubernetes"));
+    }
+    if arguments.pinned.is_some() && *protocol != Protocol::MCP {
+        return Err(Failure::usage(format_args!("a command of {protocol} calls no tools"))
+            .help("leave --pinned out: it is for targets of mcp"));
+    }
+    Ok(())
 }
 
 /// Whether the target is neither configured nor made up on purpose, by `--label` or `--protocol`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use policy_core::decision::Obligations;
 use policy_core::mask::Transform;
 use policy_core::policy::Untraced;
-use policy_core::rule::{LimitUnit, RuleId};
+use policy_core::rule::{Effect, FieldMask, LimitUnit, Mask, Masked, Pattern, RuleId, Unresolved};
 use policy_core::vocabulary::Spelling;
 use policy_core::{ActionSet, Explanation, Policy, Request, Verdict};
 use policy_normalize::sql::{ColumnRef, Kind, Output, Statement};
@@ -21,6 +21,10 @@ pub(super) struct Report {
     pub(super) user: String,
     /// `None` where they are not known.
     pub(super) groups: Option<Vec<String>>,
+    /// Whom an agent acts for.
+    pub(super) on_behalf_of: Option<String>,
+    /// The groups of theirs; `None` where they are not known.
+    pub(super) on_behalf_of_groups: Option<Vec<String>>,
     pub(super) target: String,
     pub(super) labels: BTreeMap<String, String>,
     /// What becomes of the command as a whole.
@@ -54,6 +58,7 @@ pub(super) struct Judged {
     /// Whether it is judged again once parameters are bound.
     pub(super) pending: bool,
     pub(super) masked_columns: Vec<MaskedColumn>,
+    pub(super) masked_fields: Vec<MaskedFields>,
     pub(super) masked_values: Vec<MaskedValue>,
     pub(super) limits: Vec<LimitReport>,
     pub(super) record: Option<RecordReport>,
@@ -69,6 +74,27 @@ pub(super) struct MaskedColumn {
     /// What becomes of it.
     pub(super) mask: String,
     pub(super) rules: Vec<String>,
+}
+
+/// Fields of the answer that a rule masks.
+#[derive(Serialize)]
+pub(super) struct MaskedFields {
+    pub(super) rule: String,
+    /// The fields, as policies spell them.
+    pub(super) fields: Vec<String>,
+    /// What becomes of those that one of these names.
+    pub(super) with: Vec<MaskedField>,
+    /// What becomes of the others.
+    pub(super) otherwise: String,
+    /// What becomes of an answer that has no fields: `deny` refuses to show it, `mask` shows nothing in its place.
+    pub(super) unresolved: &'static str,
+}
+
+/// Fields that are masked in a way of their own.
+#[derive(Serialize)]
+pub(super) struct MaskedField {
+    pub(super) field: String,
+    pub(super) mask: String,
 }
 
 /// A kind of value that is masked wherever it appears.
@@ -105,15 +131,20 @@ impl Report {
         rejected: Option<String>,
         notes: Vec<String>,
     ) -> Self {
-        let groups = subject.principal.groups.as_ref();
+        let listed = |groups: &Option<Box<[Box<str>]>>| {
+            groups.as_ref().map(|groups| groups.iter().map(ToString::to_string).collect())
+        };
+        let who = &subject.principal;
         let verdict = match &whole {
             Some(whole) if connect.decision != "deny" => whole.decision,
             _ => "deny",
         };
         Self {
             command: text.to_owned(),
-            user: subject.principal.id.to_string(),
-            groups: groups.map(|groups| groups.iter().map(ToString::to_string).collect()),
+            user: who.id.to_string(),
+            groups: listed(&who.groups),
+            on_behalf_of: who.owner.as_ref().map(ToString::to_string),
+            on_behalf_of_groups: listed(&who.owner_groups),
             target: subject.target.name.to_string(),
             labels: subject
                 .target
@@ -183,6 +214,17 @@ impl Judged {
                 .enumerate()
                 .filter_map(|(index, output)| masked(policy, obligations, index, output))
                 .collect(),
+            masked_fields: obligations
+                .masks
+                .iter()
+                .filter_map(|rule| policy.rule(*rule))
+                .filter_map(|rule| match &rule.effect {
+                    Effect::Mask(Mask { what: Masked::Fields(fields), unresolved, .. }) => {
+                        Some(MaskedFields::new(&rule.id, fields, *unresolved))
+                    }
+                    _ => None,
+                })
+                .collect(),
             masked_values: policy
                 .value_masks(obligations)
                 .into_iter()
@@ -251,16 +293,43 @@ fn masked(policy: &Policy, obligations: &Obligations, index: usize, output: &Out
         None => return None,
     };
     from.extend(whole);
-    let rules = obligations.masks.iter().filter_map(|rule| policy.rule(*rule)).filter(|rule| {
-        use policy_core::rule::{Effect, Masked};
-        matches!(&rule.effect, Effect::Mask(mask) if matches!(mask.what, Masked::Columns { .. }))
-    });
+    let rules = obligations.masks.iter().filter_map(|rule| policy.rule(*rule)).filter(
+        |rule| matches!(&rule.effect, Effect::Mask(mask) if matches!(mask.what, Masked::Columns { .. })),
+    );
     Some(MaskedColumn {
         column: if output.spread { "*".to_owned() } else { named },
         from,
         mask,
         rules: rules.map(|rule| rule.id.to_string()).collect(),
     })
+}
+
+impl MaskedFields {
+    fn new(rule: &RuleId, mask: &FieldMask, unresolved: Unresolved) -> Self {
+        Self {
+            rule: rule.to_string(),
+            fields: mask.fields.iter().map(field).collect(),
+            with: mask
+                .with
+                .iter()
+                .map(|(pattern, transform)| MaskedField { field: field(pattern), mask: words(*transform) })
+                .collect(),
+            otherwise: words(mask.otherwise),
+            unresolved: match unresolved {
+                Unresolved::Deny => "deny",
+                Unresolved::Mask => "mask",
+            },
+        }
+    }
+}
+
+/// A pattern of keys, as policies spell it: `items.*.'a.b'`.
+fn field(pattern: &Pattern) -> String {
+    let segments = pattern.segments.iter().map(|segment| {
+        let is_plain = !segment.contains('.') && !segment.starts_with('\'') && !segment.is_empty();
+        if is_plain { segment.to_string() } else { format!("'{}'", segment.replace('\'', "''")) }
+    });
+    segments.collect::<Vec<_>>().join(".")
 }
 
 /// As policies spell it.

@@ -11,14 +11,14 @@ use crate::output::{Output, Tone};
 
 pub(super) fn show(output: Output, report: &Report) -> Result<(), Failure> {
     let page = Page(output);
-    let groups = match &report.groups {
-        Some(groups) if groups.is_empty() => "no groups".to_owned(),
-        Some(groups) => groups.join(", "),
-        None => "groups unknown".to_owned(),
-    };
+    let mut who = format!("{} ({})", inert::line(&report.user), groups(report.groups.as_deref()));
+    if let Some(owner) = &report.on_behalf_of {
+        let groups = groups(report.on_behalf_of_groups.as_deref());
+        who.push_str(&format!(", on behalf of {} ({groups}),", inert::line(owner)));
+    }
     let labels: Vec<String> = report.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let labels = if labels.is_empty() { String::new() } else { format!(" ({})", labels.join(", ")) };
-    output.line(&format!("{} ({groups}) at {}{labels}", inert::line(&report.user), report.target))?;
+    output.line(&format!("{who} at {}{labels}", report.target))?;
     if report.connect.decision != "allow" {
         output.line("")?;
         page.field("connect", &page.verdict(report.connect.decision))?;
@@ -42,6 +42,14 @@ pub(super) fn show(output: Output, report: &Report) -> Result<(), Failure> {
         output.line(&output.tone(Tone::Faint, &format!("note: {note}")))?;
     }
     Ok(())
+}
+
+fn groups(groups: Option<&[String]>) -> String {
+    match groups {
+        Some([]) => "no groups".to_owned(),
+        Some(groups) => groups.join(", "),
+        None => "groups unknown".to_owned(),
+    }
 }
 
 struct Page(Output);
@@ -144,7 +152,21 @@ impl Page {
                 masked.mask
             )
         });
-        self.list("masks", &columns.collect::<Vec<_>>())?;
+        let fields = judged.masked_fields.iter().flat_map(|masked| {
+            let named = masked.with.iter().map(|with| format!("{} for {}", with.mask, with.field));
+            let mask = if masked.with.is_empty() {
+                masked.otherwise.clone()
+            } else {
+                named.chain([format!("{} otherwise", masked.otherwise)]).collect::<Vec<_>>().join(", ")
+            };
+            let without = match masked.unresolved {
+                "mask" => "of an answer that has no fields nothing is shown",
+                _ => "an answer that has no fields is not shown",
+            };
+            let what = format!("fields {}: {mask}, by `{}`", masked.fields.join(", "), masked.rule);
+            [inert::line(&what).to_string(), format!("  {without}")]
+        });
+        self.list("masks", &columns.chain(fields).collect::<Vec<_>>())?;
         if !judged.masked_values.is_empty() {
             let values: Vec<String> = judged
                 .masked_values

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use policy_core::{Principal, PrincipalKind, Protocol, Target};
-use portcullis_gateway::config::Config;
+use portcullis_evidence::inert;
+use portcullis_gateway::config::{Config, HttpLeg};
 use portcullis_gateway::store::{Store as _, User};
 
+use super::super::token::acts_for;
 use crate::args::Explain;
 use crate::failure::Failure;
 
@@ -41,13 +43,16 @@ fn principal(
             if user.disabled {
                 notes.push(format!("the local user `{}` is disabled and can't log in at all", user.name));
             }
-            principal.person = user.person.map(Into::into);
-            if let Some(owner) = &user.owner {
-                // Whom a token says is not known here.
-                principal.owner_groups =
-                    known(config, owner)?.map(|owner| owner.groups.into_iter().map(Into::into).collect());
+            if user.kind == PrincipalKind::Agent && user.owner.is_none() && arguments.on_behalf_of.is_none() {
+                notes.push(format!(
+                    "`{}` is an agent without an owner, which only a token lets in that says for whom it acts: \
+                     --on-behalf-of USER",
+                    user.name
+                ));
+            } else if let Some(owner) = acts_for(&user, arguments.on_behalf_of.as_deref())? {
+                acting(config, owner, arguments, &mut principal, notes)?;
             }
-            principal.owner = user.owner.map(Into::into);
+            principal.person = user.person.map(Into::into);
             if arguments.groups.is_empty() {
                 principal.groups = Some(user.groups.into_iter().map(Into::into).collect());
             }
@@ -62,7 +67,51 @@ fn principal(
         }
         None => {}
     }
+    // Whoever is not known is what the command line makes of them.
+    if let (None, Some(owner)) = (&principal.owner, &arguments.on_behalf_of) {
+        principal.kind = PrincipalKind::Agent;
+        acting(config, owner, arguments, &mut principal, notes)?;
+    }
     Ok(principal)
+}
+
+/// Whom an agent acts for, and which groups that gives it.
+fn acting(
+    config: Option<&Config>,
+    owner: &str,
+    arguments: &Explain,
+    agent: &mut Principal,
+    notes: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let account = known(config, owner)?;
+    let name = inert::line(owner);
+    if account.as_ref().is_some_and(|account| account.kind == PrincipalKind::Agent) {
+        return Err(Failure::configuration(format_args!("{name} is an agent itself"))
+            .help("an agent acts for a person or a service, never for another agent"));
+    }
+    if account.as_ref().is_some_and(|account| account.disabled) {
+        notes.push(format!("the local user `{name}` is disabled, so nobody acts for them"));
+    }
+    let groups = match account {
+        _ if !arguments.owner_groups.is_empty() => Some(arguments.owner_groups.clone()),
+        Some(account) => Some(account.groups),
+        None => {
+            notes.push(format!(
+                "there is no local user `{name}` and no --owner-group was given: whatever depends on the groups of \
+                 whom the agent acts for is undetermined, and restricts"
+            ));
+            None
+        }
+    };
+    agent.owner = Some(owner.into());
+    agent.owner_groups = groups.map(|groups| groups.into_iter().map(Into::into).collect());
+    Ok(())
+}
+
+/// What the configuration says of a target over HTTP.
+pub(super) fn leg<'c>(config: Option<&'c Config>, target: &Target) -> Option<&'c HttpLeg> {
+    let is_it = |subject: &Target| subject.protocol == target.protocol && subject.name == target.name;
+    config?.http_targets().find(|(configured, _)| is_it(&configured.subject)).map(|(_, leg)| leg)
 }
 
 /// The local user of this name, where there is a store to look in. Nothing is made.

@@ -1,8 +1,10 @@
 //! `init`: a working configuration, a first policy and the gateway's keys.
 
+mod http;
+
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -12,13 +14,16 @@ use portcullis_gateway::start::open_store;
 
 use super::secret;
 use crate::args::Init;
-use crate::context::Context;
+use crate::context::{Context, unusable};
 use crate::failure::{Answer, Failure, Outcome};
 use crate::output::Tone;
 
 const STARTER: &str = include_str!("starter.policy");
 const CONFIG: &str = "portcullis.toml";
 const POLICY: &str = "policies/production.policy";
+/// Where clients connect unless it is said.
+const WHERE_POSTGRES: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6432);
+const WHERE_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) fn run(context: &Context, arguments: &Init) -> Outcome {
     // Without a `./` that says nothing.
@@ -31,16 +36,21 @@ pub(super) fn run(context: &Context, arguments: &Init) -> Outcome {
         ))
         .help("choose another folder, or move that file away"));
     }
-    let text = configuration(arguments);
+    let (text, starter) = match &arguments.http {
+        Some(url) => (http::configuration(arguments, url), http::STARTER),
+        None => (configuration(arguments), STARTER),
+    };
     let [file, policy] = &files;
     // What can't be right is refused before anything is written.
     let config = Config::parse(file, &text).map_err(|error| {
-        Failure::configuration(format_args!("these options make no configuration that works\n{error}"))
+        let failure = unusable(&error);
+        let message = format!("these options make no configuration that works\n{}", failure.message);
+        Failure { message, ..failure }
     })?;
     for directory in [Some(folder), policy.parent(), Some(&config.state)].into_iter().flatten() {
         private(directory)?;
     }
-    write(policy, STARTER)?;
+    write(policy, starter)?;
     write(file, &text)?;
     secret::prepare(&config.secrets)?;
     SigningKey::load_or_create(&config.state).map_err(Failure::io)?;
@@ -76,7 +86,7 @@ fn configuration(arguments: &Init) -> String {
         "# tls = { ca = \"ca.crt\" }                     # verify-full by the system's roots, unless said otherwise"
     };
     let lines = Config::example().lines().map(|line| match line.split(" = ").next() {
-        Some("postgres") => format!("postgres = {}", quoted(&arguments.listen.to_string())),
+        Some("postgres") => format!("postgres = {}", quoted(&listen(arguments).to_string())),
         Some("state") => format!("state = {}", quoted(&arguments.state)),
         Some("name") => format!("name = {name}"),
         Some("address") => format!("address = {}", quoted(&arguments.target)),
@@ -116,34 +126,47 @@ struct Step {
 }
 
 fn steps(arguments: &Init, config: &Config) -> Vec<Step> {
-    let name = shell(&arguments.database);
     let step = |command: String, why| Step { command, why };
+    let (secret, reached) = match &arguments.http {
+        Some(_) => (http::secret(arguments), Vec::from(http::steps(arguments))),
+        None => (
+            step(
+                format!("portcullis secret set {}", shell(&arguments.database)),
+                "the password of the gateway's role at the target",
+            ),
+            vec![step(psql(arguments), "in another terminal")],
+        ),
+    };
     let mut steps = Vec::new();
     if arguments.folder != Path::new(".") {
         let enter = format!("export PORTCULLIS_CONFIG={}", shell(&config.file.display().to_string()));
         steps.push(step(enter, "or --config with each command"));
     }
     steps.extend([
-        step(format!("portcullis secret set {name}"), "the password of the gateway's role at the target"),
+        secret,
         step(
             "portcullis user add YOU --group eng".to_owned(),
             "a user of the gateway, with a password of its own",
         ),
         step("portcullis doctor".to_owned(), "looks for what will not work, or is unsafe"),
         step("portcullis serve".to_owned(), "runs the gateway"),
-        step(psql(arguments), "in another terminal"),
     ]);
+    steps.extend(reached);
     steps
 }
 
+fn listen(arguments: &Init) -> SocketAddr {
+    arguments.listen.unwrap_or(WHERE_POSTGRES)
+}
+
 fn psql(arguments: &Init) -> String {
-    let (ip, port) = (arguments.listen.ip(), arguments.listen.port());
+    let (ip, port) = (listen(arguments).ip(), listen(arguments).port());
     let host = if ip.is_unspecified() { "127.0.0.1".to_owned() } else { ip.to_string() };
     format!("psql -h {host} -p {port} -U YOU {}", shell(&arguments.database))
 }
 
 /// A word as a shell takes it.
-fn shell(word: &str) -> String {
+pub(super) fn shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -186,12 +209,14 @@ mod tests {
     fn arguments(target: &str, database: &str) -> Init {
         Init {
             folder: ".".into(),
+            http: None,
+            name: "api".to_owned(),
             target: target.to_owned(),
             database: database.to_owned(),
             role: "gate \"keeper\"".to_owned(),
             env: "dev".to_owned(),
             state: "state".into(),
-            listen: "[::1]:7000".parse().expect("an address"),
+            listen: Some("[::1]:7000".parse().expect("an address")),
         }
     }
 
@@ -218,6 +243,25 @@ mod tests {
                 target.credential,
                 Some(portcullis_gateway::config::CredentialSource::Secret(_))
             ));
+        }
+    }
+
+    #[test]
+    fn a_target_over_http_is_what_is_written() {
+        for (url, host, port) in [
+            ("https://api.example.org", "api.example.org", 443),
+            ("https://[2001:db8::1]:8443", "2001:db8::1", 8443),
+            ("http://127.0.0.1:9000", "127.0.0.1", 9000),
+        ] {
+            let text = http::configuration(&arguments("unused", "unused"), url);
+            let config = Config::parse(Path::new("portcullis.toml"), &text).expect(&text);
+            let [target] = config.targets.as_slice() else { panic!("one target: {text}") };
+            assert_eq!((target.host.as_str(), target.port), (host, port), "{text}");
+            let Leg::Http(leg) = &target.leg else { panic!("{:?}", target.leg) };
+            assert_eq!(leg.asked_by.prefix.as_deref(), Some("/api"));
+            assert_eq!(target.subject.labels.get("env").map(AsRef::as_ref), Some("dev"));
+            assert_eq!(config.listen.http, ["[::1]:7000".parse().expect("an address")]);
+            assert!(config.listen.postgres.is_empty(), "{:?}", config.listen.postgres);
         }
     }
 
