@@ -176,7 +176,7 @@ pub(crate) struct Init {
     /// Where; made if it does not exist
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
-    /// The first target is one over HTTP, at this address: https://HOST[:PORT], on this machine http:// too
+    /// The first target is one over HTTP, at this address: https://HOST or https://HOST:PORT, on this machine http:// too
     #[arg(long, value_name = "URL", conflicts_with_all = ["target", "database", "role"])]
     pub(crate) http: Option<String>,
     /// With --http: the target's name, below which clients ask for its paths
@@ -338,7 +338,7 @@ pub(crate) struct Kubeconfig {
     /// Who you are, for the words that say how to get a token
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
     pub(crate) user: Option<String>,
-    /// Where clients reach the gateway: HOST, HOST:PORT, [IPV6]:PORT or https://… of these [default: where it listens]
+    /// Where clients reach the gateway: HOST or HOST:PORT, with brackets around IPv6, or https://… of these [default: where it listens]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) gateway: Option<String>,
 }
@@ -348,7 +348,7 @@ pub(crate) struct SshConfig {
     /// Who logs in
     #[arg(long = "as", value_name = "USER", env = "PORTCULLIS_USER", hide_env_values = true)]
     pub(crate) user: String,
-    /// Where clients reach the gateway: HOST, HOST:PORT or [IPV6]:PORT [default: where it listens]
+    /// Where clients reach the gateway: HOST or HOST:PORT, with brackets around IPv6 [default: where it listens]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) gateway: Option<String>,
     /// Put before each target's name, where a name is taken already, such as `p-`

@@ -1,30 +1,24 @@
 //! One request: judged, held, sent on with its permit, answered.
 
 mod enter;
+mod judge;
 mod mcp;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts as Head;
-use hyper::{Method, Request, Response, StatusCode};
-use portcullis_gateway::enforce::{
-    Asked as Question, Judgement, Outcome, Parameter, Permit, Receipt, RefusalKind, Stage, Statement,
-    StatementParts,
-};
+use hyper::{Request, Response, StatusCode};
+use portcullis_gateway::enforce::{Outcome, Permit, Receipt};
 
 use self::enter::Entered;
 use crate::activity::Busy;
 use crate::answer::Due;
 use crate::body::{self, Body, Broken, Taken};
 use crate::connect::{Leads, Way};
-use crate::dialect::mcp::Said;
-use crate::dialect::{Carried, Dialect, Meaning, Place, Seen};
+use crate::dialect::{Carried, Dialect};
 use crate::fields;
-use crate::identical;
 use crate::inbound::Inbound;
-use crate::known::Key;
 use crate::login::{self, Refused};
 use crate::mask::Sought;
 use crate::refuse::{Words, crowded, unproven};
@@ -108,14 +102,6 @@ struct One<'v> {
     words: Words,
 }
 
-/// What a request was understood as, ready to be judged.
-struct Understood {
-    statement: Arc<Statement>,
-    words: Words,
-    /// What it says in MCP.
-    said: Option<Box<Said>>,
-}
-
 impl One<'_> {
     async fn carried(
         &self,
@@ -184,171 +170,8 @@ impl One<'_> {
         })
     }
 
-    /// Judges the request to the end: what comes back may be sent.
-    async fn admitted(
-        &self,
-        head: &Head,
-        body: Taken,
-        upgrade: bool,
-    ) -> Result<(Permit, Body, Option<Box<Said>>), Turned> {
-        let dialect = &self.way.dialect;
-        let settings = self.visit.settings();
-        let (most, patience) = (settings.body_bytes, settings.patience.next);
-        let looked_at = self.visit.looked_at();
-        let who = self.open.whose();
-        let place =
-            Place { who: &who, target: &self.way.config.subject.name, store: self.visit.gateway.store() };
-        let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &looked_at, place };
-        let has_body = self.asked.size != Some(0);
-        // Of these methods only a body of a known length is sent on as it comes.
-        let is_odd = self.asked.size.is_none() && matches!(head.method, Method::GET | Method::HEAD);
-        let mut body = if has_body && (is_odd || dialect.needs_body(&seen)) {
-            self.read(body, most, patience).await?
-        } else {
-            body
-        };
-        if is_odd && matches!(body, Taken::Much(..)) {
-            let detail = "a body of this method and of unknown length is bounded";
-            let title = "the request can't be sent on";
-            return Err(self.refused(StatusCode::PAYLOAD_TOO_LARGE, title, detail).await);
-        }
-        loop {
-            let Understood { statement, words, said } = self.understood(&seen, &body).await?;
-            let refuse = |refusal| Box::new(words.refused(&refusal));
-            let arguments: Vec<Parameter<'_>> = said
-                .iter()
-                .flat_map(|said| &said.arguments)
-                .map(|value| Parameter { value: Some(value), binary: false, sensitive: false })
-                .collect();
-            let question = Question {
-                statement: &statement,
-                stage: Stage::Execute,
-                via: "request",
-                parameters: &arguments,
-                in_transaction: false,
-                settings: &[],
-                justification: None,
-            };
-            let unread = has_body && matches!(body, Taken::Nothing(_));
-            // Its own block: the guard of the session must not outlive the judging.
-            let judgement = {
-                let mut session = self.open.session.lock().await;
-                // What is approved is known to the last byte.
-                if unread && session.would_hold(&question) {
-                    None
-                } else {
-                    Some(session.judge(&question).await)
-                }
-            };
-            let Some(judgement) = judgement else {
-                body = self.read(body, most, patience).await?;
-                continue;
-            };
-            let mut held = match judgement {
-                Judgement::Admit(permit) => {
-                    let permit = self.in_sight(permit, &seen, &body)?;
-                    return Ok((permit, body.send(&self.open, patience), said));
-                }
-                Judgement::Refuse(mut refusal) => {
-                    let is_judged =
-                        matches!(refusal.kind, RefusalKind::NotPermitted | RefusalKind::Forbidden);
-                    if let Some(unclear) = dialect.unclear(&seen, &body).filter(|_| is_judged) {
-                        refusal.message = format!("{}: {unclear}", refusal.message).into();
-                    }
-                    return Err(refuse(refusal));
-                }
-                Judgement::Hold(held) => held,
-            };
-            if unread {
-                // Another policy came into force in between.
-                drop(held);
-                body = self.read(body, most, patience).await?;
-                continue;
-            }
-            if matches!(body, Taken::Much(..)) {
-                let detail = "a body of this length can't be held for approval";
-                drop(held);
-                let title = "the request can't be held";
-                return Err(self.refused(StatusCode::PAYLOAD_TOO_LARGE, title, detail).await);
-            }
-            held.bind(identical::fields(&head.headers));
-            held.open().await.map_err(refuse)?;
-            let released = held.wait().await.map_err(refuse)?;
-            self.approved(&released, said.as_deref()).await;
-            let permit = self.still_there(released.permit)?;
-            let permit = self.in_sight(permit, &seen, &body)?;
-            return Ok((permit, body.send(&self.open, patience), said));
-        }
-    }
-
-    /// Gives a permit back where the target was reached otherwise when people were asked about it.
-    fn still_there(&self, permit: Permit) -> Result<Permit, Turned> {
-        if self.visit.settings().has(&self.way) {
-            return Ok(permit);
-        }
-        let why = "the target has changed while this was held: ask again";
-        permit.unused(why);
-        Err(self.turn(StatusCode::FORBIDDEN, "the request is not sent on", why))
-    }
-
-    /// Gives a permit back where the answer would have what is to be masked under a name that masks do not know.
-    fn in_sight(&self, permit: Permit, seen: &Seen<'_>, body: &Taken) -> Result<Permit, Turned> {
-        let (policy, obligations) = (permit.judged().policy(), permit.judged().obligations());
-        let masks = policy.field_masks(obligations);
-        if masks.is_none_or(|masks| !self.way.dialect.hides(seen, body, &masks)) {
-            return Ok(permit);
-        }
-        let why = "a field that is masked would come back under another name: ask for it by its own";
-        permit.unused(why);
-        Err(self.turn(StatusCode::FORBIDDEN, "the answer could not be masked", why))
-    }
-
-    /// What the request does, and how it is refused: from what is known, where nothing of a body was read.
-    async fn understood(&self, seen: &Seen<'_>, body: &Taken) -> Result<Understood, Turned> {
-        let dialect = &self.way.dialect;
-        let generation = seen.looked_at.generation;
-        let key = match body {
-            // What MCP means by a request changes with what its server has said.
-            Taken::Nothing(_) if !matches!(dialect, Dialect::Mcp(_)) => Key::of(seen, &self.authority),
-            Taken::Nothing(_) | Taken::All(_) | Taken::Much(..) => None,
-        };
-        if let Some((statement, words)) = key.as_ref().and_then(|key| self.open.known.recall(generation, key))
-        {
-            return Ok(Understood { statement, words, said: None });
-        }
-        let Meaning { actions, words, said } = dialect.meaning(seen, body).await;
-        let mut text = format!("{} {}{}", seen.head.method, self.authority, self.asked.target.sent);
-        if let Some(said) = said.as_ref().filter(|said| !said.words.is_empty()) {
-            text = format!("{text}: {}", said.words);
-        }
-        let parts = StatementParts {
-            protocol: &dialect.protocol(),
-            raw: &text,
-            shown: &text,
-            actions: &Arc::new(actions),
-            // An approval is for this body only.
-            definitions: said.as_ref().map_or_else(|| body.read_so_far(), |said| &said.bound),
-        };
-        let statement =
-            self.visit.gateway.statement(parts).map_err(|refusal| Box::new(words.refused(&refusal)))?;
-        if let Some(key) = key {
-            self.open.known.keep(generation, key, &statement, &words);
-        }
-        Ok(Understood { statement, words, said })
-    }
-
     fn turn(&self, status: StatusCode, title: &str, detail: &str) -> Turned {
         Box::new(self.words.problem(status, title, detail))
-    }
-
-    /// Reads a body; where it breaks off, nothing was judged yet, and evidence says so.
-    async fn read(&self, body: Taken, most: usize, patience: Duration) -> Result<Taken, Turned> {
-        match body.read(most, patience).await {
-            Ok(body) => Ok(body),
-            Err(broken) => {
-                Err(self.refused(of_broken(broken), "the request is not whole", &broken.to_string()).await)
-            }
-        }
     }
 
     /// What is looked for in the answer.

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use portcullis_gateway::enforce::Statement;
 
 use crate::dialect::Seen;
-use crate::refuse::Words;
 
 /// The most requests that are remembered, and the most bytes of what tells them apart.
 const MOST: usize = 512;
@@ -22,7 +21,7 @@ pub(crate) struct Known(Mutex<Memory>);
 struct Memory {
     generation: u64,
     bytes: usize,
-    requests: HashMap<Box<[u8]>, (Arc<Statement>, Words)>,
+    requests: HashMap<Box<[u8]>, Arc<Statement>>,
 }
 
 /// What tells a request apart from all others that mean something else.
@@ -61,7 +60,7 @@ impl Key {
 
 impl Known {
     /// What this request was understood as, under this policy.
-    pub(crate) fn recall(&self, generation: u64, key: &Key) -> Option<(Arc<Statement>, Words)> {
+    pub(crate) fn recall(&self, generation: u64, key: &Key) -> Option<Arc<Statement>> {
         let memory = self.memory();
         if memory.generation != generation {
             return None;
@@ -70,7 +69,7 @@ impl Known {
     }
 
     /// Remembers it.
-    pub(crate) fn keep(&self, generation: u64, key: Key, statement: &Arc<Statement>, words: &Words) {
+    pub(crate) fn keep(&self, generation: u64, key: Key, statement: &Arc<Statement>) {
         let mut memory = self.memory();
         let length = key.0.len();
         let is_full = memory.requests.len() >= MOST || memory.bytes + length > MOST_BYTES;
@@ -79,7 +78,7 @@ impl Known {
         }
         if length <= MOST_BYTES {
             memory.bytes += length;
-            memory.requests.insert(key.0, (Arc::clone(statement), words.clone()));
+            memory.requests.insert(key.0, Arc::clone(statement));
         }
     }
 

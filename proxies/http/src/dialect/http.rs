@@ -6,7 +6,6 @@ use policy_normalize::http::{self, Body, Parts, graphql};
 
 use super::{Meaning, Seen};
 use crate::body::Taken;
-use crate::refuse::Words;
 
 pub(super) fn needs_body(seen: &Seen<'_>, graphql: &[String]) -> bool {
     seen.looked_at.http.need_body() || is_graphql(seen, graphql)
@@ -14,7 +13,7 @@ pub(super) fn needs_body(seen: &Seen<'_>, graphql: &[String]) -> bool {
 
 pub(super) fn meaning(seen: &Seen<'_>, body: &Taken, graphql: &[String]) -> Meaning {
     let actions = actions(seen, body, is_graphql(seen, graphql)).unwrap_or_else(ActionSet::unknown);
-    Meaning { actions, words: Words::of(&seen.head.headers), said: None }
+    Meaning { actions, words: None, said: None }
 }
 
 /// Whether something that these masks cover would come back under a name that they do not: what is called otherwise than it is in GraphQL.

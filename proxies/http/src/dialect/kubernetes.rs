@@ -7,7 +7,6 @@ use policy_normalize::kubernetes::{self, Object, Parts, content};
 
 use super::{Carried, Meaning, Seen};
 use crate::body::Taken;
-use crate::refuse::Words;
 use crate::request::media_type;
 
 pub(super) fn needs_body(seen: &Seen<'_>) -> bool {
@@ -15,11 +14,7 @@ pub(super) fn needs_body(seen: &Seen<'_>) -> bool {
 }
 
 pub(super) fn meaning(seen: &Seen<'_>, body: &Taken) -> Meaning {
-    Meaning {
-        actions: actions(seen, body).unwrap_or_else(ActionSet::unknown),
-        words: Words::Status,
-        said: None,
-    }
+    Meaning { actions: actions(seen, body).unwrap_or_else(ActionSet::unknown), words: None, said: None }
 }
 
 fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {

@@ -65,8 +65,8 @@ pub(crate) struct Place<'a> {
 /// What a request was understood as.
 pub(crate) struct Meaning {
     pub(crate) actions: ActionSet,
-    /// How it is refused.
-    pub(crate) words: Words,
+    /// How it is refused, where more is known of that than by whom it was sent, and to what.
+    pub(crate) words: Option<Words>,
     /// What a message of MCP says.
     pub(crate) said: Option<Box<mcp::Said>>,
 }

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use portcullis_testkit::{Authority, Issued};
 
-use crate::house::{House, Origin, PASSWORD, TOKEN};
+use crate::house::{House, Origin, PASSWORD, TOKEN, authorization};
+use crate::tokens::Kept;
 
 const OPEN: &str = "policy \"open\"\ndefault deny\nallow \"all\" { on http  do get, post on \"/**\" }\n";
 const MASKED: &str = "policy \"masked\"\ndefault deny\nallow \"all\" { on http  do get, post on \"/**\" }\n\
@@ -87,6 +88,19 @@ async fn targets_are_known_by_their_certificate_and_shown_one() {
             assert!(answer.contains("\"client\":\"rcgen self signed cert\""), "{answer}");
         }
     }
+}
+
+/// What a request means is remembered, in whose words its client is refused is not.
+#[tokio::test]
+async fn each_client_is_refused_in_its_own_words() {
+    let house = House::policed("policy \"none\"\ndefault deny\nallow \"in\" { on http  do connect }\n").await;
+    let ask = |fields: &str| house.ask("GET", "/x", fields, "");
+    let mut kept = Kept::to(&house);
+    for _ in 0..2 {
+        assert_eq!(kept.ask(&format!("{}content-type: application/grpc\r\n", authorization("ana"))), "200");
+        assert_eq!(kept.ask(&authorization("ana")), "403");
+    }
+    assert!(ask("content-type: application/grpc\r\n").contains("grpc-status: 7"));
 }
 
 /// A stream that is reset behind its answer is a failure to curl, and the answer is lost.
@@ -174,7 +188,7 @@ async fn trailers_of_a_request_do_not_go_on() {
     let target =
         format!("address = \"http://127.0.0.1:{}\"\nhosts = [\"api.test\"]\nhttp2 = true\n", origin.port);
     let house = House::before(origin, OPEN, &target).await;
-    let proof = crate::house::authorization("ana").replace("authorization: ", "");
+    let proof = authorization("ana").replace("authorization: ", "");
     let output = Command::new("node")
         .args(["-e", WITH_TRAILERS, &house.address.port().to_string(), proof.trim()])
         .output()

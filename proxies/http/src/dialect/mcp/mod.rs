@@ -66,7 +66,7 @@ pub(super) async fn meaning(server: &Server, seen: &Seen<'_>, body: &Taken) -> M
         actions: verb.map_or_else(ActionSet::unknown, |verb| {
             ActionSet::new([Action::new(Verb::new(verb), Resource::None)])
         }),
-        words: Words::Problem,
+        words: None,
         said: Some(Box::new(said)),
     };
     let is_there = seen.asked.target.sent == server.path && !seen.upgrade;
@@ -115,7 +115,7 @@ async fn posted(server: &Server, seen: &Seen<'_>, bytes: &[u8], mut said: Said) 
     said.arguments = arguments(bytes);
     said.ids = messages.elements.iter().filter_map(|element| element.id.clone()).collect();
     said.batch = messages.batch;
-    let words = Words::JsonRpc { ids: said.ids.clone(), batch: said.batch };
+    let words = Some(Words::JsonRpc { ids: said.ids.clone(), batch: said.batch });
     Meaning { actions, words, said: Some(Box::new(said)) }
 }
 
