@@ -25,7 +25,7 @@ fn each_target_looks_for_its_packages_first() {
     for (target, level) in [
         ("build", "build"),
         ("lint", "build"),
-        ("fuzz", "build"),
+        ("fuzz", "test"),
         ("test", "test"),
         ("test-kills", "test"),
         ("demo", "test"),
@@ -33,6 +33,8 @@ fn each_target_looks_for_its_packages_first() {
         ("test-clients", "clients"),
         ("test-ssh-clients", "python"),
         ("test-http-origins", "origins"),
+        ("test-browser", "browser"),
+        ("test-agents", "agents"),
         ("conformance-postgres", "conformance"),
         ("conformance-kubernetes", "python"),
         ("bench", "bench"),
