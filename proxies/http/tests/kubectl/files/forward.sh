@@ -1,13 +1,21 @@
 # Forwards a port of the pod, says what answers there, and ends.
-kubectl port-forward pod/web "0:$1" >said 2>errors &
-pid=$!
-for _ in $(seq 200); do
-  port=$(sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' said)
-  [ -z "$port" ] || break
-  sleep 0.05
-done
+forward() {
+  kubectl port-forward pod/web "0:$1" >said 2>errors &
+  pid=$!
+  for _ in $(seq 200); do
+    port=$(sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' said)
+    [ -z "$port" ] || break
+    sleep 0.05
+  done
+}
+forward "$1"
 if [ "$1" = 7 ]; then
-  exec 3<>"/dev/tcp/127.0.0.1/$port"
+  # Once in a busy run a kubectl that had listened was gone before it was connected to, and nothing says why: one more may try.
+  if ! { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; then
+    wait "$pid" 2>/dev/null
+    forward "$1"
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+  fi
   echo "an echo" >&3
   head -n 1 <&3
   exec 3>&-
