@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::members::Members;
+use super::repeat::Repeat;
 use crate::http::body::{json, member};
 
 /// Every list that there is.
@@ -44,6 +45,8 @@ pub struct Tool {
     /// What a digest that pins it is made of: its name, title, description, schemas and annotations as a JSON text with sorted
     /// keys and without spaces. Two tools are the same to a model where these texts are.
     pub canonical: String,
+    /// What of its arguments a call repeats in its head: at most 32.
+    pub repeats: Vec<Repeat>,
 }
 
 impl List {
@@ -156,7 +159,8 @@ fn tool(element: &Json) -> Result<Tool, ListError> {
         }
     }
     canonical.push('}');
-    Ok(Tool { name, canonical })
+    let repeats = element.get("inputSchema").map(Repeat::of).unwrap_or_default();
+    Ok(Tool { name, canonical, repeats })
 }
 
 /// A JSON text with sorted keys and without spaces. It goes no deeper than what was read.

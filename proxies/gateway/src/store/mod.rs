@@ -14,7 +14,7 @@ mod tools;
 pub use keeper::Keeper;
 pub use records::{
     Approval, ApprovalState, BoundTo, Described, HeldRule, Joined, NewApproval, NewToken, Number, Revocation,
-    RevocationSubject, Room, SessionRow, TagPin, Token, ToolPin, User, Vote,
+    RevocationSubject, Room, SessionRow, TagPin, Token, ToolDescription, ToolPin, ToolRepeat, User, Vote,
 };
 pub use sqlite::Sqlite;
 
@@ -125,9 +125,15 @@ pub trait Store: Send {
 
     /// Notes how tools of a target are described, before anybody is shown it; what is known of each then, in order. The first
     /// description of a tool is taken for approved. At most 10,000 tools a target and 8 descriptions a tool wait for approval.
-    fn describe_tools(&mut self, target: &str, tools: &[ToolPin]) -> Result<Vec<Described>, StoreError>;
+    fn describe_tools(
+        &mut self,
+        target: &str,
+        tools: &[ToolDescription],
+    ) -> Result<Vec<Described>, StoreError>;
     /// The descriptions of a tool that nobody has approved; `None` where it was never described.
     fn tool_changes(&mut self, target: &str, tool: &str) -> Result<Option<Vec<[u8; 32]>>, StoreError>;
+    /// What of a tool's arguments a call repeats in its head, as any description of it said that was noted.
+    fn tool_repeats(&mut self, target: &str, tool: &str) -> Result<Vec<ToolRepeat>, StoreError>;
     /// Notes that descriptions were approved.
     fn approve_tools(&mut self, target: &str, tools: &[ToolPin]) -> Result<(), StoreError>;
 }

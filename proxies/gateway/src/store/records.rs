@@ -370,7 +370,25 @@ pub struct TagPin {
     pub attribute: i16,
 }
 
-/// How a tool of an MCP server is described.
+/// What a server says of a tool, as far as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolDescription {
+    /// Which description it is.
+    pub pin: ToolPin,
+    /// What of its arguments a call repeats in its head.
+    pub repeats: Vec<ToolRepeat>,
+}
+
+/// An argument of a tool that a call repeats in a field of its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolRepeat {
+    /// The field's name in lower case.
+    pub field: String,
+    /// Where the argument is: a JSON pointer into the arguments.
+    pub pointer: String,
+}
+
+/// A description of a tool of an MCP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolPin {
     /// The tool's name.

@@ -11,8 +11,8 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_pa
 
 use super::{
     Approval, ApprovalState, BoundTo, Described, HeldRule, Joined, NewApproval, NewToken, Number, Revocation,
-    RevocationSubject, Room, SessionRow, Store, StoreError, TagPin, Token, ToolPin, User, Vote, tokens,
-    tools,
+    RevocationSubject, Room, SessionRow, Store, StoreError, TagPin, Token, ToolDescription, ToolPin,
+    ToolRepeat, User, Vote, tokens, tools,
 };
 use crate::session::SessionId;
 
@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("bound.sql"),
     include_str!("tokens.sql"),
     include_str!("tools.sql"),
+    include_str!("repeats.sql"),
 ];
 /// How long a writer waits for another instance's transaction.
 const BUSY: Duration = Duration::from_secs(2);
@@ -506,12 +507,20 @@ impl Store for Sqlite {
         })
     }
 
-    fn describe_tools(&mut self, target: &str, pins: &[ToolPin]) -> Result<Vec<Described>, StoreError> {
-        self.atomically(|db| tools::describe(db, target, pins))
+    fn describe_tools(
+        &mut self,
+        target: &str,
+        tools: &[ToolDescription],
+    ) -> Result<Vec<Described>, StoreError> {
+        self.atomically(|db| tools::describe(db, target, tools))
     }
 
     fn tool_changes(&mut self, target: &str, tool: &str) -> Result<Option<Vec<[u8; 32]>>, StoreError> {
         self.with(|db| tools::changes(db, target, tool))
+    }
+
+    fn tool_repeats(&mut self, target: &str, tool: &str) -> Result<Vec<ToolRepeat>, StoreError> {
+        self.with(|db| tools::repeats(db, target, tool))
     }
 
     fn approve_tools(&mut self, target: &str, pins: &[ToolPin]) -> Result<(), StoreError> {

@@ -173,7 +173,10 @@ fn users_and_pins_read_back() {
 fn a_tools_first_description_is_approved_and_others_are_not() {
     let (_directory, mut one, mut two) = open();
     let pin = |tool: &str, digest: u8| ToolPin { tool: tool.into(), digest: [digest; 32] };
-    let mut describe = |pins: &[ToolPin]| one.describe_tools("files", pins).expect("noted");
+    let mut describe = |pins: &[ToolPin]| {
+        let each = pins.iter().map(|pin| ToolDescription { pin: pin.clone(), repeats: vec![] });
+        one.describe_tools("files", &each.collect::<Vec<_>>()).expect("noted")
+    };
     assert_eq!(describe(&[pin("read", 1), pin("write", 1)]), [Described::Pinned; 2]);
     assert_eq!(two.tool_changes("files", "read").expect("read"), Some(vec![]));
     assert_eq!(two.tool_changes("files", "run").expect("read"), None);
@@ -188,6 +191,21 @@ fn a_tools_first_description_is_approved_and_others_are_not() {
         assert_eq!(describe(&[pin("read", change)]), [Described::Changed]);
     }
     assert_eq!(describe(&[pin("read", 11), pin("read", 3)]), [Described::NoRoom, Described::Changed]);
+}
+
+#[test]
+fn what_a_tool_has_repeated_is_known_of_each_of_its_descriptions() {
+    let (_directory, mut one, mut two) = open();
+    let repeat = |name: &str| ToolRepeat { field: format!("mcp-param-{name}"), pointer: format!("/{name}") };
+    let mut describe = |digest: u8, repeats: &[ToolRepeat]| {
+        let pin = ToolPin { tool: "deploy".into(), digest: [digest; 32] };
+        one.describe_tools("desk", &[ToolDescription { pin, repeats: repeats.to_vec() }]).expect("noted");
+    };
+    describe(1, &[repeat("region")]);
+    describe(2, &[repeat("region"), repeat("zone")]);
+    assert_eq!(two.tool_repeats("desk", "deploy").expect("read"), [repeat("region"), repeat("zone")]);
+    assert_eq!(two.tool_repeats("desk", "add").expect("read"), []);
+    assert_eq!(two.tool_repeats("other", "deploy").expect("read"), []);
 }
 
 #[test]

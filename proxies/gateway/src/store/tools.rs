@@ -1,8 +1,8 @@
 //! How the tools of MCP servers were described, in the embedded store.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::records::{Described, ToolPin};
+use super::records::{Described, ToolDescription, ToolPin, ToolRepeat};
 
 /// The most tools of one target that are known, and the most descriptions of one tool that wait for approval.
 const MOST_TOOLS: i64 = 10_000;
@@ -13,15 +13,16 @@ const MOST_CHANGES: usize = 8;
 pub(super) fn describe(
     db: &Connection,
     target: &str,
-    tools: &[ToolPin],
+    tools: &[ToolDescription],
 ) -> Result<Vec<Described>, rusqlite::Error> {
     let mut count: i64 =
         db.query_row("SELECT count(DISTINCT tool) FROM tool_pins WHERE target = ?", [target], |row| {
             row.get(0)
         })?;
     let mut add = db.prepare_cached("INSERT INTO tool_pins VALUES (?, ?, ?, ?)")?;
+    let mut repeat = db.prepare_cached("INSERT OR IGNORE INTO tool_repeats VALUES (?, ?, ?, ?)")?;
     let mut described = Vec::with_capacity(tools.len());
-    for ToolPin { tool, digest } in tools {
+    for ToolDescription { pin: ToolPin { tool, digest }, repeats } in tools {
         let mut changes = changes(db, target, tool)?;
         let known = db
             .prepare_cached("SELECT approved FROM tool_pins WHERE target = ? AND tool = ? AND digest = ?")?
@@ -39,6 +40,11 @@ pub(super) fn describe(
             match &mut changes {
                 None => changes = Some(Vec::new()),
                 Some(changes) => changes.push(*digest),
+            }
+        }
+        if known || room {
+            for ToolRepeat { field, pointer } in repeats {
+                repeat.execute(params![target, tool, field, pointer])?;
             }
         }
         described.push(match changes {
@@ -63,6 +69,14 @@ pub(super) fn changes(
     let rows: Vec<([u8; 32], bool)> = rows.collect::<Result<_, _>>()?;
     let waiting = rows.iter().filter(|(_, approved)| !approved).map(|(digest, _)| *digest).collect();
     Ok((!rows.is_empty()).then_some(waiting))
+}
+
+/// What of a tool's arguments a call repeats in its head.
+pub(super) fn repeats(db: &Connection, target: &str, tool: &str) -> Result<Vec<ToolRepeat>, rusqlite::Error> {
+    let mut statement =
+        db.prepare_cached("SELECT field, pointer FROM tool_repeats WHERE target = ? AND tool = ?")?;
+    let repeat = |row: &Row<'_>| Ok(ToolRepeat { field: row.get(0)?, pointer: row.get(1)? });
+    statement.query_map([target, tool], repeat)?.collect()
 }
 
 pub(super) fn approve(db: &Connection, target: &str, tools: &[ToolPin]) -> Result<(), rusqlite::Error> {

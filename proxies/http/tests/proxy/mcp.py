@@ -15,6 +15,7 @@ def tools():
     names = ["read_file", "pay", "drop", "slow", "ask", "key", "sneak"]
     each = [{"name": name, "description": name, "inputSchema": SCHEMA} for name in names]
     each[0]["description"] = STATE["description"]
+    each[0]["inputSchema"] = {"type": "object", "properties": {"path": {"type": "string", "x-mcp-header": "Path"}}}
     return each
 
 

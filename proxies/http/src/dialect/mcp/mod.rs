@@ -102,7 +102,7 @@ async fn posted(server: &Server, seen: &Seen<'_>, bytes: &[u8], mut said: Said) 
     })
     .await;
     let messages = read(&|name| pins.pinned(name));
-    let agrees = heads::agree(&seen.head.headers, bytes, messages.batch);
+    let agrees = heads::agree(seen.place, &seen.head.headers, bytes, messages.batch).await;
     let actions = if agrees { messages.actions() } else { ActionSet::unknown() };
     said.words = words(&messages, &pins);
     for element in &messages.elements {

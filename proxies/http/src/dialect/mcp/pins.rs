@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use policy_normalize::mcp::Tool;
-use portcullis_gateway::store::{Described, Keeper, StoreError, ToolPin};
+use policy_normalize::mcp::{Repeat, Tool};
+use portcullis_gateway::store::{Described, Keeper, StoreError, ToolDescription, ToolPin, ToolRepeat};
 use ring::digest::{SHA256, digest};
 
 use crate::dialect::Place;
@@ -75,21 +75,22 @@ pub(super) async fn describe(
     target: &str,
     tools: Vec<Tool>,
 ) -> Result<BTreeMap<String, Described>, StoreError> {
-    let pins: Vec<ToolPin> = tools
+    let tools: Vec<ToolDescription> = tools
         .into_iter()
-        .map(|Tool { name, canonical }| {
+        .map(|Tool { name, canonical, repeats }| {
             let mut pin = ToolPin { tool: name, digest: [0; 32] };
             let digest = digest(&SHA256, canonical.as_bytes());
             pin.digest.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
-            pin
+            let repeats = repeats.into_iter().map(|Repeat { field, pointer }| ToolRepeat { field, pointer });
+            ToolDescription { pin, repeats: repeats.collect() }
         })
         .collect();
     let target = target.to_owned();
     store
         .ask(move |store| {
-            let described = store.describe_tools(&target, &pins)?;
+            let described = store.describe_tools(&target, &tools)?;
             let mut known = BTreeMap::new();
-            for (pin, now) in pins.into_iter().zip(described) {
+            for (ToolDescription { pin, .. }, now) in tools.into_iter().zip(described) {
                 // A name that is there twice is what the worse of both is.
                 let worse = match (known.get(&pin.tool), now) {
                     (Some(Described::NoRoom), _) | (_, Described::NoRoom) => Described::NoRoom,

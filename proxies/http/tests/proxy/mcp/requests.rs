@@ -3,7 +3,7 @@
 use policy_core::PrincipalKind;
 use serde_json::json;
 
-use super::house::{Client, POLICY, got, house};
+use super::house::{Answer, Client, POLICY, got, house};
 use crate::tokens::{HOUR, token};
 
 #[tokio::test]
@@ -112,6 +112,42 @@ async fn what_could_mean_two_things_does_not_arrive() {
     assert!(utf_8.post(&call).await.json()["result"].is_object());
     let right = ana.with("mcp-method: tools/call\r\nmcp-name: read_file\r\n").post(&call).await;
     assert!(right.json()["result"].is_object(), "{right:?}");
+}
+
+/// Whoever routes by such a field, or a server that goes by it, does what was judged.
+#[tokio::test]
+async fn a_field_that_repeats_an_argument_says_what_the_argument_does() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let read = ana
+        .request("tools/call", &json!({ "name": "read_file", "arguments": { "path": "a", "other": "b" } }));
+    let is_passed = |answer: Answer| answer.json()["result"].is_object();
+    for right in ["mcp-param-path: a\r\n", "Mcp-Param-PATH: =?base64?YQ==?=\r\n", ""] {
+        assert!(is_passed(ana.with(right).post(&read).await), "{right}");
+    }
+    let before = got(&house, "tools/call");
+    for wrong in [
+        "mcp-param-path: b\r\n",
+        "mcp-param-path: A\r\n",
+        "mcp-param-path: \r\n",
+        "mcp-param-path: =?base64?Yg==?=\r\n",
+        "mcp-param-path: a\r\nmcp-param-path: a\r\n",
+        "mcp-param-path: a\r\nmcp-param-path: b\r\n",
+        "mcp-param-other: b\r\n",
+        "mcp-param-path: a\r\nmcp-param-other: b\r\n",
+    ] {
+        let answer = ana.with(wrong).post(&read).await;
+        assert_eq!(answer.json()["error"]["code"], -32010, "{wrong}: {answer:?}");
+    }
+    // Neither of another tool, nor of what is no call, nor of a batch.
+    let without = read.replace(r#"{"other":"b","path":"a"}"#, "{}");
+    assert_ne!(without, read);
+    let batch = format!("[{read}]");
+    for body in [&read.replace("read_file", "pay"), &without, &read.replace("tools/call", "ping"), &batch] {
+        let answer = ana.with("mcp-param-path: a\r\n").post(body).await;
+        assert!(answer.body.contains("-32010"), "{body}: {answer:?}");
+    }
+    assert_eq!(got(&house, "tools/call"), before);
 }
 
 #[tokio::test]
