@@ -95,6 +95,14 @@ impl Taken {
         }
     }
 
+    /// All of it, where it was read.
+    pub(crate) const fn all(&self) -> Option<&Bytes> {
+        match self {
+            Self::All(bytes) => Some(bytes),
+            Self::Nothing(_) | Self::Much(..) => None,
+        }
+    }
+
     /// The body as the target gets it, for as long as the session may go on.
     pub(crate) fn send(self, open: &Arc<Open>, patience: Duration) -> Body {
         let (first, rest) = match self {

@@ -26,15 +26,8 @@ impl Open {
             Ok(statement) => statement,
             Err(refusal) => return Judgement::Refuse(refusal),
         };
-        let asked = Asked {
-            statement: &statement,
-            stage: Stage::Execute,
-            via: command.via,
-            parameters: &[],
-            in_transaction: false,
-            settings,
-            justification: why,
-        };
+        let asked =
+            Asked { settings, justification: why, ..Asked::new(&statement, Stage::Execute, command.via) };
         self.session.lock().await.judge(&asked).await
     }
 

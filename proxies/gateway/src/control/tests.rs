@@ -112,15 +112,7 @@ impl House {
             definitions: &[],
         };
         let statement = gateway.statement(parts).expect("a statement");
-        let asked = Asked {
-            statement: &statement,
-            stage: Stage::Execute,
-            via: "query",
-            parameters: &[],
-            in_transaction: false,
-            settings: &[],
-            justification: None,
-        };
+        let asked = Asked::new(&statement, Stage::Execute, "query");
         let Judgement::Hold(mut held) = session.judge(&asked).await else { panic!("not held") };
         let number = held.open().await.expect("opened").number;
         Self { gateway, server: Some(server), _session: session, held, number, _directory: directory }
@@ -142,15 +134,7 @@ impl House {
             definitions: &[],
         };
         let statement = self.gateway.statement(parts).expect("a statement");
-        let asked = Asked {
-            statement: &statement,
-            stage: Stage::Execute,
-            via: "query",
-            parameters: &[],
-            in_transaction: false,
-            settings: &[],
-            justification: None,
-        };
+        let asked = Asked::new(&statement, Stage::Execute, "query");
         assert!(matches!(self._session.judge(&asked).await, Judgement::Refuse(_)));
     }
 

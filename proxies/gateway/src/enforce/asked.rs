@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use policy_core::{ActionSet, Digest, Protocol};
 use portcullis_evidence::record::Statement as Words;
 use portcullis_evidence::{AuditLog, Serialized, TextMark};
@@ -80,12 +81,31 @@ pub struct Asked<'a> {
     pub via: &'static str,
     /// The values bound to it, in order.
     pub parameters: &'a [Parameter<'a>],
+    /// What comes beside its text, such as the body of a request, that its definitions have already: reviewers see it where
+    /// a hold reveals.
+    pub body: Option<&'a Bytes>,
     /// Whether a transaction is open on the target: a hold would pin its locks.
     pub in_transaction: bool,
     /// The session settings that differ from those at its start, by name. An approval binds them.
     pub settings: &'a [(Box<str>, Box<str>)],
     /// Why, in the requester's words, where the client said.
     pub justification: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    /// The use of a statement that has nothing beside its text, outside of a transaction.
+    pub const fn new(statement: &'a Arc<Statement>, stage: Stage, via: &'static str) -> Self {
+        Self {
+            statement,
+            stage,
+            via,
+            parameters: &[],
+            body: None,
+            in_transaction: false,
+            settings: &[],
+            justification: None,
+        }
+    }
 }
 
 /// Whether a statement is prepared or executed.

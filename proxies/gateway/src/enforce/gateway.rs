@@ -302,15 +302,7 @@ impl Gateway {
             actions: &Arc::new(connect()),
             definitions: &[],
         })?;
-        let asked = Asked {
-            statement: &statement,
-            stage: Stage::Execute,
-            via: "connect",
-            parameters: &[],
-            in_transaction: false,
-            settings: &[],
-            justification: None,
-        };
+        let asked = Asked::new(&statement, Stage::Execute, "connect");
         let mut held = Held::new(Arc::clone(live), judged, &asked, 0)?;
         notify(&held.open().await?);
         held.wait().await?.permit.forward().outcome(super::Outcome::default());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use policy_core::mask::{Detector, Detectors, DetectorsError, Scratch, Transform};
+use policy_core::mask::{Detector, Detectors, DetectorsError, FieldMasks, JsonMasker, Scratch, Transform};
 use portcullis_evidence::{AppendError, Record, Seq};
 
 use super::desk::Ink;
@@ -49,6 +49,22 @@ impl Live {
             0 => text.into(),
             _ => String::from_utf8_lossy(&out).into_owned().into(),
         }
+    }
+
+    /// A JSON text with its fields masked as those of an answer are, and what the policy masks by content. `None` where it is no
+    /// JSON, so that its fields can't be seen.
+    pub(super) fn fields_masked(
+        &self,
+        judged: &Judged,
+        fields: Arc<FieldMasks>,
+        json: &[u8],
+    ) -> Option<String> {
+        let nothing = Arc::new(Detectors::new(&[]).ok()?);
+        let (detectors, key) = (judged.detectors.as_ref().unwrap_or(&nothing), self.gateway.mask_key());
+        let (mut masker, mut out) = (JsonMasker::new(Some(fields)), Vec::with_capacity(json.len()));
+        masker.push(detectors, key, json, &mut out).ok()?;
+        masker.finish(detectors, key, &mut out).ok()?;
+        String::from_utf8(out).ok()
     }
 
     /// Writes a record now. Where that fails, every session of the gateway ends.

@@ -393,12 +393,20 @@ fn shown<'a>(live: &Live, judged: &Judged, parameter: &Parameter<'a>) -> Shown<'
         return Shown::Masked("(binary)".into());
     }
     let Ok(text) = std::str::from_utf8(value) else { return Shown::Masked("(not text)".into()) };
-    match live.masked(judged, text) {
+    let text = match judged.policy().field_masks(judged.decision().evidence_obligations()) {
+        None => live.masked(judged, text),
+        // Only protocols whose parameters are JSON have fields.
+        Some(fields) => match live.fields_masked(judged, fields, value) {
+            Some(masked) => masked.into(),
+            None => return Shown::Masked(REDACTED.into()),
+        },
+    };
+    match text {
         Cow::Borrowed(text) if text.len() <= SHOWN_BYTES => Shown::Text(text.into()),
         Cow::Owned(text) if text.len() <= SHOWN_BYTES => Shown::Masked(text.into()),
         long => {
             let cut = (0..=SHOWN_BYTES).rev().find(|&at| long.is_char_boundary(at)).unwrap_or(0);
-            Shown::Masked(format!("{}… ({} bytes)", long.get(..cut).unwrap_or_default(), text.len()).into())
+            Shown::Masked(format!("{}… ({} bytes)", long.get(..cut).unwrap_or_default(), value.len()).into())
         }
     }
 }

@@ -189,15 +189,7 @@ fn action(verb: &'static str, table: &str) -> Action {
 }
 
 fn asked<'a>(statement: &'a Arc<Statement>, stage: Stage) -> Asked<'a> {
-    Asked {
-        statement,
-        stage,
-        via: "query",
-        parameters: &[],
-        in_transaction: false,
-        settings: &[],
-        justification: None,
-    }
+    Asked::new(statement, stage, "query")
 }
 
 async fn run(session: &mut Session, statement: &Arc<Statement>) -> Judgement {

@@ -63,13 +63,10 @@ impl One<'_> {
                 .map(|value| Parameter { value: Some(value), binary: false, sensitive: false })
                 .collect();
             let question = Question {
-                statement: &statement,
-                stage: Stage::Execute,
-                via: "request",
                 parameters: &arguments,
-                in_transaction: false,
-                settings: &[],
-                justification: None,
+                // Of a message of MCP, its arguments say it.
+                body: body.all().filter(|_| said.is_none()),
+                ..Question::new(&statement, Stage::Execute, "request")
             };
             let unread = has_body && matches!(body, Taken::Nothing(_));
             // Its own block: the guard of the session must not outlive the judging.

@@ -93,6 +93,32 @@ async fn a_request_with_a_body_is_held_once() {
     house.until_said(&format!("\"bytes_in\":{}", BODY.len())).await;
 }
 
+/// What is approved is what was seen. Without `reveal` a body is hidden from reviewers as literals are.
+#[tokio::test]
+async fn a_hold_that_reveals_shows_the_body() {
+    let pods = "do create on \"pods\"";
+    for (protocol, of, path, body) in [
+        ("http", "do post on \"/orders\"", "/orders", BODY),
+        ("kubernetes", pods, "/api/v1/namespaces/shop/pods", r#"{"spec":{"hostNetwork":true}}"#),
+    ] {
+        for reveal in ["reveal", ""] {
+            let hold = format!(
+                "hold \"all\" {{ by group \"eng\"  on {protocol}  {of}  until 1 of group \"sre\" approve within 1m  {reveal}  answer after 1s }}"
+            );
+            let open =
+                format!("policy \"api\"\ndefault deny\nallow \"in\" {{ on {protocol}  do connect }}\n");
+            let house = House::policed(&format!("{open}{hold}\n")).await;
+            let target = format!("protocol = \"{protocol}\"");
+            house.reconfigure(|text| text.replacen("protocol = \"http\"", &target, 1)).await;
+            assert_eq!(Order { path, body, ..ORDER }.sent(&house).await.0, 403);
+            let asked = house.store(|store| store.approval(1)).await.unwrap().asked;
+            assert!(!asked.shown.contains(body), "{}", asked.shown);
+            let revealed = asked.revealed.is_some_and(|text| text.ends_with(&format!("{path}\n{body}")));
+            assert_eq!(revealed, reveal == "reveal", "{protocol}: {reveal}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn whoever_is_told_to_come_back_passes_exactly_once() {
     let house = House::policed(POLICY).await;

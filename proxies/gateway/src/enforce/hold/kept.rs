@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use policy_core::Digest;
 
 use crate::enforce::asked::{Asked, Parameter, Stage, Statement};
@@ -14,6 +15,7 @@ pub(super) struct Kept {
     pub(super) statement: Arc<Statement>,
     via: &'static str,
     parameters: Vec<KeptParameter>,
+    body: Option<Bytes>,
     pub(super) in_transaction: bool,
     pub(super) settings: Vec<(Box<str>, Box<str>)>,
     pub(super) justification: Option<Box<str>>,
@@ -40,6 +42,7 @@ impl Kept {
                     sensitive: parameter.sensitive,
                 })
                 .collect(),
+            body: asked.body.cloned(),
             in_transaction: asked.in_transaction,
             settings: asked.settings.to_vec(),
             justification: asked.justification.map(Into::into),
@@ -58,17 +61,16 @@ impl Kept {
 
     pub(super) fn asked<'a>(&'a self, parameters: &'a [Parameter<'a>]) -> Asked<'a> {
         Asked {
-            statement: &self.statement,
-            stage: Stage::Execute,
-            via: self.via,
             parameters,
+            body: self.body.as_ref(),
             in_transaction: self.in_transaction,
             settings: &self.settings,
             justification: self.justification.as_deref(),
+            ..Asked::new(&self.statement, Stage::Execute, self.via)
         }
     }
 
-    /// The command in the clear, its parameters below.
+    /// The command in the clear, its parameters and its body below.
     pub(super) fn revealed(&self) -> String {
         let mut text = self.statement.raw.to_string();
         for (number, parameter) in self.parameters.iter().enumerate() {
@@ -78,6 +80,10 @@ impl Kept {
                 Some(value) => format!("{:?}", String::from_utf8_lossy(value)),
             };
             text.push_str(&format!("\n${} = {value}", number + 1));
+        }
+        if let Some(body) = self.body.as_ref().filter(|body| !body.is_empty()) {
+            text.push('\n');
+            text.push_str(&in_words(body));
         }
         text
     }
@@ -114,5 +120,38 @@ impl Kept {
             parts.extend([b"setting".as_slice(), name.as_bytes(), value.as_bytes()]);
         }
         live.gateway.digest(&parts)
+    }
+}
+
+/// The most of a body that reviewers are shown, in bytes.
+const BODY_SHOWN: usize = 64 << 10;
+
+/// A body as far as it can be read, and how much more of it there is.
+fn in_words(body: &[u8]) -> String {
+    let Ok(text) = std::str::from_utf8(body) else {
+        return format!("(a body of {} bytes, not text)", body.len());
+    };
+    let cut = (0..=BODY_SHOWN.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    match (text.get(..cut).unwrap_or_default(), text.len() - cut) {
+        (all, 0) => all.to_owned(),
+        (first, more) => format!("{first}\n(and {more} bytes more, not shown)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_shown_of_a_body_is_told() {
+        let check = |body: &[u8], expected: &str| assert_eq!(in_words(body), expected);
+        check(b"{\"a\":1}", "{\"a\":1}");
+        check(b"\xff\0", "(a body of 2 bytes, not text)");
+        let most = "x".repeat(BODY_SHOWN);
+        check(most.as_bytes(), &most);
+        check(format!("{most}y").as_bytes(), &format!("{most}\n(and 1 bytes more, not shown)"));
+        // It is not cut within a character.
+        let odd = format!("{}ä", "x".repeat(BODY_SHOWN - 1));
+        check(odd.as_bytes(), &format!("{}\n(and 2 bytes more, not shown)", "x".repeat(BODY_SHOWN - 1)));
     }
 }

@@ -48,6 +48,22 @@ async fn prompts_and_resources_are_judged_by_their_names() {
     }
 }
 
+/// Whatever becomes of a call, evidence has its arguments as a recording of it would.
+#[tokio::test]
+async fn fields_are_masked_in_evidence_of_what_is_called() {
+    let house =
+        house(&format!("{POLICY}\nmask \"addresses\" {{ on mcp  fields \"**.email\"  with redact }}")).await;
+    let ana = Client::of(&house, "ana");
+    for (tool, passes) in [("read_file", true), ("drop", false)] {
+        let arguments = json!({ "path": "/a", "to": { "email": "ana@example.com" } });
+        let answer = ana.call(tool, arguments).await;
+        assert_eq!(answer["result"].is_object(), passes, "{answer}");
+    }
+    let evidence = house.evidence();
+    assert_eq!(evidence.matches("[redacted]").count(), 2, "{evidence}");
+    assert!(!evidence.contains("ana@example.com"), "{evidence}");
+}
+
 #[tokio::test]
 async fn a_batch_with_one_bad_element_is_refused_as_a_whole() {
     let house = house(POLICY).await;

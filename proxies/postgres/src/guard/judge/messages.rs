@@ -37,15 +37,7 @@ impl SessionJudge {
         let takes = room::estimate(parse.text.len());
         self.has_room(takes)?;
         let meaning = self.at(view.segment).meaning(parse.text).await?;
-        let asked = Asked {
-            statement: &meaning.asked,
-            stage: Stage::Prepare,
-            via: "parse",
-            parameters: &[],
-            in_transaction: false,
-            settings: &[],
-            justification: None,
-        };
+        let asked = Asked::new(&meaning.asked, Stage::Prepare, "parse");
         self.was_judged = true;
         let permit = match self.session.judge(&asked).await {
             Judgement::Admit(permit) => permit,

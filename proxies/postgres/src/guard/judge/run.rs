@@ -53,13 +53,10 @@ impl SessionJudge {
             || self.ran_in == Some(view.segment)
             || self.shared.names.is_in_block(view.segment);
         let asked = Asked {
-            statement: &meaning.asked,
-            stage: meaning.stage(),
-            via,
             parameters,
             in_transaction,
-            settings: &[],
             justification: meaning.world.values.justification.as_deref(),
+            ..Asked::new(&meaning.asked, meaning.stage(), via)
         };
         self.was_judged = true;
         match self.session.judge(&asked).await {
