@@ -134,30 +134,56 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// What common writers make of it in a JSON string: each escapes what it takes for dangerous there.
+/// What common writers make of it in a JSON string: beside what JSON asks for, each escapes what it takes for dangerous there. What is
+/// no text is in no such string.
 fn in_json(form: &[u8]) -> Vec<Vec<u8>> {
-    type Escape = fn(u8) -> Option<String>;
-    let writers: [Escape; 4] = [
-        |_| None,
+    let Ok(text) = std::str::from_utf8(form) else { return Vec::new() };
+    const WRITERS: [Writer; 5] = [
+        Writer { escapes: "", ascii: false, upper: false },
+        // Python.
+        Writer { escapes: "", ascii: true, upper: false },
         // PHP.
-        |byte| (byte == b'/').then(|| "\\/".to_owned()),
+        Writer { escapes: "/", ascii: true, upper: false },
         // Go, and Gson, which escapes two more.
-        |byte| b"<>&='".contains(&byte).then(|| format!("\\u{byte:04x}")),
+        Writer { escapes: "<>&='", ascii: false, upper: false },
         // .NET.
-        |byte| b"<>&'+`\"".contains(&byte).then(|| format!("\\u{byte:04X}")),
+        Writer { escapes: "<>&'+`\"", ascii: true, upper: true },
     ];
-    let written = writers.iter().map(|escape| {
-        let mut out = Vec::with_capacity(form.len());
-        for &byte in form {
-            match escape(byte) {
-                Some(escaped) => out.extend(escaped.bytes()),
-                None if matches!(byte, b'"' | b'\\') => out.extend([b'\\', byte]),
-                None => out.push(byte),
-            }
+    let written = WRITERS.iter().map(|writer| text.chars().map(|c| writer.write(c)).collect::<String>());
+    written.map(String::into_bytes).filter(|written| written != form).collect()
+}
+
+/// How a writer of JSON writes strings.
+struct Writer {
+    /// Characters that it escapes though it need not.
+    escapes: &'static str,
+    /// Whether it escapes all that is not ASCII.
+    ascii: bool,
+    /// Whether its digits beyond 9 are capitals.
+    upper: bool,
+}
+
+impl Writer {
+    fn write(&self, c: char) -> String {
+        match c {
+            '/' if self.escapes.contains('/') => "\\/".to_owned(),
+            _ if self.escapes.contains(c) || (self.ascii && !c.is_ascii()) => self.by_number(c),
+            '"' | '\\' => format!("\\{c}"),
+            '\n' => "\\n".to_owned(),
+            '\r' => "\\r".to_owned(),
+            '\t' => "\\t".to_owned(),
+            '\u{8}' => "\\b".to_owned(),
+            '\u{c}' => "\\f".to_owned(),
+            '\0'..' ' => self.by_number(c),
+            _ => c.to_string(),
         }
-        out
-    });
-    written.filter(|written| written != form).collect()
+    }
+
+    fn by_number(&self, c: char) -> String {
+        let units = c.encode_utf16(&mut [0; 2]).to_vec();
+        let write = |unit: u16| if self.upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
+        units.into_iter().map(write).collect()
+    }
 }
 
 /// RFC 3986, 2.1 and 2.3.
@@ -222,6 +248,19 @@ mod tests {
         assert!(text.contains("\\/") && literals.first(text.as_bytes()).is_some(), "{text}");
         let text = text.replace("\\/", "/").replace('+', "\\u002B");
         assert!(text.contains("\\u002B") && literals.first(text.as_bytes()).is_some(), "{text}");
+    }
+
+    #[test]
+    fn what_json_escapes_is_found() {
+        let secret = "pässwörd of 😀\n\"line\" two\u{1}";
+        let literals = Literals::new([secret.as_bytes()]).unwrap().unwrap();
+        for (writer, written) in [
+            ("plain", r#"pässwörd of 😀\n\"line\" two\u0001"#),
+            ("Python", r#"p\u00e4ssw\u00f6rd of \ud83d\ude00\n\"line\" two\u0001"#),
+            (".NET", r"p\u00E4ssw\u00F6rd of \uD83D\uDE00\n\u0022line\u0022 two\u0001"),
+        ] {
+            assert_eq!(literals.first(written.as_bytes()), Some(0), "{writer}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Finders {
 }
 
 impl Finders {
-    /// Finders that always look for these spellings of a credential, too.
+    /// Finders that always look for these secrets of a target, too.
     ///
     /// # Errors
     /// Where the automaton can't be built, which no input can cause.

@@ -131,7 +131,7 @@ pub(crate) fn way(config: &Config, target: &Arc<TargetConfig>, leg: &HttpLeg) ->
         ),
         None => None,
     };
-    let finders = Finders::new(secret.iter().flat_map(Secret::spellings).collect())?;
+    let finders = Finders::new(secret.iter().cloned().collect())?;
     let credential = secret.map(|secret| shown(target, leg, &secret)).transpose()?;
     let of_target = |error| ServeError::TargetTls(name.clone(), error);
     let identity = leg.identity.as_ref().map(|(certificate, key)| ClientIdentity::load(certificate, key));

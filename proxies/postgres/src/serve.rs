@@ -193,7 +193,7 @@ async fn way(
         return Ok(before.clone());
     }
     let key = gateway.mask_key().clone();
-    let secrets = reached.secret.iter().flat_map(credential::Secret::spellings).collect();
+    let secrets = reached.secret.iter().cloned().collect();
     let finders = Finders::new(secrets, key.clone())?;
     let pins = StoredPins::read(gateway.store(), name).await?;
     let live = Live::new(Dialer::new(Arc::clone(&reached.target)), Box::new(pins));

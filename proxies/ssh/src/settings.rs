@@ -162,7 +162,7 @@ pub(crate) fn way(
 fn spellings(secret: &Secret) -> Vec<Secret> {
     let text = match std::str::from_utf8(secret.expose()) {
         Ok(text) if text.starts_with("-----BEGIN") => text,
-        _ => return secret.spellings(),
+        _ => return vec![secret.clone()],
     };
     let body = text.lines().filter(|line| !line.starts_with("-----")).skip(1);
     body.filter(|line| line.len() >= LINE).map(|line| Secret::new(line.as_bytes().to_vec())).collect()
