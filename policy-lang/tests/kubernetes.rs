@@ -8,6 +8,8 @@ use policy_core::{
     Action, ActionSet, Decision, Policy, Principal, Protocol, Request, Resource, Target, Value, Verb,
 };
 use policy_lang::{Environment, Source, load};
+use policy_normalize::http::Target as Path;
+use policy_normalize::kubernetes::{self, Fields, Object, Parts};
 
 fn policy(text: &str) -> Policy {
     let environment = Environment::default();
@@ -61,11 +63,45 @@ fn discovery_is_allowed_and_no_object() {
     assert!(!decision(&policy, action("list", "pods")).is_allow());
 }
 
+/// All is allowed, what Secrets hold is masked.
+const SECRETS: &str = "use \"kubernetes/secrets\"\nallow \"all\" { on kubernetes }\nallow \"the rest\" { on kubernetes  do unknown }";
+
+/// Whatever a request does that a Secret may come back from, its answer is masked; nothing else is.
+#[test]
+fn whatever_may_show_a_secret_is_masked() {
+    let policy = policy(SECRETS);
+    let check = |method: &str, target: &str, expected: bool| {
+        let parsed = Path::parse(target).unwrap();
+        let media_type = "application/merge-patch+json";
+        let parts = Parts { method, target: &parsed, media_type, body: None };
+        for action in kubernetes::action(&parts, &Fields::of(&policy)).iter() {
+            let decision = decision(&policy, action.clone());
+            let masked = policy.field_masks(&decision.obligations).is_some();
+            assert_eq!(masked, expected, "{method} {target}: {action:?}");
+        }
+    };
+    for (method, target) in [
+        ("GET", "/api/v1/namespaces/d/secrets/x"),
+        ("GET", "/api/v1/secrets"),
+        ("GET", "/api/v1/secrets?watch=1"),
+        ("GET", "/api/v1/watch/secrets"),
+        ("DELETE", "/api/v1/namespaces/d/secrets"),
+        ("POST", "/api/v1/namespaces/d/secrets"),
+        ("PATCH", "/api/v1/namespaces/d/secrets/x"),
+        ("GET", "/apis/x.io/v1/namespaces/d/secrets/x"),
+        ("POST", "/api/v1/namespaces/d/serviceaccounts/x/token"),
+        ("GET", "/api/v1/namespaces/d//secrets"),
+    ] {
+        check(method, target, true);
+    }
+    for target in ["/api/v1/namespaces/d/pods", "/version", "/api/v1/namespaces/secrets/pods/x"] {
+        check("GET", target, false);
+    }
+}
+
 /// What is shown of an answer.
 fn shown(action: Action, answer: &str) -> String {
-    let policy = policy(
-        "use \"kubernetes/secrets\"\nallow \"all\" { on kubernetes }\nallow \"the rest\" { on kubernetes  do unknown }",
-    );
+    let policy = policy(SECRETS);
     let decision = decision(&policy, action);
     assert!(decision.is_allow());
     let Some(fields) = policy.field_masks(&decision.obligations) else { return answer.to_owned() };

@@ -1,4 +1,4 @@
-//! Server-sent events: how much later each comes through a way than straight from its origin.
+//! Server-sent events: how long one takes from its origin to its client, by each way.
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -21,14 +21,15 @@ const PACE: Duration = Duration::from_millis(2);
 /// What both ends, which are one process, count from.
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// What one way adds: the median and the 99th percentile of so many events, in microseconds.
+/// How long events take by one way, from origin to client: the median and the 99th percentile of so many, in microseconds.
 pub struct Delay {
     pub name: &'static str,
     pub median: f64,
     pub p99: f64,
 }
 
-/// So many events through each way, one way after the other.
+/// So many events through each way, one way after the other: what the machine does meanwhile falls on one way alone, so differences of a
+/// few microseconds mean nothing.
 pub fn delays(count: u32) -> Result<Vec<Delay>, Box<dyn Error>> {
     let origin = TcpListener::bind("127.0.0.1:0")?;
     let port = origin.local_addr()?.port();

@@ -20,7 +20,8 @@ pub enum ProbeError {
     Unreachable(String),
 }
 
-/// Connects to a target as requests will, sends nothing, and leaves again: what it lets the gateway do no request has asked.
+/// Connects to a target as requests will (over TLS where configured), sends nothing, and leaves again: whether the target accepts the
+/// credential is not known then.
 /// Says what would be spoken: `HTTP/1.1` or `HTTP/2`, and `over TLS`.
 ///
 /// # Errors

@@ -209,7 +209,7 @@ impl Up<'_> {
             let Some(bytes) = buffer.get(..read) else { continue };
             std::future::poll_fn(|cx| self.open.tape.poll_room(cx)).await;
             if let Err(stuck) = self.said.push(&mut bytes.to_vec()) {
-                return ("the client sent what is none", Some(stuck.to_string()));
+                return ("the client sent an invalid frame", Some(stuck.to_string()));
             }
             self.open.traffic.count_input(read);
             if let Err(error) = self.to.write_all(bytes).await {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use policy_core::{Name, Protocol};
 use portcullis_gateway::config::{Config, TargetConfig};
-use portcullis_gateway::credential::{self, CredentialError};
+use portcullis_gateway::credential::CredentialError;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::listen::Unavailable;
 use portcullis_gateway::process::{Serving, Starting};

@@ -93,7 +93,8 @@ pub(super) fn value(pairs: &[(String, String)], name: &str) -> Value {
 }
 
 /// Whether there are servers that take this key for that name: some do not mind capitals, many put `a[]` and `a[0]` into a list that
-/// is called `a`, and PHP reads `a.b`, `a b` and `a[b` as `a_b`, and nothing behind a zero.
+/// is called `a`, and PHP reads `a.b`, `a b` and `a[b` as `a_b`, and cuts a name
+/// at a NUL byte.
 pub(super) fn reads_as(key: &str, name: &str) -> bool {
     let is_name = |key: &str| plain(key).eq(plain(name));
     is_name(key) || key.split_once('[').is_some_and(|(list, _)| is_name(list))

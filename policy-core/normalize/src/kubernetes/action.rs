@@ -35,10 +35,14 @@ impl Fields {
         Self { object: policy.looks_at("object").map(str::to_owned).collect() }
     }
 
-    /// Whether the body of a request has to be read: for the fields that rules name; for the name of what is made; and for
-    /// the options of a deletion, among which is whether it is a dry run; and for what a patch of a Secret copies.
+    /// Whether the body of a request has to be read. It has to be for
     ///
-    /// Streams have none, and what goes to a pod or service by its proxy is no object.
+    /// - the fields that rules name;
+    /// - the name of what is created;
+    /// - the options of a deletion, which say whether it is a dry run;
+    /// - what a patch of a Secret copies.
+    ///
+    /// Streams have no body, and what goes to a pod or service by its proxy is no object.
     pub fn need_body(&self, method: &str, target: &Target) -> bool {
         let place = target.segments.as_deref().and_then(Place::of);
         let Some(Place::Resource(place)) = place else { return false };

@@ -1,6 +1,4 @@
-//! What comes back: in which forms, and which fields of it must not be seen.
-
-use policy_core::{Action, ActionSet, Resource, Value, Verb};
+//! In which forms objects come back.
 
 /// The forms of objects that can be read on their way back.
 const READABLE: &[&str] = &["application/json", "application/yaml", "text/plain", "text/html"];
@@ -32,59 +30,6 @@ pub fn negotiated(accept: &str) -> String {
     });
     let kept = kept.collect::<Vec<_>>().join(", ");
     if kept.is_empty() { READABLE.first().copied().unwrap_or_default().to_owned() } else { kept }
-}
-
-/// Which fields of a response to these actions hold what a Secret is to keep: patterns of keys, from the root of each JSON
-/// document of the response, in which `*` is any one key, `**` any number of them, and lists are stepped through. None for
-/// actions that no Secret comes back from.
-///
-/// - Every verb shows the object, not reading alone: the answer to a patch of a label, or to a deletion, is the whole Secret.
-///   So the patterns are for all verbs, subresources included, and for `unknown`.
-/// - `data` and `stringData` stand at the root (get, and the answers to writes), below `items` (a list), `object` (each line
-///   of a watch), `rows.object` (a Table whose rows have their objects) and combinations of these: hence `**`.
-/// - What `kubectl apply` kept of the object is in an annotation, as a text; it is there in metadata-only forms
-///   (`PartialObjectMetadata`) too. Other programs have annotations of their own for that.
-/// - A patch that leaves what is no Secret is refused in words that repeat all of what it left (`message` of a `Status`).
-/// - Cells of a Table are what a resource's columns show. Kubernetes' own Secrets show a count; of others it is not known.
-/// - A token that was asked for comes back as `status.token`.
-pub fn secret_fields(actions: &ActionSet) -> Vec<Vec<String>> {
-    let mut fields: Vec<&[&str]> = vec![];
-    if actions.iter().any(|action| action.verb == Verb::UNKNOWN || is_of(action, "secrets", None)) {
-        fields.extend([
-            &["**", "data", "**"][..],
-            &["**", "stringData", "**"],
-            &["**", "annotations", "kubectl.kubernetes.io/last-applied-configuration"],
-            &["**", "annotations", "kapp.k14s.io/original"],
-            &["**", "annotations", "banzaicloud.com/last-applied"],
-            &["**", "annotations", "objectset.rio.cattle.io/applied"],
-        ]);
-    }
-    let patches = |action: &Action| action.verb.as_str() == "patch" && is_of(action, "secrets", None);
-    if actions.iter().any(|action| action.verb == Verb::UNKNOWN || patches(action)) {
-        fields.extend([&["message"][..], &["details", "causes", "message"]]);
-    }
-    let foreign = |action: &Action| {
-        is_of(action, "secrets", None) && action.attribute("builtin") != Some(&Value::Bool(true))
-    };
-    if actions.iter().any(|action| action.verb == Verb::UNKNOWN || foreign(action)) {
-        fields.push(&["**", "cells", "**"]);
-    }
-    if actions
-        .iter()
-        .any(|action| action.verb == Verb::UNKNOWN || is_of(action, "serviceaccounts", Some("token")))
-    {
-        fields.push(&["status", "token"]);
-    }
-    fields.into_iter().map(|path| path.iter().map(|key| (*key).to_owned()).collect()).collect()
-}
-
-/// Whether an action is on a resource, and, where one is given, on this subresource of it.
-fn is_of(action: &Action, resource: &str, subresource: Option<&str>) -> bool {
-    let Resource::Named(name) = &action.resource else { return false };
-    let mut segments = name.segments();
-    action.verb.as_str() != "nonresource"
-        && segments.next() == Some(resource)
-        && subresource.is_none_or(|subresource| segments.next() == Some(subresource))
 }
 
 #[cfg(test)]

@@ -95,8 +95,7 @@ impl FieldMasks {
         self.rules.iter()
     }
 
-    /// Whether a value is masked under these keys that would not be, or in another way, under those others: as it is where an answer may
-    /// call it by either.
+    /// Whether a value that is masked at `keys` would be masked differently, or not at all, if the answer put it at `others`.
     pub fn miss(&self, keys: &[&str], others: &[&str]) -> bool {
         let demand = self.demanded(keys);
         demand.is_some() && demand != self.demanded(others)
