@@ -8,6 +8,7 @@ use hyper::header::{
 };
 
 use crate::connect::Credential;
+use crate::dialect::mcp;
 use crate::request::media_type;
 
 /// Fields of one connection (RFC 9110, section 7.6.1), which no proxy sends on.
@@ -72,7 +73,8 @@ const BELIEVED: &[&str] = &[
 /// The same, by their whole names. Programs behind CGI take `Proxy` for the proxy that they are to use (CVE-2016-5385).
 const BELIEVED_NAMES: &[&str] = &["authorization", "forwarded", "proxy", "proxy-authorization"];
 
-/// What the gateway itself goes by, or writes anew: another spelling of it would pass unseen. Names, by how they begin.
+/// What the gateway itself goes by, or writes anew: another spelling of it would pass unseen. Names, by how they begin; with them
+/// go [`IN_PART`] and [`mcp::SEALED`].
 const READ_HERE: &[&str] = &[
     "accept-",
     "content-",
@@ -165,6 +167,7 @@ impl Entry<'_> {
             // A second spelling of what is judged would be read in its place.
             || read != name.as_str()
                 && (begins(READ_HERE)
+                    || IN_PART.iter().chain(&mcp::SEALED).any(|field| field.as_str() == read)
                     || !self.looks_at(name.as_str()) && (fields.contains_key(&read) || self.looks_at(&read)))
     }
 
@@ -334,12 +337,27 @@ mod tests {
             "if_none_match",
             "mcp_session_id",
             "mcp-session_id",
+            "last_event_id",
+            "last-event_id",
+            "request_range",
+            "x_ms_range",
+            "a_im",
             "transfer_encoding",
         ] {
             check(true, name);
         }
-        for name in ["accept", "api_key", "x-dry-run", "x_odd", "proxy-x", "content-length", "mcp-session-id"]
-        {
+        for name in [
+            "accept",
+            "api_key",
+            "x-dry-run",
+            "x_odd",
+            "proxy-x",
+            "content-length",
+            "mcp-session-id",
+            "last-event-id",
+            "request-range",
+            "last_event",
+        ] {
             check(false, name);
         }
     }
