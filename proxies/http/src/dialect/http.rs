@@ -16,7 +16,8 @@ pub(super) fn meaning(seen: &Seen<'_>, body: &Taken, graphql: &[String]) -> Mean
     Meaning { actions, words: None, said: None }
 }
 
-/// Whether something that these masks cover would come back under a name that they do not: what is called otherwise than it is in GraphQL.
+/// Whether something that these masks cover would come back under a name that they do not: what is called otherwise than it is in
+/// GraphQL. At a path on which servers do not agree it may be spoken, too, and of what it says there nothing is known.
 pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &FieldMasks) -> bool {
     let is_missed = |field: &graphql::Renamed| {
         let path = |names: &'_ [String]| -> Vec<String> {
@@ -26,8 +27,11 @@ pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &F
         masks.miss(&strs(&names), &strs(&keys))
     };
     let renamed = |parts: &Parts<'_>, bytes: &[u8]| graphql::renamed(&as_read(seen, parts), bytes);
-    is_graphql(seen, graphql)
-        && with_parts(seen, body, renamed).flatten().is_none_or(|all| all.iter().any(is_missed))
+    let is_hidden = || with_parts(seen, body, renamed).flatten().is_none_or(|all| all.iter().any(is_missed));
+    match &seen.asked.target.segments {
+        None => !graphql.is_empty(),
+        Some(_) => is_graphql(seen, graphql) && is_hidden(),
+    }
 }
 
 /// `None` is what can't be told.
