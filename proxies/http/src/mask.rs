@@ -85,7 +85,7 @@ impl Sought {
         Input::new(command, self.detectors.clone(), self.key.clone(), has_terminal)
     }
 
-    /// How a request's body, read as this type, is looked through before it is recorded: what a rule masks by the names of fields in
+    /// How what a client says, read as this type, is looked through before it is recorded: what a rule masks by the names of fields in
     /// answers is masked in it, too, and where it can't be seen nothing is recorded. The rest finds [`Sought::input`].
     pub(crate) fn said(&self, media_type: &str) -> Masker {
         match &self.fields {
@@ -195,6 +195,22 @@ impl Masker {
             Self::Withheld => Ok((Bytes::new(), 0)),
             Self::Looking(looking) => looking.push(&data),
         }
+    }
+
+    /// What a recording may have of what a client sends: what can't be looked into may be anything.
+    pub(crate) fn record(&mut self, data: Bytes) -> Bytes {
+        self.push(data).map_or_else(
+            |_| {
+                *self = Self::Withheld;
+                Bytes::new()
+            },
+            |(shown, _)| shown,
+        )
+    }
+
+    /// The same, of what is left at the end.
+    pub(crate) fn record_rest(&mut self) -> Bytes {
+        self.finish().map(|(rest, _)| rest).unwrap_or_default()
     }
 
     /// Whether it holds something back that may be shown once nothing more has come for a moment.
