@@ -112,6 +112,16 @@ pub(crate) fn strip_connection(fields: &mut HeaderMap) -> Result<(), Odd> {
     Ok(())
 }
 
+/// Whether a message has no transfer coding but chunks, once: what undoes these undoes no other.
+pub(crate) fn only_chunked(fields: &HeaderMap) -> bool {
+    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(only), None) => only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
 /// Fields that ask for a part of the whole, or for what has changed of it: what is masked can't be cut. Apache's and Azure's servers
 /// have names of their own for a range, and RFC 3229 one for changes.
 const IN_PART: [HeaderName; 5] = [
@@ -264,6 +274,27 @@ mod tests {
         strip_connection(&mut host).unwrap();
         assert_eq!(names(&host), ["content-length", "host"]);
         assert_eq!(strip_connection(&mut fields(&[("connection", "a b")])), Err(Odd::Connection));
+    }
+
+    #[test]
+    fn chunks_are_the_one_coding_of_a_connection() {
+        for (codings, expected) in [
+            (&[][..], true),
+            (&["chunked"], true),
+            (&["Chunked"], true),
+            (&["gzip"], false),
+            (&["gzip, chunked"], false),
+            (&["chunked, chunked"], false),
+            (&["chunked", "chunked"], false),
+            (&["chunked", "gzip"], false),
+            (&[""], false),
+        ] {
+            let mut all = HeaderMap::new();
+            for coding in codings {
+                all.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
+            }
+            assert_eq!(only_chunked(&all), expected, "{codings:?}");
+        }
     }
 
     #[test]

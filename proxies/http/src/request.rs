@@ -1,9 +1,11 @@
 //! What a request asks for, as far as it can mean one thing only.
 
 use hyper::body::Body;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode, Version};
-use policy_normalize::http::Target;
+use policy_normalize::http::{Target, charsets};
+
+use crate::fields::only_chunked;
 
 /// A request whose parts agree with each other.
 pub(crate) struct Asked {
@@ -41,11 +43,9 @@ impl Asked {
             return Err(unfit(StatusCode::METHOD_NOT_ALLOWED, "this method is not offered"));
         }
         let fields = request.headers();
-        // What undoes the chunks undoes no other coding, and the field that names it is not sent on (RFC 9112, section 6.1). A
-        // `content-length` beside it is gone by now, and the connection ends behind the answer.
-        let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
-        let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-        if codings.next().is_some_and(|first| !is_chunked(first)) || codings.next().is_some() {
+        // The field that names a transfer coding is not sent on. A `content-length` beside it is gone by now, and the connection ends
+        // behind the answer (RFC 9112, section 6.1).
+        if !only_chunked(fields) {
             return Err(unfit(
                 StatusCode::NOT_IMPLEMENTED,
                 "`transfer-encoding` is `chunked` here, and nothing else",
@@ -146,13 +146,9 @@ fn authority<B>(request: &Request<B>) -> Result<String, Unfit> {
     Ok(authority)
 }
 
-/// Whether a text of this type is in UTF-8: every `charset` in it says so, wherever it stands.
+/// Whether a text of this type is in UTF-8.
 fn is_utf_8(content_type: &HeaderValue) -> bool {
-    let text = content_type.to_str().unwrap_or_default().to_ascii_lowercase();
-    text.split(';').skip(1).all(|parameter| {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        !name.trim().starts_with("charset") || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8")
-    })
+    content_type.to_str().is_ok_and(|text| charsets(text).all(|it| matches!(&*it, "utf-8" | "utf8")))
 }
 
 /// A media type in lower case and without parameters; empty where there is none, or it is no text.

@@ -9,11 +9,13 @@
 
 mod action;
 pub(crate) mod body;
+mod content;
 mod fields;
 pub mod graphql;
 mod target;
 
 pub use action::{Parts, action};
 pub use body::{Body, BodyError, MAX_DEPTH};
+pub use content::charsets;
 pub use fields::Fields;
 pub use target::{MAX_TARGET, Target, TargetError};
