@@ -5,7 +5,7 @@ mod written;
 use std::fmt;
 
 use policy_core::{ActionSet, Policy, Protocol, Value};
-use policy_normalize::http::{self, Target, graphql};
+use policy_normalize::http::{self, BodyType, Target, graphql};
 use policy_normalize::kubernetes::{self, Object};
 use policy_normalize::mcp::{self, Messages, Side};
 use portcullis_evidence::inert;
@@ -62,17 +62,22 @@ impl<'a> Asked<'a> {
         self.prefix(method, path, notes);
         fields.extend(self.headers.iter().cloned());
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        let media_type = media_type(&fields, body);
+        let body_type = self.body_type(&fields, body)?;
+        if !body_type.is_plain() {
+            notes.push(
+                "nothing is known of the body: it is encoded, or in other characters than UTF-8".to_owned(),
+            );
+        }
         if *self.protocol == Protocol::KUBERNETES {
-            let object = match Object::read(&media_type, body.as_bytes()) {
+            let object = match Object::read(body_type.read_as(), body.as_bytes()) {
                 Ok(object) => object,
                 Err(error) => return Ok(untold(&error, notes)),
             };
-            let media_type = media_type.as_str();
+            let media_type = body_type.media_type();
             let parts = kubernetes::Parts { method, target: &target, media_type, body: Some(&object) };
             return Ok(kubernetes::action(&parts, &kubernetes::Fields::of(policy)));
         }
-        let read = match http::Body::read(&media_type, body.as_bytes()) {
+        let read = match http::Body::read(body_type.read_as(), body.as_bytes()) {
             Ok(read) => read,
             Err(error) => return Ok(untold(&error, notes)),
         };
@@ -82,13 +87,12 @@ impl<'a> Asked<'a> {
             host: &host(&fields, notes),
             target: &target,
             headers: &fields,
-            media_type: &media_type,
+            media_type: body_type.media_type(),
             size: Some(body.len() as u64),
             body: Some(&read),
         };
-        let plain = target.sent.split('?').next().unwrap_or_default();
-        let is_graphql = self.leg.is_some_and(|leg| leg.graphql.iter().any(|path| path == plain));
-        Ok(if is_graphql {
+        Ok(if self.leg.is_some_and(|leg| graphql::is_spoken(&target, &leg.graphql)) {
+            let parts = http::Parts { media_type: body_type.read_as(), ..parts };
             graphql::actions(&parts, body.as_bytes(), &looked_at)
         } else {
             http::action(&parts, &looked_at)
@@ -106,6 +110,20 @@ impl<'a> Asked<'a> {
              they send as `{prefix}/…` is `/…` here. Was '{method} {slash}{}' meant?",
             inert::line(behind)
         ));
+    }
+
+    /// What the body is; where nothing says so, JSON.
+    fn body_type(&self, fields: &[(&str, &str)], body: &str) -> Result<BodyType, Failure> {
+        if body.is_empty() {
+            return Ok(BodyType::NONE);
+        }
+        let values = |name| {
+            let named = fields.iter().filter(move |(field, _)| *field == name);
+            named.map(|(_, value)| value.as_bytes())
+        };
+        let unsaid = find(fields, "content-type").is_none().then_some(&b"application/json"[..]);
+        let read = BodyType::read(values("content-type").chain(unsaid), values("content-encoding"));
+        read.map_err(|error| self.failure(format_args!("the gateway turns this away unjudged: {error}")))
     }
 
     /// A message of MCP.
@@ -151,15 +169,6 @@ impl<'a> Asked<'a> {
 fn untold(error: &dyn fmt::Display, notes: &mut Vec<String>) -> ActionSet {
     notes.push(format!("what the request does can't be told: {error}"));
     ActionSet::unknown()
-}
-
-/// In lower case and without parameters; a body of which nothing is said is JSON.
-fn media_type(fields: &[(&str, &str)], body: &str) -> String {
-    match find(fields, "content-type") {
-        Some(said) => said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
-        None if body.is_empty() => String::new(),
-        None => "application/json".to_owned(),
-    }
 }
 
 /// The host that is asked for, in lower case and without a port. What no host is called is undetermined for rules that ask.

@@ -105,7 +105,31 @@ fn commands_are_spelled_as_their_protocol_has_them() {
                 1,
                 &["unknown: what it does can't be told", "no JSON text"],
             ),
-            ("api", &["POST /graphql {\"query\": \"{ me }\"}"], 1, &["query"]),
+            ("api", &["POST /graphql {\"query\": \"{ me }\"}"], 1, &["query me"]),
+            // However the path is spelled that the gateway knows.
+            ("api", &["POST /graphql/ {\"query\": \"{ me }\"}"], 1, &["query me"]),
+            ("api", &["POST /GraphQL {\"query\": \"{ me }\"}"], 1, &["query me"]),
+            ("api", &["POST /%67raphql {\"query\": \"{ me }\"}"], 1, &["query me"]),
+            // In what the target would read otherwise nothing is known.
+            (
+                "api",
+                &["-H", "content-type: application/json; charset=utf-7", "POST /orders {\"amount\": 5}"],
+                1,
+                &["body.amount = undetermined", "in other characters than UTF-8"],
+            ),
+            (
+                "api",
+                &["-H", "content-encoding: gzip", "POST /orders {\"amount\": 5}"],
+                1,
+                &["body.amount = undetermined", "it is encoded"],
+            ),
+            (
+                "api",
+                &["-H", "content-type: a/b", "-H", "content-type: a/c", "POST /orders {\"amount\": 5}"],
+                2,
+                &["more than one `content-type`"],
+            ),
+            ("api", &["-H", "content-type: a/b", "GET /orders/7"], 0, &["media_type = \"\""]),
             ("api", &["GET /orders/7"], 0, &["-H 'name: value' gives some"]),
             ("api", &["-H", "Host: API.test:8443", "GET /orders/7"], 0, &["host = \"api.test\""]),
             ("api", &["GET /orders/7 HTTP/1.1\r\nHost: api.test\r\n\r\n"], 0, &["host = \"api.test\""]),

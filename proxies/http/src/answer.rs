@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::{Method, Response, StatusCode};
 use policy_core::rule::LimitUnit;
 use portcullis_evidence::recording::{Event, Stream, Utf8Stream};
@@ -94,9 +94,7 @@ impl Due {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Odd::Protocol);
         }
-        // Of these the chunks are undone by now, and nothing else.
-        let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-        if !headers.get_all(TRANSFER_ENCODING).iter().all(is_chunked) {
+        if !fields::only_chunked(headers) {
             return Err(Unseen::Encoding.into());
         }
         fields::strip_connection(headers)?;

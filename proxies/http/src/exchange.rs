@@ -16,7 +16,7 @@ use crate::activity::Busy;
 use crate::answer::Due;
 use crate::body::{self, Body, Broken, Taken};
 use crate::connect::{Leads, Way};
-use crate::dialect::{Carried, Dialect};
+use crate::dialect::{Carried, Dialect, LookedAt};
 use crate::fields;
 use crate::inbound::Inbound;
 use crate::login::{self, Refused};
@@ -83,6 +83,8 @@ async fn exchange(visit: &Visit, request: Request<Inbound>) -> Result<Response<B
         },
         prefix: route.prefix,
         asked,
+        // Once: by what is taken off a request, by that it is judged.
+        looked_at: visit.looked_at(),
         words,
     };
     let Entered { head, body, upgrading } = one.entered(request).await?;
@@ -98,6 +100,8 @@ struct One<'v> {
     authority: String,
     prefix: &'v str,
     asked: Asked,
+    /// What the policy looks at that was in force when the request came.
+    looked_at: Arc<LookedAt>,
     /// How it is refused, unless more is known of it.
     words: Words,
 }

@@ -8,6 +8,7 @@ use hyper::header::{
 };
 
 use crate::connect::Credential;
+use crate::dialect::mcp;
 use crate::request::media_type;
 
 /// Fields of one connection (RFC 9110, section 7.6.1), which no proxy sends on.
@@ -72,7 +73,8 @@ const BELIEVED: &[&str] = &[
 /// The same, by their whole names. Programs behind CGI take `Proxy` for the proxy that they are to use (CVE-2016-5385).
 const BELIEVED_NAMES: &[&str] = &["authorization", "forwarded", "proxy", "proxy-authorization"];
 
-/// What the gateway itself goes by, or writes anew: another spelling of it would pass unseen. Names, by how they begin.
+/// What the gateway itself goes by, or writes anew: another spelling of it would pass unseen. Names, by how they begin; with them
+/// go [`IN_PART`] and [`mcp::SEALED`].
 const READ_HERE: &[&str] = &[
     "accept-",
     "content-",
@@ -108,6 +110,16 @@ pub(crate) fn strip_connection(fields: &mut HeaderMap) -> Result<(), Odd> {
     fields.remove(KEEP_ALIVE);
     fields.remove(PROXY_CONNECTION);
     Ok(())
+}
+
+/// Whether a message has no transfer coding but chunks, once: what undoes these undoes no other.
+pub(crate) fn only_chunked(fields: &HeaderMap) -> bool {
+    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(only), None) => only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// Fields that ask for a part of the whole, or for what has changed of it: what is masked can't be cut. Apache's and Azure's servers
@@ -165,6 +177,7 @@ impl Entry<'_> {
             // A second spelling of what is judged would be read in its place.
             || read != name.as_str()
                 && (begins(READ_HERE)
+                    || IN_PART.iter().chain(&mcp::SEALED).any(|field| field.as_str() == read)
                     || !self.looks_at(name.as_str()) && (fields.contains_key(&read) || self.looks_at(&read)))
     }
 
@@ -264,6 +277,27 @@ mod tests {
     }
 
     #[test]
+    fn chunks_are_the_one_coding_of_a_connection() {
+        for (codings, expected) in [
+            (&[][..], true),
+            (&["chunked"], true),
+            (&["Chunked"], true),
+            (&["gzip"], false),
+            (&["gzip, chunked"], false),
+            (&["chunked, chunked"], false),
+            (&["chunked", "chunked"], false),
+            (&["chunked", "gzip"], false),
+            (&[""], false),
+        ] {
+            let mut all = HeaderMap::new();
+            for coding in codings {
+                all.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
+            }
+            assert_eq!(only_chunked(&all), expected, "{codings:?}");
+        }
+    }
+
+    #[test]
     fn a_path_that_an_answer_names_is_below_the_prefix() {
         for (named, below_it) in [
             ("/x", "/api/x"),
@@ -334,12 +368,27 @@ mod tests {
             "if_none_match",
             "mcp_session_id",
             "mcp-session_id",
+            "last_event_id",
+            "last-event_id",
+            "request_range",
+            "x_ms_range",
+            "a_im",
             "transfer_encoding",
         ] {
             check(true, name);
         }
-        for name in ["accept", "api_key", "x-dry-run", "x_odd", "proxy-x", "content-length", "mcp-session-id"]
-        {
+        for name in [
+            "accept",
+            "api_key",
+            "x-dry-run",
+            "x_odd",
+            "proxy-x",
+            "content-length",
+            "mcp-session-id",
+            "last-event-id",
+            "request-range",
+            "last_event",
+        ] {
             check(false, name);
         }
     }

@@ -41,7 +41,7 @@ impl Key {
         part(authority.as_bytes());
         part(seen.asked.authority.as_bytes());
         part(seen.asked.target.sent.as_bytes());
-        part(seen.asked.media_type.as_bytes());
+        part(seen.asked.body_type.media_type().as_bytes());
         part(&seen.asked.size.map_or([0; 9], |size| {
             let [a, b, c, d, e, f, g, h] = size.to_be_bytes();
             [1, a, b, c, d, e, f, g, h]

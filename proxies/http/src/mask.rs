@@ -8,6 +8,7 @@ use policy_core::mask::{
     Detectors, DetectorsError, FieldMasks, JsonError, JsonMasker, MaskKey, SseMasker, StreamMasker,
 };
 use policy_core::policy::Opaque;
+use policy_normalize::http::charsets;
 use portcullis_gateway::enforce::Judged;
 use portcullis_gateway::finders::Finders;
 use portcullis_gateway::stream::Input;
@@ -85,7 +86,7 @@ impl Sought {
         Input::new(command, self.detectors.clone(), self.key.clone(), has_terminal)
     }
 
-    /// How a request's body, read as this type, is looked through before it is recorded: what a rule masks by the names of fields in
+    /// How what a client says, read as this type, is looked through before it is recorded: what a rule masks by the names of fields in
     /// answers is masked in it, too, and where it can't be seen nothing is recorded. The rest finds [`Sought::input`].
     pub(crate) fn said(&self, media_type: &str) -> Masker {
         match &self.fields {
@@ -197,6 +198,22 @@ impl Masker {
         }
     }
 
+    /// What a recording may have of what a client sends: what can't be looked into may be anything.
+    pub(crate) fn record(&mut self, data: Bytes) -> Bytes {
+        self.push(data).map_or_else(
+            |_| {
+                *self = Self::Withheld;
+                Bytes::new()
+            },
+            |(shown, _)| shown,
+        )
+    }
+
+    /// The same, of what is left at the end.
+    pub(crate) fn record_rest(&mut self) -> Bytes {
+        self.finish().map(|(rest, _)| rest).unwrap_or_default()
+    }
+
     /// Whether it holds something back that may be shown once nothing more has come for a moment.
     pub(crate) fn holds(&self) -> bool {
         match self {
@@ -277,20 +294,16 @@ fn is_wide(beginning: &[u8]) -> bool {
     beginning.starts_with(&[0xff, 0xfe]) || beginning.starts_with(&[0xfe, 0xff]) || beginning.contains(&0)
 }
 
-/// Whether a text with this `content-type` has the letters and digits of ASCII where masks look for them. Every `charset` in it
-/// counts, wherever it stands.
+/// Whether a text with this `content-type` has the letters and digits of ASCII where masks look for them. Some servers put a charset
+/// into quotes that are none.
 fn is_readable(content_type: &HeaderValue) -> bool {
-    let Ok(text) = content_type.to_str() else { return false };
-    let text = text.to_ascii_lowercase();
-    let charsets = text.split(';').skip(1).filter_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        (name.trim() == "charset").then(|| value.trim().trim_matches(['"', '\'']))
-    });
-    charsets.into_iter().all(|charset| {
+    let is_known = |charset: String| {
+        let charset = charset.trim_matches('\'');
         matches!(charset, "utf-8" | "utf8" | "us-ascii" | "ascii" | "latin1")
             || charset.starts_with("iso-8859-")
             || charset.starts_with("windows-125")
-    })
+    };
+    content_type.to_str().is_ok_and(|text| charsets(text).all(is_known))
 }
 
 const fn nothing(found: usize) -> Result<usize, Unseen> {
@@ -355,7 +368,10 @@ mod tests {
             ("text/html; charset=utf-7", false),
             ("text/html; charset=ibm037", false),
             ("text/html; charset=utf-8; charset=utf-16", false),
+            ("text/html; charset='utf-8'", true),
             ("text/html; charset=", false),
+            ("text/html; charset", false),
+            ("text/html; charset*=utf-16", false),
         ] {
             assert_eq!(is_readable(&HeaderValue::from_static(content_type)), expected, "{content_type}");
         }

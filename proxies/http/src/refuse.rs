@@ -175,7 +175,8 @@ impl Told<'_> {
     }
 }
 
-/// The code of gRPC that clients take for such a status; a limit of a policy is not of the kind that they ask again for at once.
+/// The code of gRPC that clients take for such a status; a limit of a policy is not of the kind that they ask again for at once,
+/// and only what may come out otherwise then is `UNAVAILABLE`, which they do ask again for.
 /// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>
 const fn grpc_code(status: StatusCode) -> u16 {
     match status {
@@ -183,8 +184,12 @@ const fn grpc_code(status: StatusCode) -> u16 {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => 8,
         StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED => 12,
         StatusCode::BAD_REQUEST => 13,
+        StatusCode::REQUEST_TIMEOUT
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => 14,
         StatusCode::UNAUTHORIZED => 16,
-        _ => 14,
+        _ => 2,
     }
 }
 
@@ -234,4 +239,31 @@ fn text_answer(status: StatusCode, media_type: &'static str, text: String) -> Re
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_of_grpc_ask_again_where_that_may_help() {
+        for (status, code) in [
+            (400, 13),
+            (401, 16),
+            (403, 7),
+            (404, 12),
+            (405, 2),
+            (408, 14),
+            (413, 8),
+            (421, 2),
+            (429, 8),
+            (500, 2),
+            (501, 12),
+            (502, 14),
+            (503, 14),
+            (504, 14),
+        ] {
+            assert_eq!(StatusCode::from_u16(status).map(grpc_code).ok(), Some(code), "{status}");
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! What a request asks for, as far as it can mean one thing only.
 
 use hyper::body::Body;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode, Version};
-use policy_normalize::http::Target;
+use policy_normalize::http::{self, BodyType, BodyTypeError, Target};
+
+use crate::fields::only_chunked;
 
 /// A request whose parts agree with each other.
 pub(crate) struct Asked {
@@ -13,10 +15,8 @@ pub(crate) struct Asked {
     pub(crate) sent: String,
     /// The target as it is judged, and sent on.
     pub(crate) target: Target,
-    /// The body's media type, in lower case and without parameters; empty where there is no body, and before it is read.
-    pub(crate) media_type: String,
-    /// Whether the body's bytes are what its type says, and a text in it is UTF-8.
-    is_plain: bool,
+    /// What the body is: that of none until it is read.
+    pub(crate) body_type: BodyType,
     /// The body's length in bytes, where it is announced.
     pub(crate) size: Option<u64>,
 }
@@ -41,11 +41,9 @@ impl Asked {
             return Err(unfit(StatusCode::METHOD_NOT_ALLOWED, "this method is not offered"));
         }
         let fields = request.headers();
-        // What undoes the chunks undoes no other coding, and the field that names it is not sent on (RFC 9112, section 6.1). A
-        // `content-length` beside it is gone by now, and the connection ends behind the answer.
-        let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
-        let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-        if codings.next().is_some_and(|first| !is_chunked(first)) || codings.next().is_some() {
+        // The field that names a transfer coding is not sent on. A `content-length` beside it is gone by now, and the connection ends
+        // behind the answer (RFC 9112, section 6.1).
+        if !only_chunked(fields) {
             return Err(unfit(
                 StatusCode::NOT_IMPLEMENTED,
                 "`transfer-encoding` is `chunked` here, and nothing else",
@@ -62,30 +60,22 @@ impl Asked {
         let path = request.uri().path_and_query().map_or("", |path| path.as_str());
         let target = Target::parse(path).map_err(|_| bad("the request's target can't be read"))?;
         let size = request.body().size_hint().exact();
-        let media_type = String::new();
-        Ok(Self { authority, sent: path.to_owned(), target, media_type, is_plain: true, size })
+        Ok(Self { authority, sent: path.to_owned(), target, body_type: BodyType::NONE, size })
     }
 
     /// Reads what the body is, from the fields that go on: of what the target does not hear nothing is believed.
     pub(crate) fn read_type(&mut self, fields: &HeaderMap) -> Result<(), Unfit> {
-        let bad = |why| unfit(StatusCode::BAD_REQUEST, why);
-        let types: Vec<&HeaderValue> = fields.get_all(CONTENT_TYPE).iter().collect();
-        self.media_type = match (self.size, types.as_slice()) {
-            (Some(0), _) | (_, []) => String::new(),
-            (_, [only]) if only.to_str().is_err() => return Err(bad("`content-type` is not text")),
-            (_, [only]) => media_type(Some(only)),
-            _ => return Err(bad("there is more than one `content-type`")),
-        };
-        let is_identity = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
-        self.is_plain =
-            fields.get_all(CONTENT_ENCODING).iter().all(is_identity) && types.into_iter().all(is_utf_8);
+        if self.size != Some(0) {
+            let values = |name| fields.get_all(name).iter().map(HeaderValue::as_bytes);
+            self.body_type = BodyType::read(values(CONTENT_TYPE), values(CONTENT_ENCODING))
+                .map_err(|BodyTypeError(why)| unfit(StatusCode::BAD_REQUEST, why))?;
+        }
         Ok(())
     }
 
-    /// What the body is read as. In another charset, or with a coding taken off, the same bytes are another text to the target: then it
-    /// is nothing that is known.
+    /// What the body is read as.
     pub(crate) fn read_as(&self) -> &str {
-        if self.is_plain { &self.media_type } else { "application/octet-stream" }
+        self.body_type.read_as()
     }
 
     /// Takes the beginning of its path off, which was the gateway's.
@@ -146,17 +136,7 @@ fn authority<B>(request: &Request<B>) -> Result<String, Unfit> {
     Ok(authority)
 }
 
-/// Whether a text of this type is in UTF-8: every `charset` in it says so, wherever it stands.
-fn is_utf_8(content_type: &HeaderValue) -> bool {
-    let text = content_type.to_str().unwrap_or_default().to_ascii_lowercase();
-    text.split(';').skip(1).all(|parameter| {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        !name.trim().starts_with("charset") || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8")
-    })
-}
-
 /// A media type in lower case and without parameters; empty where there is none, or it is no text.
 pub(crate) fn media_type(field: Option<&HeaderValue>) -> String {
-    let text = field.and_then(|field| field.to_str().ok()).unwrap_or_default();
-    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    http::media_type(field.and_then(|field| field.to_str().ok()).unwrap_or_default())
 }

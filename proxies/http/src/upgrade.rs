@@ -204,7 +204,7 @@ impl Spoken {
         let tape = open.tape.clone();
         match (carried, self) {
             (Carried::Messages, _) => Content {
-                up: Box::new(Said::new(tape, records.then(|| sought.input(receipt.command(), false)))),
+                up: Box::new(Said::new(tape, records.then(|| (receipt.command(), sought.clone())))),
                 down: Box::new(Messages::new(sought)),
                 is_recorded: records,
                 program: None,

@@ -16,7 +16,8 @@ pub(super) fn meaning(seen: &Seen<'_>, body: &Taken, graphql: &[String]) -> Mean
     Meaning { actions, words: None, said: None }
 }
 
-/// Whether something that these masks cover would come back under a name that they do not: what is called otherwise than it is in GraphQL.
+/// Whether something that these masks cover would come back under a name that they do not: what is called otherwise than it is in
+/// GraphQL. At a path on which servers do not agree it may be spoken, too, and of what it says there nothing is known.
 pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &FieldMasks) -> bool {
     let is_missed = |field: &graphql::Renamed| {
         let path = |names: &'_ [String]| -> Vec<String> {
@@ -26,8 +27,11 @@ pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &F
         masks.miss(&strs(&names), &strs(&keys))
     };
     let renamed = |parts: &Parts<'_>, bytes: &[u8]| graphql::renamed(&as_read(seen, parts), bytes);
-    is_graphql(seen, graphql)
-        && with_parts(seen, body, renamed).flatten().is_none_or(|all| all.iter().any(is_missed))
+    let is_hidden = || with_parts(seen, body, renamed).flatten().is_none_or(|all| all.iter().any(is_missed));
+    match &seen.asked.target.segments {
+        None => !graphql.is_empty(),
+        Some(_) => is_graphql(seen, graphql) && is_hidden(),
+    }
 }
 
 /// `None` is what can't be told.
@@ -68,7 +72,7 @@ fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[
         host: asked.host(),
         target: &asked.target,
         headers: &pairs,
-        media_type: &asked.media_type,
+        media_type: asked.body_type.media_type(),
         size: asked.size,
         body: body.as_ref(),
     };
@@ -81,10 +85,12 @@ pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
     let is_known =
         matches!(seen.head.method.as_str(), "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT");
     let unread = match body {
-        Taken::All(bytes) if !bytes.is_empty() && asked.read_as() != asked.media_type => {
+        Taken::All(bytes) if !bytes.is_empty() && !asked.body_type.is_plain() => {
             Some("nothing is known of the body: it is encoded, or in other characters than UTF-8".to_owned())
         }
-        Taken::All(bytes) => Body::read(&asked.media_type, bytes).err().map(|error| error.to_string()),
+        Taken::All(bytes) => {
+            Body::read(asked.body_type.media_type(), bytes).err().map(|error| error.to_string())
+        }
         Taken::Much(..) => Some("the body is longer than is looked into".to_owned()),
         Taken::Nothing(_) => None,
     };
@@ -99,16 +105,8 @@ pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
     unread
 }
 
-/// Whether GraphQL is spoken at the path that is asked for. A slash at its end makes no difference, as it makes none to rules, and
-/// capitals make none to many servers.
 fn is_graphql(seen: &Seen<'_>, paths: &[String]) -> bool {
-    let Some(segments) = &seen.asked.target.segments else { return false };
-    let is_it = |path: &String| {
-        let wanted = path.split('/').skip(1);
-        segments.len() == wanted.clone().count()
-            && segments.iter().zip(wanted).all(|(one, other)| one.eq_ignore_ascii_case(other))
-    };
-    paths.iter().any(is_it)
+    graphql::is_spoken(&seen.asked.target, paths)
 }
 
 fn strs(texts: &[String]) -> Vec<&str> {

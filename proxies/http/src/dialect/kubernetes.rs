@@ -28,7 +28,7 @@ fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
     let parts = Parts {
         method: seen.head.method.as_str(),
         target: &asked.target,
-        media_type: &asked.media_type,
+        media_type: asked.body_type.media_type(),
         body: object.as_ref(),
     };
     Some(kubernetes::action(&parts, &seen.looked_at.kubernetes))
@@ -36,7 +36,7 @@ fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
 
 /// What of an object is not seen where rules look at objects, or of a request that is `unknown` for it.
 pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
-    let media_type = &seen.asked.media_type;
+    let media_type = seen.asked.body_type.media_type();
     match body {
         Taken::All(bytes) => match Object::read(seen.asked.read_as(), bytes) {
             Ok(object) if object.is_opaque() => {

@@ -42,11 +42,10 @@ impl One<'_> {
         }
         let (mut head, body) = request.into_parts();
         let bad = |why| unfit(StatusCode::BAD_REQUEST, why);
-        let looked_at = self.visit.looked_at();
         let entry = fields::Entry {
             authority: &self.authority,
             credential: self.way.credential.as_ref(),
-            looked_at: looked_at.header_names(),
+            looked_at: self.looked_at.header_names(),
         };
         entry.rewrite(&mut head.headers).map_err(bad)?;
         self.asked.read_type(&head.headers)?;

@@ -69,14 +69,9 @@ impl Saying {
         if data.is_empty() && !is_last {
             return Ok(());
         }
-        let media_type = match (kind, data.first()) {
-            (Opcode::Text, Some(b'{')) => "application/json",
-            (Opcode::Text, _) => "",
-            _ => "application/octet-stream",
-        };
         let masker = match &mut self.masker {
             Some(masker) => masker,
-            none => none.insert(self.sought.masker(media_type)?),
+            none => none.insert(self.sought.masker(media_type(kind, data))?),
         };
         let (text, found) = masker.push(Bytes::copy_from_slice(data))?;
         let (rest, more) = if is_last { masker.finish()? } else { Default::default() };
@@ -128,16 +123,39 @@ pub(crate) fn control(
     Ok(())
 }
 
+/// What a message that begins so is read as.
+fn media_type(kind: Opcode, beginning: &[u8]) -> &'static str {
+    match (kind, beginning.first()) {
+        (Opcode::Text, Some(b'{')) => "application/json",
+        (Opcode::Text, _) => "",
+        _ => "application/octet-stream",
+    }
+}
+
 /// What a client says in messages.
 pub(crate) struct Said {
     reader: Reader,
     tape: Tape,
     /// Where it is recorded.
-    recorded: Option<Input>,
+    recorded: Option<Recorded>,
+}
+
+/// What a recording has of messages: what is masked in those of the target is masked in these.
+struct Recorded {
+    input: Input,
+    sought: Sought,
+    /// Of the message that is being read; `None` until something of it has come.
+    masker: Option<Masker>,
 }
 
 impl Said {
-    pub(crate) const fn new(tape: Tape, recorded: Option<Input>) -> Self {
+    /// Recorded as this command's, and masked by this, where it is.
+    pub(crate) fn new(tape: Tape, recorded: Option<(u64, Sought)>) -> Self {
+        let recorded = recorded.map(|(command, sought)| Recorded {
+            input: sought.input(command, false),
+            sought,
+            masker: None,
+        });
         Self { reader: Reader::new(Sender::Client), tape, recorded }
     }
 }
@@ -148,13 +166,13 @@ impl FromClient for Said {
         let mut said = Vec::new();
         let mut is_between = false;
         reader.read(bytes, |part| {
-            if let (Part::Piece { data, is_last, .. }, Some(_)) = (part, &*recorded) {
-                said.extend_from_slice(data);
+            if let (Part::Piece { kind, is_last, data, .. }, Some(recorded)) = (part, &mut *recorded) {
+                recorded.hear(kind, is_last, data, &mut said);
                 is_between = is_last;
             }
             Ok::<_, Stuck>(())
         })?;
-        if let Some(input) = recorded.as_ref().filter(|_| tape.is_on()) {
+        if let Some(Recorded { input, .. }) = recorded.as_ref().filter(|_| tape.is_on()) {
             input.sent(tape, &said);
             // The client waits for an answer, and nothing in the next message belongs to this one.
             if is_between {
@@ -165,8 +183,33 @@ impl FromClient for Said {
     }
 
     fn finish(&mut self) {
-        if let Some(input) = self.recorded.as_ref().filter(|_| self.tape.is_on()) {
-            input.finish(&self.tape);
+        let Self { tape, recorded, .. } = self;
+        if let Some(recorded) = recorded.as_mut().filter(|_| tape.is_on()) {
+            let mut said = Vec::new();
+            recorded.end(&mut said);
+            recorded.input.sent(tape, &said);
+            recorded.input.finish(tape);
+        }
+    }
+}
+
+impl Recorded {
+    /// Adds what may be recorded of a piece.
+    fn hear(&mut self, kind: Opcode, is_last: bool, data: &[u8], said: &mut Vec<u8>) {
+        // A frame may be empty, and says nothing then of what follows.
+        if !data.is_empty() {
+            let masker = self.masker.get_or_insert_with(|| self.sought.said(media_type(kind, data)));
+            said.extend_from_slice(&masker.record(Bytes::copy_from_slice(data)));
+        }
+        if is_last {
+            self.end(said);
+        }
+    }
+
+    /// Adds what is left of a message.
+    fn end(&mut self, said: &mut Vec<u8>) {
+        if let Some(mut masker) = self.masker.take() {
+            said.extend_from_slice(&masker.record_rest());
         }
     }
 }

@@ -64,3 +64,26 @@ async fn an_alias_hides_no_masked_field() {
     assert!(ask(&house, "/graphql", "{customer{email}}").contains("[redacted]"));
     assert!(house.evidence().contains("under another name"));
 }
+
+/// Nor does a path on which servers do not agree, where even what is not understood is permitted.
+#[tokio::test]
+async fn no_masked_field_comes_back_from_a_path_that_is_not_known() {
+    let permitted = "allow \"anything\" { by group \"eng\"  on http  do unknown }\n";
+    let mask = "mask \"emails\" { on http  fields \"**.email\"  with redact }\n";
+    let house = house(&format!("{POLICY}{permitted}{mask}")).await;
+    for (path, status) in [
+        ("/graphql", "403"),
+        ("/graphql;x", "403"),
+        ("/graphql%3bx", "403"),
+        ("//graphql", "403"),
+        ("/x//graphql", "403"),
+        ("/graphql%2f", "403"),
+        // Where it is known that none is spoken, a key is what it is called.
+        ("/other/graphql", "200"),
+    ] {
+        let before = house.origin.seen().len();
+        let answer = ask(&house, path, "{customer{e: email}}");
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{path}: {answer}");
+        assert_eq!(house.origin.seen().len() > before, status == "200", "{path}");
+    }
+}

@@ -292,6 +292,16 @@ impl House {
 
     /// The events of all recordings, as JSON, once one of them says this.
     pub async fn until_recorded(&self, text: &str) -> Vec<String> {
+        self.until_events(text, |events| events.iter().any(|event| event.contains(text))).await
+    }
+
+    /// The same, once so many recordings have come to their end: nothing that they have is still to be written.
+    pub async fn until_recordings_end(&self, count: usize) -> Vec<String> {
+        let is_end = |event: &&String| event.contains("\"event\":\"closed\"");
+        self.until_events("their end", |events| events.iter().filter(is_end).count() >= count).await
+    }
+
+    async fn until_events(&self, what: &str, are_there: impl Fn(&[String]) -> bool) -> Vec<String> {
         use portcullis_evidence::recording;
         let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
         let evidence = &self.gateway.config().evidence;
@@ -302,10 +312,10 @@ impl House {
                 let played = recording::Reader::open(&file).unwrap();
                 events.extend(played.map(|played| serde_json::to_string(&played.event).unwrap()));
             }
-            if events.iter().any(|event| event.contains(text)) {
+            if are_there(&events) {
                 return events;
             }
-            assert!(std::time::Instant::now() < limit, "recordings never said {text}: {events:?}");
+            assert!(std::time::Instant::now() < limit, "recordings never said {what}: {events:?}");
             // A file tells nobody when it grows.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }

@@ -78,6 +78,10 @@ class Origin(socketserver.StreamRequestHandler):
             elif text == "letters":
                 self.wfile.write(frame(8, struct.pack(">H", 1000) + b"a@b.co " * 17))
                 return
+            elif not text or "quiet" in text:
+                continue
+            elif text.startswith("{"):
+                self.wfile.write(frame(1, text))
             elif text == "bye":
                 self.wfile.write(frame(8, struct.pack(">H", 1000) + b"4111 1111 1111 1111"))
                 return

@@ -56,7 +56,12 @@ impl Client {
     }
 
     fn say(&mut self, text: &str) {
-        let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 1, 2, 3, 4];
+        self.send(0x81, text);
+    }
+
+    /// Sends a frame that begins with this byte: whether a message ends by it, and what it is.
+    fn send(&mut self, first: u8, text: &str) {
+        let mut frame = vec![first, 0x80 | u8::try_from(text.len()).unwrap(), 1, 2, 3, 4];
         frame.extend(text.bytes().zip([1, 2, 3, 4].into_iter().cycle()).map(|(byte, mask)| byte ^ mask));
         self.0.write_all(&frame).unwrap();
     }
@@ -153,6 +158,32 @@ async fn what_a_client_says_is_recorded_as_masked_as_what_it_hears() {
     let inputs: Vec<_> = events.iter().filter(|event| event.contains("\"event\":\"input\"")).collect();
     assert!(inputs[0].contains("a card [redacted]"), "{inputs:?}");
     assert!(!events.iter().any(|event| event.contains("1111")), "{events:?}");
+}
+
+/// What a rule masks by the names of fields in what a client hears, no recording has of what it says.
+#[tokio::test]
+async fn fields_are_masked_in_recordings_of_what_a_client_says() {
+    let masks = "mask \"emails\" { on http  fields \"**.email\"  with redact }\nrecord all { on http }\n";
+    let house =
+        house(&MASKED.replace("mask  \"cards\" { on http  values credit_card  with redact }\n", masks)).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say(r#"{"email":"ana@example.com","n":1}"#);
+    assert_eq!(client.hear().unwrap().0, r#"{"email":"[redacted]","n":1}"#);
+    // In pieces, as a text, as bytes, and never to the end.
+    client.send(0x01, "");
+    client.send(0x00, r#"{"quiet":1,"email":"#);
+    client.send(0x80, r#""ana@example.com","quiet":2}"#);
+    client.say("quiet: ana@example.com");
+    client.send(0x82, r#"{"email":"ana@example.com"}"#);
+    assert_eq!(client.hear().unwrap().0, r#"{"email":"[redacted]"}"#);
+    client.say(r#"{"over":true}"#);
+    client.hear().unwrap();
+    client.send(0x01, r#"{"quiet":3,"email":"ana@example.com""#);
+    drop(client);
+    let events = house.until_recordings_end(1).await;
+    let inputs: Vec<_> = events.iter().filter(|event| event.contains("\"event\":\"input\"")).collect();
+    assert!(inputs[0].contains("[redacted]"), "{inputs:?}");
+    assert!(!events.iter().any(|event| event.contains("ana@")), "{events:?}");
 }
 
 #[tokio::test]

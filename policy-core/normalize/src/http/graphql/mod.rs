@@ -20,6 +20,21 @@ mod select;
 pub use rename::Renamed;
 pub use request::{MAX_BATCH, actions, renamed};
 
+use super::Target;
+
+/// Whether GraphQL is spoken at this target, where it is at these paths, which begin with a slash and end without one. A slash at the
+/// target's end makes no difference, as it makes none to rules, and capitals make none to many servers. Where servers do not agree on
+/// the target ([`Target::segments`]) it is not known, and `false`.
+pub fn is_spoken(target: &Target, paths: &[String]) -> bool {
+    let Some(segments) = &target.segments else { return false };
+    let is_it = |path: &String| {
+        let wanted = path.split('/').skip(1);
+        segments.len() == wanted.clone().count()
+            && segments.iter().zip(wanted).all(|(one, other)| one.eq_ignore_ascii_case(other))
+    };
+    paths.iter().any(is_it)
+}
+
 /// How long a text may be, in bytes.
 pub const MAX_TEXT: usize = 128 << 10;
 /// How many tokens it may have; spaces, commas and comments are tokens too.
@@ -36,3 +51,29 @@ pub const MAX_VALUE: usize = 4 << 10;
 pub const MAX_FIELDS: usize = 1_000;
 /// See [`MAX_FIELDS`].
 pub const MAX_SELECTIONS: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_known_in_whatever_spelling() {
+        let paths = ["/graphql".to_owned(), "/api/query".to_owned()];
+        for (text, expected) in [
+            ("/graphql", true),
+            ("/graphql/", true),
+            ("/graphql?query=x", true),
+            ("/./graphql", true),
+            ("/%67raphql", true),
+            ("/GraphQL", true),
+            ("/API/query", true),
+            ("/graphql/x", false),
+            ("/api", false),
+            ("/", false),
+            ("/graphql;x", false),
+        ] {
+            let target = Target::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(is_spoken(&target, &paths), expected, "{text}");
+        }
+    }
+}

@@ -24,7 +24,7 @@ use crate::body::Taken;
 use crate::refuse::Words;
 
 pub(crate) use self::filter::{Answering, Filter};
-pub(crate) use self::sessions::Sessions;
+pub(crate) use self::sessions::{SEALED, Sessions};
 
 /// A server, as far as it is remembered.
 #[derive(Debug)]

@@ -9,8 +9,10 @@ use portcullis_gateway::enforce::Gateway;
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// How far a client has read a stream: the id of an event.
 const PLACE: HeaderName = HeaderName::from_static("last-event-id");
+/// The fields whose values are sealed.
+pub(crate) const SEALED: [HeaderName; 2] = [SESSION, PLACE];
 /// Between the server's name of either and the seal.
-const SEALED: char = '~';
+const BETWEEN: char = '~';
 /// The longest name of either, in bytes.
 const MOST_BYTES: usize = 512;
 
@@ -42,9 +44,9 @@ impl Sessions<'_> {
 
     /// Takes the seals off, in a request: what is left are the server's own names.
     pub(crate) fn open(&self, fields: &mut HeaderMap) -> Result<(), NotTheirs> {
-        for field in [SESSION, PLACE] {
+        for field in SEALED {
             let Some(sealed) = only(fields, &field)? else { continue };
-            let (name, _) = sealed.rsplit_once(SEALED).ok_or(NotTheirs)?;
+            let (name, _) = sealed.rsplit_once(BETWEEN).ok_or(NotTheirs)?;
             // Of digests, so that how long it takes tells nothing of the seal.
             let digest = |sealed: &str| self.gateway.digest(&[sealed.as_bytes()]);
             if digest(sealed) != digest(&self.sealed(&field, name)) {
@@ -61,7 +63,7 @@ impl Sessions<'_> {
         let parts = [purpose, self.target.as_bytes(), self.who.as_bytes(), name.as_bytes()];
         let mut seal = self.gateway.digest(&parts).to_string();
         seal.truncate(32);
-        format!("{name}{SEALED}{seal}")
+        format!("{name}{BETWEEN}{seal}")
     }
 }
 
