@@ -43,41 +43,28 @@ pub(super) async fn vote(
         return Err(no_such_approval());
     }
     let parties = Parties::of(state, &approval.asked).await?;
-    let problem = match Stands::of(state, &parties, voter, &approval.asked).standing {
-        _ if approval.state != ApprovalState::Pending => Some((
-            StatusCode::CONFLICT,
-            format!("approval {number} is over: it {}", approval.state.in_words()),
-        )),
-        Standing::OwnRequest => {
-            let message = "nobody votes on their own request, nor on one of their other accounts or agents";
-            Some((StatusCode::FORBIDDEN, message.to_owned()))
-        }
-        Standing::NotAReviewer => Some((
-            StatusCode::FORBIDDEN,
-            format!("{} is not among the reviewers of approval {number}", voter.id),
-        )),
-        Standing::Eligible if fingerprint(&approval) != request.fingerprint => {
-            let message = format!("approval {number} has changed since you looked at it: look again");
-            Some((StatusCode::CONFLICT, message))
-        }
-        Standing::Eligible => None,
-    };
-    record_vote(state, voter, &approval, &request, problem.as_ref().map(|(_, message)| message.as_str()))?;
-    if let Some((status, message)) = problem {
+    let standing = Stands::of(state, &parties, voter, &approval.asked).standing;
+    let objection = objection(&approval, voter, standing, &request);
+    record_vote(state, voter, &approval, &request, objection.as_ref())?;
+    if let Some(Objection { status, message }) = objection {
         return Err(failure(status, &message));
     }
     let vote = Vote {
         voter: voter.id.to_string(),
         approve: request.approve,
         at: state.gateway.shared.clock.millis(),
-        reason: request.reason,
+        reason: request.reason.clone(),
         binding: approval.asked.binding,
         holds: approval.asked.holds,
     };
     let taken =
         state.gateway.store().ask(move |store| store.vote(number, &vote)).await.map_err(store_failed)?;
     if !taken {
-        return Err(failure(StatusCode::CONFLICT, &why_not_taken(&find(state, number).await?, voter)));
+        // Something came between. Evidence has a vote that counts, so it is said there, too, that it did not.
+        let now = find(state, number).await?;
+        let objection = self::objection(&now, voter, standing, &request).unwrap_or_else(|| changed(number));
+        record_vote(state, voter, &now, &request, Some(&objection))?;
+        return Err(failure(objection.status, &objection.message));
     }
     let holds = after(state, asker, number).await;
     // Told last, so that whoever waits does not spend the approval while its votes are counted here.
@@ -91,29 +78,59 @@ async fn after(state: &State, asker: &Asker, number: u64) -> Vec<HoldView> {
     view(state, asker, approval).await.ok().flatten().map(|view| view.holds).unwrap_or_default()
 }
 
-/// Why the store took no vote.
-fn why_not_taken(approval: &Approval, voter: &Principal) -> String {
-    let number = approval.number;
-    let before = approval.votes.iter().rev().find(|vote| *vote.voter == *voter.id);
-    match before {
-        _ if approval.state != ApprovalState::Pending => {
-            format!("approval {number} is over: it {}", approval.state.in_words())
-        }
-        Some(vote) => {
-            let way = if vote.approve { "approved" } else { "refused" };
-            format!("you have {way} approval {number} already, and a person's vote counts once")
-        }
-        None => format!("approval {number} has changed since you looked at it: look again"),
-    }
+/// Why a vote does not count.
+struct Objection {
+    status: StatusCode,
+    message: String,
 }
 
-/// A vote is in evidence before it counts.
+/// What is to be said against a vote on the approval as it stands here.
+fn objection(
+    approval: &Approval,
+    voter: &Principal,
+    standing: Standing,
+    request: &VoteRequest,
+) -> Option<Objection> {
+    let number = approval.number;
+    let is_the_same = |vote: &Vote| {
+        *vote.voter == *voter.id && vote.approve == request.approve && vote.holds == approval.asked.holds
+    };
+    let (status, message) = match standing {
+        _ if approval.state != ApprovalState::Pending => {
+            (StatusCode::CONFLICT, format!("approval {number} is over: it {}", approval.state.in_words()))
+        }
+        Standing::OwnRequest => (
+            StatusCode::FORBIDDEN,
+            "nobody votes on their own request, nor on one of their other accounts or agents".to_owned(),
+        ),
+        Standing::NotAReviewer => {
+            (StatusCode::FORBIDDEN, format!("{} is not among the reviewers of approval {number}", voter.id))
+        }
+        Standing::Eligible if fingerprint(approval) != request.fingerprint => return Some(changed(number)),
+        Standing::Eligible if approval.votes.iter().any(is_the_same) => {
+            let way = if request.approve { "approved" } else { "refused" };
+            (
+                StatusCode::CONFLICT,
+                format!("you have {way} approval {number} already, and a person's vote counts once"),
+            )
+        }
+        Standing::Eligible => return None,
+    };
+    Some(Objection { status, message })
+}
+
+fn changed(number: u64) -> Objection {
+    let message = format!("approval {number} has changed since you looked at it: look again");
+    Objection { status: StatusCode::CONFLICT, message }
+}
+
+/// A vote is in evidence before it counts. One that in the end did not is there a second time, with the reason.
 fn record_vote(
     state: &State,
     voter: &Principal,
     approval: &Approval,
     request: &VoteRequest,
-    ignored: Option<&str>,
+    ignored: Option<&Objection>,
 ) -> Result<(), Failure> {
     let record = Record::Vote(VotedRecord {
         approval: approval.number.to_string().into(),
@@ -122,7 +139,7 @@ fn record_vote(
         via: "api".into(),
         binding: approval.asked.binding.into(),
         reason: Some(request.reason.as_str()).filter(|reason| !reason.is_empty()).map(Into::into),
-        ignored: ignored.map(Into::into),
+        ignored: ignored.map(|objection| objection.message.as_str().into()),
     });
     state.gateway.log().append_one(&Scope::gateway(), &record).map(drop).map_err(|error| {
         tracing::error!(%error, "a vote could not be recorded");
