@@ -38,7 +38,7 @@ pub(super) async fn vote(
     request: VoteRequest,
 ) -> Result<Answer, Failure> {
     let Some(voter) = &asker.user else { return Err(no_such_approval()) };
-    let approval = find(state, number).await?;
+    let mut approval = find(state, number).await?;
     if view(state, asker, approval.clone()).await?.is_none() {
         return Err(no_such_approval());
     }
@@ -55,10 +55,11 @@ pub(super) async fn vote(
         at: state.gateway.shared.clock.millis(),
         reason: request.reason.clone(),
         binding: approval.asked.binding,
-        holds: approval.asked.holds,
+        holds: approval.asked.holds.clone(),
     };
+    let cast = vote.clone();
     let taken =
-        state.gateway.store().ask(move |store| store.vote(number, &vote)).await.map_err(store_failed)?;
+        state.gateway.store().ask(move |store| store.vote(number, &cast)).await.map_err(store_failed)?;
     if !taken {
         // Something came between. Evidence has a vote that counts, so it is said there, too, that it did not.
         let now = find(state, number).await?;
@@ -66,16 +67,12 @@ pub(super) async fn vote(
         record_vote(state, voter, &now, &request, Some(&objection))?;
         return Err(failure(objection.status, &objection.message));
     }
-    let holds = after(state, asker, number).await;
-    // Told last, so that whoever waits does not spend the approval while its votes are counted here.
     state.gateway.shared.changes.send_modify(|count| *count += 1);
+    // Counted from what was read before: whoever waits may have spent the approval by now. The vote is taken, whether or not its
+    // voters can be looked up.
+    approval.votes.push(vote);
+    let holds = holds(state, &parties, &approval).await.unwrap_or_default();
     Ok(answer(&Voted { number, holds }))
-}
-
-/// How far its holds are. The vote is taken, whether or not that can be told.
-async fn after(state: &State, asker: &Asker, number: u64) -> Vec<HoldView> {
-    let Ok(approval) = find(state, number).await else { return Vec::new() };
-    view(state, asker, approval).await.ok().flatten().map(|view| view.holds).unwrap_or_default()
 }
 
 /// Why a vote does not count.
