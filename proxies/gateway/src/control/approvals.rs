@@ -1,23 +1,21 @@
-//! Approvals: who may see them and how much of them, and votes.
-
-use std::collections::BTreeMap;
+//! Approvals: who may see them, how much of them, and how far they are.
 
 use hyper::StatusCode;
 use policy_core::Principal;
 use policy_core::approval::{Ballot, Petition, Standing, Status, Vote as Counted};
-use portcullis_evidence::record::{Vote as Way, Voted as VotedRecord};
-use portcullis_evidence::{Record, Scope};
 
 use super::access::Asker;
 use super::handle::{Answer, Failure, State, answer, failure, store_failed};
-use super::views::{ApprovalView, HoldView, VoteRequest, VoteView, Voted};
-use crate::store::{Approval, ApprovalState, HeldRule, NewApproval, Vote};
+use super::views::{ApprovalView, HoldView, VoteView};
+use crate::identity::Accounts;
+use crate::store::{Approval, ApprovalState, HeldRule, NewApproval};
 
 pub(super) async fn approvals(state: &State, asker: &Asker, all: bool) -> Result<Answer, Failure> {
     let found = state.gateway.store().ask(move |store| store.approvals(!all)).await.map_err(store_failed)?;
     let mut views = Vec::with_capacity(found.len());
+    let mut people = Accounts::default();
     for approval in found {
-        if let Some(view) = view(state, asker, approval).await? {
+        if let Some(view) = view(state, asker, &mut people, approval).await? {
             views.push(view);
         }
     }
@@ -27,139 +25,28 @@ pub(super) async fn approvals(state: &State, asker: &Asker, all: bool) -> Result
 pub(super) async fn approval(state: &State, asker: &Asker, number: u64) -> Result<Answer, Failure> {
     let approval = find(state, number).await?;
     // Whoever may not see it learns no more than that.
-    let view = view(state, asker, approval).await?.ok_or_else(no_such_approval)?;
+    let view = view(state, asker, &mut Accounts::default(), approval).await?.ok_or_else(no_such_approval)?;
     Ok(answer(&view))
 }
 
-pub(super) async fn vote(
-    state: &State,
-    asker: &Asker,
-    number: u64,
-    request: VoteRequest,
-) -> Result<Answer, Failure> {
-    let Some(voter) = &asker.user else { return Err(no_such_approval()) };
-    let mut approval = find(state, number).await?;
-    if view(state, asker, approval.clone()).await?.is_none() {
-        return Err(no_such_approval());
-    }
-    let parties = Parties::of(state, &approval.asked).await?;
-    let standing = Stands::of(state, &parties, voter, &approval.asked).standing;
-    let objection = objection(&approval, voter, standing, &request);
-    record_vote(state, voter, &approval, &request, objection.as_ref())?;
-    if let Some(Objection { status, message }) = objection {
-        return Err(failure(status, &message));
-    }
-    let vote = Vote {
-        voter: voter.id.to_string(),
-        approve: request.approve,
-        at: state.gateway.shared.clock.millis(),
-        reason: request.reason.clone(),
-        binding: approval.asked.binding,
-        holds: approval.asked.holds.clone(),
-    };
-    let cast = vote.clone();
-    let taken =
-        state.gateway.store().ask(move |store| store.vote(number, &cast)).await.map_err(store_failed)?;
-    if !taken {
-        // Something came between. Evidence has a vote that counts, so it is said there, too, that it did not.
-        let now = find(state, number).await?;
-        let objection = self::objection(&now, voter, standing, &request).unwrap_or_else(|| changed(number));
-        record_vote(state, voter, &now, &request, Some(&objection))?;
-        return Err(failure(objection.status, &objection.message));
-    }
-    state.gateway.shared.changes.send_modify(|count| *count += 1);
-    // Counted from what was read before: whoever waits may have spent the approval by now. The vote is taken, whether or not its
-    // voters can be looked up.
-    approval.votes.push(vote);
-    let holds = holds(state, &parties, &approval).await.unwrap_or_default();
-    Ok(answer(&Voted { number, holds }))
-}
-
-/// Why a vote does not count.
-struct Objection {
-    status: StatusCode,
-    message: String,
-}
-
-/// What is to be said against a vote on the approval as it stands here.
-fn objection(
-    approval: &Approval,
-    voter: &Principal,
-    standing: Standing,
-    request: &VoteRequest,
-) -> Option<Objection> {
-    let number = approval.number;
-    let is_the_same = |vote: &Vote| {
-        *vote.voter == *voter.id && vote.approve == request.approve && vote.holds == approval.asked.holds
-    };
-    let (status, message) = match standing {
-        _ if approval.state != ApprovalState::Pending => {
-            (StatusCode::CONFLICT, format!("approval {number} is over: it {}", approval.state.in_words()))
-        }
-        Standing::OwnRequest => (
-            StatusCode::FORBIDDEN,
-            "nobody votes on their own request, nor on one of their other accounts or agents".to_owned(),
-        ),
-        Standing::NotAReviewer => {
-            (StatusCode::FORBIDDEN, format!("{} is not among the reviewers of approval {number}", voter.id))
-        }
-        Standing::Eligible if fingerprint(approval) != request.fingerprint => return Some(changed(number)),
-        Standing::Eligible if approval.votes.iter().any(is_the_same) => {
-            let way = if request.approve { "approved" } else { "refused" };
-            (
-                StatusCode::CONFLICT,
-                format!("you have {way} approval {number} already, and a person's vote counts once"),
-            )
-        }
-        Standing::Eligible => return None,
-    };
-    Some(Objection { status, message })
-}
-
-fn changed(number: u64) -> Objection {
-    let message = format!("approval {number} has changed since you looked at it: look again");
-    Objection { status: StatusCode::CONFLICT, message }
-}
-
-/// A vote is in evidence before it counts. One that in the end did not is there a second time, with the reason.
-fn record_vote(
-    state: &State,
-    voter: &Principal,
-    approval: &Approval,
-    request: &VoteRequest,
-    ignored: Option<&Objection>,
-) -> Result<(), Failure> {
-    let record = Record::Vote(VotedRecord {
-        approval: approval.number.to_string().into(),
-        voter: (&*voter.id).into(),
-        vote: if request.approve { Way::Approve } else { Way::Refuse },
-        via: "api".into(),
-        binding: approval.asked.binding.into(),
-        reason: Some(request.reason.as_str()).filter(|reason| !reason.is_empty()).map(Into::into),
-        ignored: ignored.map(|objection| objection.message.as_str().into()),
-    });
-    state.gateway.log().append_one(&Scope::gateway(), &record).map(drop).map_err(|error| {
-        tracing::error!(%error, "a vote could not be recorded");
-        failure(StatusCode::SERVICE_UNAVAILABLE, "the vote can't be recorded, so it does not count")
-    })
-}
-
-async fn find(state: &State, number: u64) -> Result<Approval, Failure> {
+pub(super) async fn find(state: &State, number: u64) -> Result<Approval, Failure> {
     let found = state.gateway.store().ask(move |store| store.approval(number)).await.map_err(store_failed)?;
     found.ok_or_else(no_such_approval)
 }
 
 /// An approval as this one may see it, if at all.
-async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option<ApprovalView>, Failure> {
-    let parties = Parties::of(state, &approval.asked).await?;
-    let stands = asker.user.as_ref().map(|user| Stands::of(state, &parties, user, &approval.asked));
-    let reviewer = stands.as_ref().is_some_and(|stands| stands.standing == Standing::Eligible);
-    let reveals = reviewer && stands.is_some_and(|stands| stands.reveals);
-    let own = asker.user.as_ref().is_some_and(|user| *user.id == *approval.asked.principal);
-    if !(asker.operator || reviewer || own) {
+async fn view(
+    state: &State,
+    asker: &Asker,
+    people: &mut Accounts,
+    approval: Approval,
+) -> Result<Option<ApprovalView>, Failure> {
+    let parties = Parties::of(state, people, &approval.asked).await?;
+    let Stands { sees, reveals, .. } = Stands::of(state, &parties, asker, &approval.asked);
+    if !sees {
         return Ok(None);
     }
-    let holds = holds(state, &parties, &approval).await?;
+    let holds = holds(state, people, &parties, &approval).await?;
     let fingerprint = fingerprint(&approval);
     let Approval { number, asked, state, decided_by, reason, votes, waiting } = approval;
     Ok(Some(ApprovalView {
@@ -194,13 +81,15 @@ async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option
 }
 
 /// The holds, and how far each is by the votes and the policy of this moment.
-async fn holds(state: &State, parties: &Parties, approval: &Approval) -> Result<Vec<HoldView>, Failure> {
-    let mut voters = BTreeMap::new();
+pub(super) async fn holds(
+    state: &State,
+    people: &mut Accounts,
+    parties: &Parties,
+    approval: &Approval,
+) -> Result<Vec<HoldView>, Failure> {
     if approval.state == ApprovalState::Pending {
         for vote in &approval.votes {
-            if let Some(voter) = account(state, &vote.voter).await? {
-                voters.insert(vote.voter.as_str(), voter);
-            }
+            look_up(state, people, &vote.voter).await?;
         }
     }
     let now = state.gateway.shared.clock.millis();
@@ -215,7 +104,7 @@ async fn holds(state: &State, parties: &Parties, approval: &Approval) -> Result<
             let votes: Vec<Counted<'_>> = counts
                 .filter_map(|vote| {
                     let ballot = if vote.approve { Ballot::Approve } else { Ballot::Refuse };
-                    let voter = voters.get(vote.voter.as_str())?;
+                    let voter = people.get(&vote.voter)?;
                     Some(Counted { voter, ballot, cast: vote.at.div_euclid(1000) })
                 })
                 .collect();
@@ -244,19 +133,26 @@ async fn holds(state: &State, parties: &Parties, approval: &Approval) -> Result<
 }
 
 /// Whose request it is.
-struct Parties {
+pub(super) struct Parties {
     requester: Principal,
     owner: Option<Principal>,
 }
 
 impl Parties {
-    async fn of(state: &State, asked: &NewApproval) -> Result<Self, Failure> {
+    pub(super) async fn of(
+        state: &State,
+        people: &mut Accounts,
+        asked: &NewApproval,
+    ) -> Result<Self, Failure> {
         let mut requester = Principal::human(asked.principal.as_str(), [] as [&str; 0]);
         requester.kind = asked.kind;
         requester.person = asked.person.as_deref().map(Into::into);
         requester.owner = asked.owner.as_deref().map(Into::into);
         let owner = match &asked.owner {
-            Some(owner) => account(state, owner).await?,
+            Some(owner) => {
+                look_up(state, people, owner).await?;
+                people.get(owner).cloned()
+            }
             None => None,
         };
         Ok(Self { requester, owner })
@@ -273,48 +169,57 @@ impl Parties {
     }
 }
 
-/// Where a user stands to an approval, by the policy in force.
-struct Stands {
+/// Where somebody stands to an approval, by the policy in force.
+pub(super) struct Stands {
     /// Whether they may vote: on one of the holds at least, and on none of them as a party.
-    standing: Standing,
+    pub(super) standing: Standing,
+    /// Whether they may see it: reviewers, whoever asked, operators.
+    pub(super) sees: bool,
     /// Whether one of those they may vote on shows them what was asked in the clear. Another rule's `reveal` is for its own
     /// reviewers, so that no rule's author opens more eyes than they named.
     reveals: bool,
 }
 
 impl Stands {
-    fn of(state: &State, parties: &Parties, user: &Principal, asked: &NewApproval) -> Self {
+    pub(super) fn of(state: &State, parties: &Parties, asker: &Asker, asked: &NewApproval) -> Self {
+        let (standing, reveals) = match &asker.user {
+            Some(user) => Self::of_user(state, parties, user, asked),
+            None => (Standing::NotAReviewer, false),
+        };
+        let is_own = asker.user.as_ref().is_some_and(|user| *user.id == *asked.principal);
+        Self { standing, sees: asker.operator || is_own || standing == Standing::Eligible, reveals }
+    }
+
+    /// Whether a user may vote, and is shown what was asked in the clear.
+    fn of_user(state: &State, parties: &Parties, user: &Principal, asked: &NewApproval) -> (Standing, bool) {
         let active = state.gateway.policies().current();
         let petition = parties.petition(asked, asked.created);
-        let mut stands = Self { standing: Standing::NotAReviewer, reveals: false };
+        let (mut standing, mut reveals) = (Standing::NotAReviewer, false);
         for hold in &asked.holds {
             let Some(rule) = hold.key().and_then(|key| active.policy.hold(&key)) else { continue };
             match active.policy.standing(rule, &petition, user) {
-                Some(Standing::OwnRequest) => {
-                    return Self { standing: Standing::OwnRequest, reveals: false };
-                }
+                Some(Standing::OwnRequest) => return (Standing::OwnRequest, false),
                 Some(Standing::Eligible) => {
-                    stands.standing = Standing::Eligible;
-                    stands.reveals |=
-                        active.policy.requirement(rule).is_some_and(|requirement| requirement.reveal);
+                    standing = Standing::Eligible;
+                    reveals |= active.policy.requirement(rule).is_some_and(|requirement| requirement.reveal);
                 }
                 Some(Standing::NotAReviewer) | None => {}
             }
         }
-        stands
+        (standing, reveals)
     }
 }
 
 /// An account as it is now, if it is there.
-async fn account(state: &State, name: &str) -> Result<Option<Principal>, Failure> {
-    state.gateway.identity().current(name).await.map_err(|error| {
+async fn look_up(state: &State, people: &mut Accounts, name: &str) -> Result<(), Failure> {
+    people.look_up(&**state.gateway.identity(), name).await.map_err(|error| {
         tracing::error!(%error, "the account of a voter, or of an agent's owner, can't be looked up");
         failure(StatusCode::SERVICE_UNAVAILABLE, "users can't be looked up: see the gateway's log")
     })
 }
 
 /// What a vote is about, in one word.
-fn fingerprint(approval: &Approval) -> String {
+pub(super) fn fingerprint(approval: &Approval) -> String {
     let mut text = approval.asked.binding.to_string();
     for hold in &approval.asked.holds {
         text.push_str(&format!(" {}:{}:{}", hold.rule.len(), hold.rule, hold.requirement));
@@ -323,6 +228,6 @@ fn fingerprint(approval: &Approval) -> String {
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn no_such_approval() -> Failure {
+pub(super) fn no_such_approval() -> Failure {
     failure(StatusCode::NOT_FOUND, "there is no such approval, or it is not yours to see")
 }
