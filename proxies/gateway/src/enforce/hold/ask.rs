@@ -7,10 +7,10 @@ use policy_core::approval::{Ballot, Petition, Status, Vote};
 use policy_core::decision::RuleIndex;
 use policy_core::rule::{HoldKey, Requirement};
 use policy_core::{Principal, Protocol, Verdict};
+use portcullis_evidence::Record;
 use portcullis_evidence::record::Held as HeldRecord;
-use portcullis_evidence::{Record, Timestamp};
 
-use super::{Held, store_lost};
+use super::{Held, store_lost, timestamp};
 use crate::enforce::asked::Asked;
 use crate::enforce::judged::{Judged, in_words};
 use crate::enforce::refusal::{Refusal, RefusalKind};
@@ -110,7 +110,7 @@ impl Held {
             binding: self.binding.into(),
             rules: self.holds.iter().map(|hold| hold.rule.as_str().into()).collect(),
             reviewers: reviewers.join(", ").into(),
-            expires: Timestamp::from_micros(self.deadline.max(0).unsigned_abs().saturating_mul(1000)),
+            expires: timestamp(self.deadline),
         };
         self.live.record_approval(&number.to_string(), self.command, "held");
         self.live.write(&Record::Held(held)).map(drop)
