@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use policy_core::Principal;
-use policy_core::approval::{Ballot, Petition, Standing, Status, Vote as Counted};
+use policy_core::approval::{Standing, Status};
 
 use super::access::Asker;
 use super::handle::{Answer, Failure, State, answer, failure, store_failed};
@@ -41,12 +41,12 @@ async fn view(
     people: &mut Accounts,
     approval: Approval,
 ) -> Result<Option<ApprovalView>, Failure> {
-    let parties = Parties::of(state, people, &approval.asked).await?;
-    let Stands { sees, reveals, .. } = Stands::of(state, &parties, asker, &approval.asked);
+    let requester = requester(state, people, &approval.asked).await?;
+    let Stands { sees, reveals, .. } = Stands::of(state, asker, &requester, people, &approval.asked);
     if !sees {
         return Ok(None);
     }
-    let holds = holds(state, people, &parties, &approval).await?;
+    let holds = holds(state, people, &requester, &approval).await?;
     let fingerprint = fingerprint(&approval);
     let Approval { number, asked, state, decided_by, reason, votes, waiting } = approval;
     Ok(Some(ApprovalView {
@@ -84,7 +84,7 @@ async fn view(
 pub(super) async fn holds(
     state: &State,
     people: &mut Accounts,
-    parties: &Parties,
+    requester: &Principal,
     approval: &Approval,
 ) -> Result<Vec<HoldView>, Failure> {
     if approval.state == ApprovalState::Pending {
@@ -92,25 +92,16 @@ pub(super) async fn holds(
             look_up(state, people, &vote.voter).await?;
         }
     }
-    let now = state.gateway.shared.clock.millis();
+    let people = &*people;
+    let now = state.gateway.shared.clock.seconds();
     let active = state.gateway.policies().current();
     let view = |hold: &HeldRule| {
         let rule = hold.key().and_then(|key| active.policy.hold(&key));
         let status = rule.and_then(|rule| {
-            let counts = approval
-                .votes
-                .iter()
-                .filter(|vote| vote.binding == approval.asked.binding && vote.holds.contains(hold));
-            let votes: Vec<Counted<'_>> = counts
-                .filter_map(|vote| {
-                    let ballot = if vote.approve { Ballot::Approve } else { Ballot::Refuse };
-                    let voter = people.get(&vote.voter)?;
-                    Some(Counted { voter, ballot, cast: vote.at.div_euclid(1000) })
-                })
-                .collect();
-            let petition = parties.petition(&approval.asked, hold.since);
+            let votes = hold.votes(approval, approval.asked.binding, people);
+            let petition = hold.petition(requester, people, approval.asked.justification.as_deref());
             // Who watches counts at the moment of release; here it is about votes.
-            active.policy.approval_status(rule, &petition, &votes, &[], now.div_euclid(1000))
+            active.policy.approval_status(rule, &petition, &votes, &[], now)
         });
         let approvals = match status {
             _ if approval.state != ApprovalState::Pending => None,
@@ -132,41 +123,21 @@ pub(super) async fn holds(
     Ok(approval.asked.holds.iter().map(view).collect())
 }
 
-/// Whose request it is.
-pub(super) struct Parties {
-    requester: Principal,
-    owner: Option<Principal>,
-}
-
-impl Parties {
-    pub(super) async fn of(
-        state: &State,
-        people: &mut Accounts,
-        asked: &NewApproval,
-    ) -> Result<Self, Failure> {
-        let mut requester = Principal::human(asked.principal.as_str(), [] as [&str; 0]);
-        requester.kind = asked.kind;
-        requester.person = asked.person.as_deref().map(Into::into);
-        requester.owner = asked.owner.as_deref().map(Into::into);
-        let owner = match &asked.owner {
-            Some(owner) => {
-                look_up(state, people, owner).await?;
-                people.get(owner).cloned()
-            }
-            None => None,
-        };
-        Ok(Self { requester, owner })
+/// Who asked, as far as voting goes. Whom an agent acts for is among the people then.
+pub(super) async fn requester(
+    state: &State,
+    people: &mut Accounts,
+    asked: &NewApproval,
+) -> Result<Principal, Failure> {
+    if let Some(owner) = &asked.owner {
+        look_up(state, people, owner).await?;
     }
-
-    /// What was asked, as voting sees it. `since` is in milliseconds since the Unix epoch.
-    fn petition<'a>(&'a self, asked: &'a NewApproval, since: i64) -> Petition<'a> {
-        Petition {
-            requester: &self.requester,
-            owner: self.owner.as_ref(),
-            opened: since.div_euclid(1000),
-            justification: asked.justification.as_deref(),
-        }
-    }
+    Ok(Principal {
+        kind: asked.kind,
+        person: asked.person.as_deref().map(Into::into),
+        owner: asked.owner.as_deref().map(Into::into),
+        ..Principal::human(asked.principal.as_str(), [] as [&str; 0])
+    })
 }
 
 /// Where somebody stands to an approval, by the policy in force.
@@ -181,9 +152,15 @@ pub(super) struct Stands {
 }
 
 impl Stands {
-    pub(super) fn of(state: &State, parties: &Parties, asker: &Asker, asked: &NewApproval) -> Self {
+    pub(super) fn of(
+        state: &State,
+        asker: &Asker,
+        requester: &Principal,
+        people: &Accounts,
+        asked: &NewApproval,
+    ) -> Self {
         let (standing, reveals) = match &asker.user {
-            Some(user) => Self::of_user(state, parties, user, asked),
+            Some(user) => Self::of_user(state, user, requester, people, asked),
             None => (Standing::NotAReviewer, false),
         };
         let is_own = asker.user.as_ref().is_some_and(|user| *user.id == *asked.principal);
@@ -191,12 +168,18 @@ impl Stands {
     }
 
     /// Whether a user may vote, and is shown what was asked in the clear.
-    fn of_user(state: &State, parties: &Parties, user: &Principal, asked: &NewApproval) -> (Standing, bool) {
+    fn of_user(
+        state: &State,
+        user: &Principal,
+        requester: &Principal,
+        people: &Accounts,
+        asked: &NewApproval,
+    ) -> (Standing, bool) {
         let active = state.gateway.policies().current();
-        let petition = parties.petition(asked, asked.created);
         let (mut standing, mut reveals) = (Standing::NotAReviewer, false);
         for hold in &asked.holds {
             let Some(rule) = hold.key().and_then(|key| active.policy.hold(&key)) else { continue };
+            let petition = hold.petition(requester, people, asked.justification.as_deref());
             match active.policy.standing(rule, &petition, user) {
                 Some(Standing::OwnRequest) => return (Standing::OwnRequest, false),
                 Some(Standing::Eligible) => {

@@ -7,7 +7,7 @@ use portcullis_evidence::record::{Vote as Way, Voted as VotedRecord};
 use portcullis_evidence::{Record, Scope};
 
 use super::access::Asker;
-use super::approvals::{Parties, Stands, find, fingerprint, holds, no_such_approval};
+use super::approvals::{Stands, find, fingerprint, holds, no_such_approval, requester};
 use super::handle::{Answer, Failure, State, answer, failure, store_failed};
 use super::views::{VoteRequest, Voted};
 use crate::identity::Accounts;
@@ -22,8 +22,8 @@ pub(super) async fn vote(
     let Some(voter) = &asker.user else { return Err(no_such_approval()) };
     let mut approval = find(state, number).await?;
     let mut people = Accounts::default();
-    let parties = Parties::of(state, &mut people, &approval.asked).await?;
-    let Stands { standing, sees, .. } = Stands::of(state, &parties, asker, &approval.asked);
+    let requester = requester(state, &mut people, &approval.asked).await?;
+    let Stands { standing, sees, .. } = Stands::of(state, asker, &requester, &people, &approval.asked);
     if !sees {
         return Err(no_such_approval());
     }
@@ -54,7 +54,7 @@ pub(super) async fn vote(
     // Counted from what was read before: whoever waits may have spent the approval by now. The vote is taken, whether or not its
     // voters can be looked up.
     approval.votes.push(vote);
-    let holds = holds(state, &mut people, &parties, &approval).await.unwrap_or_default();
+    let holds = holds(state, &mut people, &requester, &approval).await.unwrap_or_default();
     Ok(answer(&Voted { number, holds }))
 }
 

@@ -11,11 +11,12 @@
 //! Nothing is remembered of a vote: whenever something changes, the current policy is asked anew, the votes are counted
 //! anew against the voters' current accounts, and only then is the grant consumed, before the intent is written.
 //!
-//! `ask` is what reviewers are asked and how their votes count, `kept` the command and what a vote on it is bound to, `end` every
-//! end but release.
+//! `ask` is what reviewers are asked and where that stands, `count` which of their votes count, `kept` the command and what a vote on
+//! it is bound to, `end` every end but release.
 
 mod ask;
 mod come_back;
+mod count;
 mod end;
 mod kept;
 mod unclaimed;
