@@ -367,7 +367,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         if let Some((with, _)) = verbs.first() {
-            self.header_is_lower_case(fact.span(), name, with);
+            self.check_header_name(fact.span(), name, with);
         }
         typed
     }

@@ -80,9 +80,27 @@ const SHORT: &[(&str, &str)] = &[
     ("svc", "services"),
 ];
 
+/// What a path of its API may name behind a resource.
+const SUBRESOURCES: &[&str] = &[
+    "approval",
+    "attach",
+    "binding",
+    "ephemeralcontainers",
+    "eviction",
+    "exec",
+    "finalize",
+    "log",
+    "portforward",
+    "proxy",
+    "resize",
+    "scale",
+    "status",
+    "token",
+];
+
 impl Lowering<'_> {
     /// Names of header fields are judged in lower case, whatever the client sent.
-    pub(super) fn header_is_lower_case(&mut self, span: Span, name: &str, with: &Vocabulary) {
+    pub(super) fn check_header_name(&mut self, span: Span, name: &str, with: &Vocabulary) {
         let Some(field) = name.strip_prefix("header.") else { return };
         if with.protocol == Protocol::HTTP && field.bytes().any(|byte| byte.is_ascii_uppercase()) {
             let message = format!("`{name}` is in no request: names of header fields are in lower case here");
@@ -92,7 +110,7 @@ impl Lowering<'_> {
     }
 
     /// A resource as `kubectl` or a manifest has it, not as the API's paths do. `specs` are all that are done to it.
-    pub(super) fn resource_is_of_the_api(
+    pub(super) fn check_kubernetes_resource(
         &mut self,
         text: &Text,
         verb: &Word,
@@ -121,18 +139,18 @@ impl Lowering<'_> {
         }
         let lower = written.to_ascii_lowercase();
         let (resource, behind) = lower.split_at(lower.find('/').unwrap_or(lower.len()));
-        let known = known(resource);
+        let own = known(resource);
         if lower != written {
             let message = format!("`{written}` never matches: resources of Kubernetes are in lower case");
-            let meant = format!("write `{}{behind}`", known.unwrap_or(resource));
+            let meant = format!("write `{}{behind}`", own.unwrap_or(resource));
             // Of a server behind the API server it is not known how it calls its own.
-            self.found.push(match known {
+            self.found.push(match own {
                 Some(_) => Diagnostic::error(text.span, message, meant),
                 None => Diagnostic::warning(text.span, message, meant),
             });
-        } else if let Some(known) = known.filter(|known| *known != resource) {
-            let message = format!("Kubernetes has no resource `{resource}`: paths of its API say `{known}`");
-            let found = Diagnostic::warning(text.span, message, format!("did you mean `{known}{behind}`?"));
+        } else if let Some(own) = own.filter(|own| *own != resource) {
+            let message = format!("Kubernetes has no resource `{resource}`: paths of its API say `{own}`");
+            let found = Diagnostic::warning(text.span, message, format!("did you mean `{own}{behind}`?"));
             self.found.push(found);
         }
     }
@@ -178,20 +196,16 @@ impl Lowering<'_> {
 fn with_a_dot(span: Span, written: &str) -> Diagnostic {
     let (first, rest) = written.split_once('.').unwrap_or((written, ""));
     let lower = first.to_ascii_lowercase();
-    let known = known(&lower);
+    let own = known(&lower);
     let message = format!("`{written}` never matches: names of resources have no dot");
-    let found = match known {
+    let found = match own {
         Some(_) => Diagnostic::error(span, message, "can never match"),
         None => {
             Diagnostic::warning(span, message, "matches nothing of Kubernetes' own, and no custom resource")
         }
     };
-    let resource = known.unwrap_or(&lower);
-    let is_subresource =
-        ["exec", "attach", "portforward", "log", "proxy", "eviction", "binding", "status", "scale"]
-            .contains(&rest)
-            || ["token", "approval", "ephemeralcontainers", "resize", "finalize"].contains(&rest);
-    found.help(if is_subresource {
+    let resource = own.unwrap_or(&lower);
+    found.help(if SUBRESOURCES.contains(&rest) {
         format!("a subresource stands behind a slash: `{resource}/{rest}`")
     } else {
         format!("the group is an attribute: `on \"{resource}\"` and `when group == \"{rest}\"`")

@@ -160,7 +160,7 @@ impl<'a> Lowering<'a> {
             if let ([with], [verb, ..]) = (&*reach.vocabularies, &*does.verbs) {
                 let specs: Vec<&VerbSpec> =
                     does.verbs.iter().filter_map(|verb| with.verb(&verb.value)).collect();
-                self.resource_is_of_the_api(text, verb, with, &specs);
+                self.check_kubernetes_resource(text, verb, with, &specs);
             }
             resources.extend(readings.into_iter().next().map(|(_, pattern)| pattern));
         }

@@ -306,7 +306,7 @@ impl<'a> Lowering<'a> {
             None => Resource::None,
             Some(text) => {
                 let pattern = self.pattern(text, with)?;
-                self.resource_is_of_the_api(text, verb, with, &[spec]);
+                self.check_kubernetes_resource(text, verb, with, &[spec]);
                 if let [root @ .., last] = &*pattern.segments
                     && &**last == "**"
                     && !root.iter().any(|segment| segment.contains('*'))
@@ -336,7 +336,7 @@ impl<'a> Lowering<'a> {
                 self.error(pair.name.span, message, label);
                 return None;
             };
-            self.header_is_lower_case(pair.name.span, &pair.name.value, with);
+            self.check_header_name(pair.name.span, &pair.name.value, with);
             let value = self.attribute_value(pair, kind, with, &action.resource)?;
             action = action.with(pair.name.value.to_string(), value);
         }

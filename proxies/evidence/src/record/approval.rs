@@ -52,7 +52,8 @@ pub struct Voted<'a> {
     /// The voter's reason.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Text<'a>>,
-    /// Why the vote did not count, where it did not: the requester's own, not a reviewer, too late.
+    /// Why the vote did not count, where it did not: the requester's own, not a reviewer, too late. Where that turned out only when
+    /// it was cast, the record stands twice: first without this, then with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ignored: Option<Text<'a>>,
 }

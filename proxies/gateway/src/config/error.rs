@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct ConfigError {
     file: PathBuf,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
     message: String,
     help: Option<String>,
 }
@@ -18,6 +18,8 @@ struct Place {
     line: usize,
     column: usize,
     text: String,
+    /// What is marked of the text: how many characters stand before it, and how many it has.
+    indent: usize,
     width: usize,
 }
 
@@ -37,7 +39,7 @@ impl ConfigError {
     pub(super) fn at(file: &Path, source: &str, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             file: file.to_owned(),
-            place: Some(Place::of(source, span)),
+            place: Some(Box::new(Place::of(source, span))),
             message: message.into(),
             help: None,
         }
@@ -52,17 +54,29 @@ impl ConfigError {
         self
     }
 
-    /// What toml and serde report, with a suggestion where a key or value is misspelt.
+    /// As [`Self::at`], for a place at which a password may stand: of its line no more than the key is shown.
+    pub(super) fn hidden_at(
+        file: &Path,
+        source: &str,
+        span: Range<usize>,
+        message: impl Into<String>,
+    ) -> Self {
+        let mut this = Self::at(file, source, span.clone(), message);
+        if let Some(place) = &mut this.place {
+            place.hide(source.get(..span.start).unwrap_or(source));
+        }
+        this
+    }
+
+    /// What toml and serde report, with a suggestion where a key or value is misspelt. What is not understood may be a password,
+    /// or stand beside one.
     pub(super) fn syntax(file: &Path, source: &str, error: &toml::de::Error) -> Self {
         let message = error.message().trim_end();
-        let (said, is_a_value) = plainly(message);
+        let said = plainly(message);
         let mut this = match error.span() {
-            Some(span) => Self::at(file, source, span, said),
+            Some(span) => Self::hidden_at(file, source, span, said),
             None => Self::whole(file, said),
         };
-        if let (true, Some(place)) = (is_a_value, &mut this.place) {
-            place.hide();
-        }
         this.help = suggestion(message).map(|name| format!("did you mean `{name}`?"));
         this
     }
@@ -94,17 +108,38 @@ impl Place {
             line: before.matches('\n').count() + 1,
             column: column + 1,
             text: text.to_owned(),
+            indent: column,
             width: wanted.clamp(1, text.chars().count().saturating_sub(column).max(1)),
         }
     }
 }
 
 impl Place {
-    /// Leaves out what stands at the place: it may be a password.
-    fn hide(&mut self) {
-        self.text = self.text.chars().take(self.column - 1).chain(['…']).collect();
-        self.width = 1;
+    /// Leaves out all of the line but its key. `before` is the file up to the place.
+    fn hide(&mut self, before: &str) {
+        // Inside a text of several lines nothing is a key, whatever it looks like.
+        let has_long_texts = ["\"\"\"", "'''"].iter().any(|quotes| before.contains(quotes));
+        let shown = if has_long_texts { "" } else { key(&self.text) };
+        let length = shown.chars().count();
+        self.text = format!("{shown}…");
+        self.width = self.width.min(length.saturating_sub(self.indent)).max(1);
+        self.indent = self.indent.min(length);
     }
+}
+
+/// A line up to its value; empty where it does not begin with a plain key.
+fn key(line: &str) -> &str {
+    match line.split_once('=') {
+        Some((key, value)) if key.chars().all(is_of_key) => {
+            line.strip_suffix(value.trim_start()).unwrap_or(key)
+        }
+        _ => "",
+    }
+}
+
+/// Whether a character may be of a key that is not quoted, or stand beside one.
+const fn is_of_key(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '\t')
 }
 
 /// All but the way out.
@@ -121,7 +156,7 @@ impl fmt::Display for Fault<'_> {
         if let Some(place) = place {
             let gutter = place.line.to_string();
             let pad = " ".repeat(gutter.len());
-            let indent = " ".repeat(place.column - 1);
+            let indent = " ".repeat(place.indent);
             let carets = "^".repeat(place.width);
             write!(f, "\n{pad} |\n{gutter} | {}\n{pad} | {indent}{carets}", place.text)?;
         }
@@ -141,14 +176,11 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// serde words a value of another type as `invalid type: string "x", expected …`: without the value, and whether it may be a secret.
-fn plainly(message: &str) -> (String, bool) {
-    let is_credential = message.contains("expected a credential as");
-    let Some(found) = message.strip_prefix("invalid type: ") else { return (message.to_owned(), false) };
+/// serde words a value of another type as `invalid type: string "x", expected …`: without the value.
+fn plainly(message: &str) -> String {
+    let Some(found) = message.strip_prefix("invalid type: ") else { return message.to_owned() };
     match found.rsplit_once(", expected ") {
-        Some((_, "a sequence")) => {
-            ("expected a list: in brackets, and `[[target]]` in two".to_owned(), false)
-        }
+        Some((_, "a sequence")) => "expected a list: in brackets, and `[[target]]` in two".to_owned(),
         Some((found, wanted)) => {
             let found = match found.split_whitespace().next() {
                 Some("string") => "a text",
@@ -164,9 +196,9 @@ fn plainly(message: &str) -> (String, bool) {
                 "a map" => "a table",
                 other => other,
             };
-            (format!("expected {wanted}, not {found}"), is_credential)
+            format!("expected {wanted}, not {found}")
         }
-        None => (message.to_owned(), is_credential),
+        None => "this is of another type than is expected here".to_owned(),
     }
 }
 

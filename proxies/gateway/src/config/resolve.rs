@@ -50,6 +50,11 @@ impl Resolver<'_> {
         ConfigError::at(self.file, self.source, span, message)
     }
 
+    /// The same where a password may stand.
+    pub(super) fn hidden_fault(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+        ConfigError::hidden_at(self.file, self.source, span, message)
+    }
+
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
     }

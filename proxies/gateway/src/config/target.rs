@@ -27,6 +27,7 @@ impl Resolver<'_> {
             TargetProtocol::Mcp => (Protocol::MCP, 443),
         };
         let over_http = Spoken::of(raw.protocol);
+        self.check_is_host_alone(&raw.address, over_http, default_port)?;
         let (scheme, address) = self.scheme(&raw.address, over_http, default_port)?;
         let example = || over_http.example(default_port);
         let default_port = if scheme == Some(Scheme::Http) { 80 } else { default_port };
@@ -62,6 +63,21 @@ impl Resolver<'_> {
             credential,
             leg,
         })
+    }
+
+    /// Nothing of an address like `postgres://user:password@host` is shown: the password would stand in the log.
+    fn check_is_host_alone(
+        &self,
+        address: &Spanned<String>,
+        spoken: Spoken,
+        default_port: u16,
+    ) -> Result<(), ConfigError> {
+        let text = address.get_ref();
+        if text.starts_with('/') || !text.contains(['@', '?']) {
+            return Ok(());
+        }
+        let message = "`address` is a host and a port: accounts and passwords do not stand in it";
+        Err(self.hidden_fault(address.span(), message).help(spoken.example(default_port)))
     }
 
     fn postgres_leg(&self, raw: &raw::Target, host: &str) -> Result<Leg, ConfigError> {

@@ -113,8 +113,6 @@ fn errors_name_key_line_and_what_is_allowed() {
             "credential = …",
         ],
     );
-    let text = parse(&target("credential = \"hunter2\"")).expect_err("no credential").to_string();
-    assert!(!text.contains("hunter2"), "what may be a password is shown:\n{text}");
     fails(&target("tls = \"ca.crt\""), 7, &["expected a table such as { ca = \"ca.crt\" }, not a text"]);
     fails(&target("tls = { cert = \"a\" }"), 7, &["unknown field `cert`", "did you mean `certificate`?"]);
     fails(&with("tls = true"), 2, &["expected a section [tls], not a boolean"]);
@@ -132,6 +130,56 @@ fn errors_name_key_line_and_what_is_allowed() {
     }
     fails(&format!("policies = [\"p\"]\n{TARGET}{TARGET}"), 8, &["two targets are named `shop`"]);
     fails("policies = [\"p\"", 1, &[]);
+}
+
+#[test]
+fn what_may_be_a_password_is_not_shown() {
+    let check = |lines: &str, shown: &str| {
+        let error = parse(&format!("policies = [\"p\"]\n{TARGET}{lines}\n")).expect_err(lines);
+        let text = format!("{error}\n{error:?}");
+        assert!(!text.contains("hunter2"), "{lines}\nwhat may be a password is shown:\n{text}");
+        assert!(error.to_string().contains(&format!(" | {shown}\n")), "`{shown}` is missing from:\n{error}");
+    };
+    for (lines, shown) in [
+        ("credential = \"hunter2\"", "credential = …"),
+        ("password = \"hunter2\"", "password = …"),
+        ("password = hunter2", "password = …"),
+        ("\"password\" = \"hunter2\"", "…"),
+        ("credential = { password = \"hunter2\" }", "credential = …"),
+        ("credential = { secret = \"hunter2\", env = 3 }", "credential = …"),
+        ("credential = { secret = \"hunter2\", ]", "credential = …"),
+        ("credential = { secret = [\"hunter2\"] }", "credential = …"),
+        ("credential.password = \"hunter2\"", "credential.password = …"),
+        ("credential = \"hunter2", "credential = …"),
+        ("credential = [\n  \"hunter2\", }", "…"),
+        ("credential = \"\"\"\nhunter2==\\q\"\"\"", "…"),
+        ("credential = \"\"\"\nhunter2==\"\"\"\n", "credential = …"),
+        ("user = \"hunter2\"", "user = …"),
+        ("[target.labels]\nteam = { hunter2 = \"hunter2\" }", "team = …"),
+        ("[hunter2", "…"),
+    ] {
+        check(lines, shown);
+    }
+}
+
+#[test]
+fn an_address_with_a_password_in_it_is_not_shown() {
+    for (protocol, address) in [
+        ("postgres", "postgres://app:hunter2@db.example.org/shop"),
+        ("postgres", "app:hunter2@db.example.org"),
+        ("ssh", "ssh://app:hunter2@web.example.org"),
+        ("http", "https://app:hunter2@api.example.org"),
+        ("http", "https://app:hunter2@api.example.org:x"),
+        ("http", "https://app:hunter2@api.example.org/v1"),
+        ("http", "ftp://app:hunter2@api.example.org"),
+    ] {
+        let source = TARGET.replace("\"postgres\"", &format!("{protocol:?}")).replace("127.0.0.1", address);
+        let source = format!("policies = [\"p\"]\n{source}");
+        let error = parse(&source).expect_err(address);
+        assert_eq!(error.line(), Some(5), "{error}");
+        let text = format!("{error}\n{error:?}");
+        assert!(!text.contains("hunter2"), "a password is shown:\n{text}");
+    }
 }
 
 #[test]

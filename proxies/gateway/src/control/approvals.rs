@@ -1,23 +1,21 @@
-//! Approvals: who may see them and how much of them, and votes.
-
-use std::collections::BTreeMap;
+//! Approvals: who may see them, how much of them, and how far they are.
 
 use hyper::StatusCode;
 use policy_core::Principal;
-use policy_core::approval::{Ballot, Petition, Standing, Status, Vote as Counted};
-use portcullis_evidence::record::{Vote as Way, Voted as VotedRecord};
-use portcullis_evidence::{Record, Scope};
+use policy_core::approval::{Standing, Status};
 
 use super::access::Asker;
 use super::handle::{Answer, Failure, State, answer, failure, store_failed};
-use super::views::{ApprovalView, HoldView, VoteRequest, VoteView, Voted};
-use crate::store::{Approval, ApprovalState, HeldRule, NewApproval, Vote};
+use super::views::{ApprovalView, HoldView, VoteView};
+use crate::identity::Accounts;
+use crate::store::{Approval, ApprovalState, HeldRule, NewApproval};
 
 pub(super) async fn approvals(state: &State, asker: &Asker, all: bool) -> Result<Answer, Failure> {
     let found = state.gateway.store().ask(move |store| store.approvals(!all)).await.map_err(store_failed)?;
     let mut views = Vec::with_capacity(found.len());
+    let mut people = Accounts::default();
     for approval in found {
-        if let Some(view) = view(state, asker, approval).await? {
+        if let Some(view) = view(state, asker, &mut people, approval).await? {
             views.push(view);
         }
     }
@@ -27,125 +25,28 @@ pub(super) async fn approvals(state: &State, asker: &Asker, all: bool) -> Result
 pub(super) async fn approval(state: &State, asker: &Asker, number: u64) -> Result<Answer, Failure> {
     let approval = find(state, number).await?;
     // Whoever may not see it learns no more than that.
-    let view = view(state, asker, approval).await?.ok_or_else(no_such_approval)?;
+    let view = view(state, asker, &mut Accounts::default(), approval).await?.ok_or_else(no_such_approval)?;
     Ok(answer(&view))
 }
 
-pub(super) async fn vote(
-    state: &State,
-    asker: &Asker,
-    number: u64,
-    request: VoteRequest,
-) -> Result<Answer, Failure> {
-    let Some(voter) = &asker.user else { return Err(no_such_approval()) };
-    let approval = find(state, number).await?;
-    if view(state, asker, approval.clone()).await?.is_none() {
-        return Err(no_such_approval());
-    }
-    let parties = Parties::of(state, &approval.asked).await?;
-    let problem = match Stands::of(state, &parties, voter, &approval.asked).standing {
-        _ if approval.state != ApprovalState::Pending => Some((
-            StatusCode::CONFLICT,
-            format!("approval {number} is over: it {}", approval.state.in_words()),
-        )),
-        Standing::OwnRequest => {
-            let message = "nobody votes on their own request, nor on one of their other accounts or agents";
-            Some((StatusCode::FORBIDDEN, message.to_owned()))
-        }
-        Standing::NotAReviewer => Some((
-            StatusCode::FORBIDDEN,
-            format!("{} is not among the reviewers of approval {number}", voter.id),
-        )),
-        Standing::Eligible if fingerprint(&approval) != request.fingerprint => {
-            let message = format!("approval {number} has changed since you looked at it: look again");
-            Some((StatusCode::CONFLICT, message))
-        }
-        Standing::Eligible => None,
-    };
-    record_vote(state, voter, &approval, &request, problem.as_ref().map(|(_, message)| message.as_str()))?;
-    if let Some((status, message)) = problem {
-        return Err(failure(status, &message));
-    }
-    let vote = Vote {
-        voter: voter.id.to_string(),
-        approve: request.approve,
-        at: state.gateway.shared.clock.millis(),
-        reason: request.reason,
-        binding: approval.asked.binding,
-        holds: approval.asked.holds,
-    };
-    let taken =
-        state.gateway.store().ask(move |store| store.vote(number, &vote)).await.map_err(store_failed)?;
-    if !taken {
-        return Err(failure(StatusCode::CONFLICT, &why_not_taken(&find(state, number).await?, voter)));
-    }
-    let holds = after(state, asker, number).await;
-    // Told last, so that whoever waits does not spend the approval while its votes are counted here.
-    state.gateway.shared.changes.send_modify(|count| *count += 1);
-    Ok(answer(&Voted { number, holds }))
-}
-
-/// How far its holds are. The vote is taken, whether or not that can be told.
-async fn after(state: &State, asker: &Asker, number: u64) -> Vec<HoldView> {
-    let Ok(approval) = find(state, number).await else { return Vec::new() };
-    view(state, asker, approval).await.ok().flatten().map(|view| view.holds).unwrap_or_default()
-}
-
-/// Why the store took no vote.
-fn why_not_taken(approval: &Approval, voter: &Principal) -> String {
-    let number = approval.number;
-    let before = approval.votes.iter().rev().find(|vote| *vote.voter == *voter.id);
-    match before {
-        _ if approval.state != ApprovalState::Pending => {
-            format!("approval {number} is over: it {}", approval.state.in_words())
-        }
-        Some(vote) => {
-            let way = if vote.approve { "approved" } else { "refused" };
-            format!("you have {way} approval {number} already, and a person's vote counts once")
-        }
-        None => format!("approval {number} has changed since you looked at it: look again"),
-    }
-}
-
-/// A vote is in evidence before it counts.
-fn record_vote(
-    state: &State,
-    voter: &Principal,
-    approval: &Approval,
-    request: &VoteRequest,
-    ignored: Option<&str>,
-) -> Result<(), Failure> {
-    let record = Record::Vote(VotedRecord {
-        approval: approval.number.to_string().into(),
-        voter: (&*voter.id).into(),
-        vote: if request.approve { Way::Approve } else { Way::Refuse },
-        via: "api".into(),
-        binding: approval.asked.binding.into(),
-        reason: Some(request.reason.as_str()).filter(|reason| !reason.is_empty()).map(Into::into),
-        ignored: ignored.map(Into::into),
-    });
-    state.gateway.log().append_one(&Scope::gateway(), &record).map(drop).map_err(|error| {
-        tracing::error!(%error, "a vote could not be recorded");
-        failure(StatusCode::SERVICE_UNAVAILABLE, "the vote can't be recorded, so it does not count")
-    })
-}
-
-async fn find(state: &State, number: u64) -> Result<Approval, Failure> {
+pub(super) async fn find(state: &State, number: u64) -> Result<Approval, Failure> {
     let found = state.gateway.store().ask(move |store| store.approval(number)).await.map_err(store_failed)?;
     found.ok_or_else(no_such_approval)
 }
 
 /// An approval as this one may see it, if at all.
-async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option<ApprovalView>, Failure> {
-    let parties = Parties::of(state, &approval.asked).await?;
-    let stands = asker.user.as_ref().map(|user| Stands::of(state, &parties, user, &approval.asked));
-    let reviewer = stands.as_ref().is_some_and(|stands| stands.standing == Standing::Eligible);
-    let reveals = reviewer && stands.is_some_and(|stands| stands.reveals);
-    let own = asker.user.as_ref().is_some_and(|user| *user.id == *approval.asked.principal);
-    if !(asker.operator || reviewer || own) {
+async fn view(
+    state: &State,
+    asker: &Asker,
+    people: &mut Accounts,
+    approval: Approval,
+) -> Result<Option<ApprovalView>, Failure> {
+    let requester = requester(state, people, &approval.asked).await?;
+    let Stands { sees, reveals, .. } = Stands::of(state, asker, &requester, people, &approval.asked);
+    if !sees {
         return Ok(None);
     }
-    let holds = holds(state, &parties, &approval).await?;
+    let holds = holds(state, people, &requester, &approval).await?;
     let fingerprint = fingerprint(&approval);
     let Approval { number, asked, state, decided_by, reason, votes, waiting } = approval;
     Ok(Some(ApprovalView {
@@ -180,34 +81,27 @@ async fn view(state: &State, asker: &Asker, approval: Approval) -> Result<Option
 }
 
 /// The holds, and how far each is by the votes and the policy of this moment.
-async fn holds(state: &State, parties: &Parties, approval: &Approval) -> Result<Vec<HoldView>, Failure> {
-    let mut voters = BTreeMap::new();
+pub(super) async fn holds(
+    state: &State,
+    people: &mut Accounts,
+    requester: &Principal,
+    approval: &Approval,
+) -> Result<Vec<HoldView>, Failure> {
     if approval.state == ApprovalState::Pending {
         for vote in &approval.votes {
-            if let Some(voter) = account(state, &vote.voter).await? {
-                voters.insert(vote.voter.as_str(), voter);
-            }
+            look_up(state, people, &vote.voter).await?;
         }
     }
-    let now = state.gateway.shared.clock.millis();
+    let people = &*people;
+    let now = state.gateway.shared.clock.seconds();
     let active = state.gateway.policies().current();
     let view = |hold: &HeldRule| {
         let rule = hold.key().and_then(|key| active.policy.hold(&key));
         let status = rule.and_then(|rule| {
-            let counts = approval
-                .votes
-                .iter()
-                .filter(|vote| vote.binding == approval.asked.binding && vote.holds.contains(hold));
-            let votes: Vec<Counted<'_>> = counts
-                .filter_map(|vote| {
-                    let ballot = if vote.approve { Ballot::Approve } else { Ballot::Refuse };
-                    let voter = voters.get(vote.voter.as_str())?;
-                    Some(Counted { voter, ballot, cast: vote.at.div_euclid(1000) })
-                })
-                .collect();
-            let petition = parties.petition(&approval.asked, hold.since);
+            let votes = hold.votes(approval, approval.asked.binding, people);
+            let petition = hold.petition(requester, people, approval.asked.justification.as_deref());
             // Who watches counts at the moment of release; here it is about votes.
-            active.policy.approval_status(rule, &petition, &votes, &[], now.div_euclid(1000))
+            active.policy.approval_status(rule, &petition, &votes, &[], now)
         });
         let approvals = match status {
             _ if approval.state != ApprovalState::Pending => None,
@@ -229,78 +123,86 @@ async fn holds(state: &State, parties: &Parties, approval: &Approval) -> Result<
     Ok(approval.asked.holds.iter().map(view).collect())
 }
 
-/// Whose request it is.
-struct Parties {
-    requester: Principal,
-    owner: Option<Principal>,
+/// Who asked, as far as voting goes. Whom an agent acts for is among the people then.
+pub(super) async fn requester(
+    state: &State,
+    people: &mut Accounts,
+    asked: &NewApproval,
+) -> Result<Principal, Failure> {
+    if let Some(owner) = &asked.owner {
+        look_up(state, people, owner).await?;
+    }
+    Ok(Principal {
+        kind: asked.kind,
+        person: asked.person.as_deref().map(Into::into),
+        owner: asked.owner.as_deref().map(Into::into),
+        ..Principal::human(asked.principal.as_str(), [] as [&str; 0])
+    })
 }
 
-impl Parties {
-    async fn of(state: &State, asked: &NewApproval) -> Result<Self, Failure> {
-        let mut requester = Principal::human(asked.principal.as_str(), [] as [&str; 0]);
-        requester.kind = asked.kind;
-        requester.person = asked.person.as_deref().map(Into::into);
-        requester.owner = asked.owner.as_deref().map(Into::into);
-        let owner = match &asked.owner {
-            Some(owner) => account(state, owner).await?,
-            None => None,
-        };
-        Ok(Self { requester, owner })
-    }
-
-    /// What was asked, as voting sees it. `since` is in milliseconds since the Unix epoch.
-    fn petition<'a>(&'a self, asked: &'a NewApproval, since: i64) -> Petition<'a> {
-        Petition {
-            requester: &self.requester,
-            owner: self.owner.as_ref(),
-            opened: since.div_euclid(1000),
-            justification: asked.justification.as_deref(),
-        }
-    }
-}
-
-/// Where a user stands to an approval, by the policy in force.
-struct Stands {
+/// Where somebody stands to an approval, by the policy in force.
+pub(super) struct Stands {
     /// Whether they may vote: on one of the holds at least, and on none of them as a party.
-    standing: Standing,
+    pub(super) standing: Standing,
+    /// Whether they may see it: reviewers, whoever asked, operators.
+    pub(super) sees: bool,
     /// Whether one of those they may vote on shows them what was asked in the clear. Another rule's `reveal` is for its own
     /// reviewers, so that no rule's author opens more eyes than they named.
     reveals: bool,
 }
 
 impl Stands {
-    fn of(state: &State, parties: &Parties, user: &Principal, asked: &NewApproval) -> Self {
+    pub(super) fn of(
+        state: &State,
+        asker: &Asker,
+        requester: &Principal,
+        people: &Accounts,
+        asked: &NewApproval,
+    ) -> Self {
+        let (standing, reveals) = match &asker.user {
+            Some(user) => Self::of_user(state, user, requester, people, asked),
+            None => (Standing::NotAReviewer, false),
+        };
+        let is_own = asker.user.as_ref().is_some_and(|user| *user.id == *asked.principal);
+        Self { standing, sees: asker.operator || is_own || standing == Standing::Eligible, reveals }
+    }
+
+    /// Whether a user may vote, and is shown what was asked in the clear.
+    fn of_user(
+        state: &State,
+        user: &Principal,
+        requester: &Principal,
+        people: &Accounts,
+        asked: &NewApproval,
+    ) -> (Standing, bool) {
         let active = state.gateway.policies().current();
-        let petition = parties.petition(asked, asked.created);
-        let mut stands = Self { standing: Standing::NotAReviewer, reveals: false };
+        let (mut standing, mut reveals) = (Standing::NotAReviewer, false);
         for hold in &asked.holds {
             let Some(rule) = hold.key().and_then(|key| active.policy.hold(&key)) else { continue };
+            let petition = hold.petition(requester, people, asked.justification.as_deref());
             match active.policy.standing(rule, &petition, user) {
-                Some(Standing::OwnRequest) => {
-                    return Self { standing: Standing::OwnRequest, reveals: false };
-                }
+                Some(Standing::OwnRequest) => return (Standing::OwnRequest, false),
                 Some(Standing::Eligible) => {
-                    stands.standing = Standing::Eligible;
-                    stands.reveals |=
-                        active.policy.requirement(rule).is_some_and(|requirement| requirement.reveal);
+                    standing = Standing::Eligible;
+                    reveals |= active.policy.requirement(rule).is_some_and(|requirement| requirement.reveal);
                 }
                 Some(Standing::NotAReviewer) | None => {}
             }
         }
-        stands
+        (standing, reveals)
     }
 }
 
 /// An account as it is now, if it is there.
-async fn account(state: &State, name: &str) -> Result<Option<Principal>, Failure> {
-    state.gateway.identity().current(name).await.map_err(|error| {
+async fn look_up(state: &State, people: &mut Accounts, name: &str) -> Result<(), Failure> {
+    people.look_up(&**state.gateway.identity(), name).await.map_err(|error| {
         tracing::error!(%error, "the account of a voter, or of an agent's owner, can't be looked up");
         failure(StatusCode::SERVICE_UNAVAILABLE, "users can't be looked up: see the gateway's log")
     })
 }
 
 /// What a vote is about, in one word.
-fn fingerprint(approval: &Approval) -> String {
+pub(super) fn fingerprint(approval: &Approval) -> String {
     let mut text = approval.asked.binding.to_string();
     for hold in &approval.asked.holds {
         text.push_str(&format!(" {}:{}:{}", hold.rule.len(), hold.rule, hold.requirement));
@@ -309,6 +211,6 @@ fn fingerprint(approval: &Approval) -> String {
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn no_such_approval() -> Failure {
+pub(super) fn no_such_approval() -> Failure {
     failure(StatusCode::NOT_FOUND, "there is no such approval, or it is not yours to see")
 }

@@ -12,9 +12,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
 use super::access::{Asker, Endpoint, identify};
-use super::approvals::{approval, approvals, vote};
+use super::approvals::{approval, approvals};
 use super::guesses::Guesses;
 use super::views::{PolicyView, Problem, Reloaded, Revoke, Revoked, SessionView, Status};
+use super::votes::vote;
 use super::watch::{self, Content, WATCHES, watchable};
 use crate::enforce::Gateway;
 use crate::policies::Active;

@@ -30,6 +30,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod views;
+mod votes;
 mod watch;
 
 pub use client::{Client, ClientError, Credentials, Watching};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use policy_core::{Action, ActionSet, Principal, PrincipalKind, Protocol, Resource, Verb};
 use portcullis_evidence::recording::{Event, Recorder, RecorderOptions};
-use portcullis_evidence::{AuditLog, LogOptions, SigningKey};
+use portcullis_evidence::{AuditLog, LogOptions, Record, SigningKey};
 
 use super::*;
 use crate::clock::Clock;
@@ -121,6 +121,16 @@ impl House {
     fn evidence(&self) -> Vec<String> {
         let entries = portcullis_evidence::entries(self.gateway.log().directory()).expect("read");
         entries.map(|entry| serde_json::to_string(&entry.expect("whole").record).expect("text")).collect()
+    }
+
+    /// Why each of somebody's votes did not count, by evidence; `None` where it did.
+    fn votes(&self, of: &str) -> Vec<Option<String>> {
+        let entries = portcullis_evidence::entries(self.gateway.log().directory()).expect("read");
+        let vote = |entry: portcullis_evidence::Entry| match entry.record {
+            Record::Vote(vote) if *vote.voter == *of => Some(vote.ignored.map(|why| why.to_string())),
+            _ => None,
+        };
+        entries.filter_map(|entry| vote(entry.expect("whole"))).collect()
     }
 
     /// Something that no rule permits.
@@ -265,6 +275,31 @@ async fn a_voter_is_told_what_is_still_needed() {
     assert_eq!(counts(&seen.holds), [None, None]);
     let over = late.vote(&seen, true, "").await.expect_err("over").to_string();
     assert!(over.contains("is over"), "{over}");
+}
+
+#[tokio::test]
+async fn a_vote_that_is_not_taken_does_not_stand_in_evidence_as_one_that_counts() {
+    let mut house = House::with(TWO_HOLDS, Principal::human("ana", ["eng"]), true).await;
+    let (bob, cat) = (house.client(Some("bob"), PASSWORD), house.client(Some("cat"), PASSWORD));
+    let seen = bob.approval(house.number).await.expect("seen");
+    bob.vote(&seen, true, "").await.expect("taken");
+    assert_eq!(word(&bob.vote(&seen, true, "").await), 409);
+    assert_eq!(
+        house.votes("bob"),
+        [None, Some("you have approved approval 1 already, and a person's vote counts once".into())]
+    );
+    // At once, so that neither sees the other's before it is recorded.
+    let both = tokio::join!(cat.vote(&seen, true, ""), cat.vote(&seen, true, ""));
+    assert_eq!(word(&both.0) + word(&both.1), 200 + 409, "{both:?}");
+    let ignored = house.votes("cat").into_iter().flatten().collect::<Vec<_>>();
+    assert!(matches!(&*ignored, [why] if why.contains("approved approval 1 already")), "{ignored:?}");
+    let fay = house.client(Some("fay"), PASSWORD);
+    fay.vote(&seen, true, "").await.expect("taken");
+    house.held.wait().await.expect("released");
+    let spent = bob.approval(house.number).await.expect("seen");
+    assert_eq!(word(&bob.vote(&spent, false, "").await), 409);
+    let why = house.votes("bob").pop().flatten().expect("a vote that came too late");
+    assert!(why.contains("is over"), "{why}");
 }
 
 #[tokio::test]

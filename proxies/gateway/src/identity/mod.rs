@@ -6,6 +6,7 @@
 //! A token, or a certificate that TLS has verified, proves by itself: [`IdentitySource::token`] and
 //! [`IdentitySource::certificate`] give whom, and [`IdentitySource::still`] says whether they do at a later moment.
 
+mod accounts;
 mod certificate;
 mod fixed;
 mod patient;
@@ -17,6 +18,7 @@ mod tests;
 mod token;
 mod users;
 
+pub(crate) use accounts::Accounts;
 pub use certificate::{NotAName, client_name};
 pub use fixed::FixedUsers;
 pub(crate) use patient::Patient;

@@ -1,19 +1,20 @@
 //! What reviewers are asked, and how their votes count.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use policy_core::approval::{Ballot, Petition, Status, Vote};
+use policy_core::approval::Status;
 use policy_core::decision::RuleIndex;
 use policy_core::rule::{HoldKey, Requirement};
 use policy_core::{Principal, Protocol, Verdict};
+use portcullis_evidence::Record;
 use portcullis_evidence::record::Held as HeldRecord;
-use portcullis_evidence::{Record, Timestamp};
 
-use super::{Held, store_lost};
+use super::count::seconds;
+use super::{Held, store_lost, timestamp};
 use crate::enforce::asked::Asked;
 use crate::enforce::judged::{Judged, in_words};
 use crate::enforce::refusal::{Refusal, RefusalKind};
+use crate::identity::Accounts;
 use crate::store::{Approval, BoundTo, HeldRule, NewApproval, Number};
 
 impl Held {
@@ -110,26 +111,19 @@ impl Held {
             binding: self.binding.into(),
             rules: self.holds.iter().map(|hold| hold.rule.as_str().into()).collect(),
             reviewers: reviewers.join(", ").into(),
-            expires: Timestamp::from_micros(self.deadline.max(0).unsigned_abs().saturating_mul(1000)),
+            expires: timestamp(self.deadline),
         };
         self.live.record_approval(&number.to_string(), self.command, "held");
         self.live.write(&Record::Held(held)).map(drop)
     }
 
-    /// The accounts of voters, and of an agent's owner, as they are now. Those that are gone are left out.
-    pub(super) async fn people(&self, approval: &Approval) -> Result<BTreeMap<String, Principal>, Refusal> {
-        let owner = self.live.entry.principal.owner.as_deref().map(str::to_owned);
-        let names = approval.votes.iter().map(|vote| vote.voter.clone()).chain(owner);
-        let mut people = BTreeMap::new();
-        for name in names {
-            if people.contains_key(&name) {
-                continue;
-            }
-            let current = self.live.gateway.identity.current(&name).await;
-            match current.map_err(|error| Refusal::unavailable(error.to_string()))? {
-                Some(principal) => people.insert(name, principal),
-                None => continue,
-            };
+    /// The accounts of voters, and of an agent's owner, as they are now.
+    pub(super) async fn people(&self, approval: &Approval) -> Result<Accounts, Refusal> {
+        let owner = self.live.entry.principal.owner.as_deref();
+        let mut people = Accounts::default();
+        for name in approval.votes.iter().map(|vote| &*vote.voter).chain(owner) {
+            let found = people.look_up(&*self.live.gateway.identity, name).await;
+            found.map_err(|error| Refusal::unavailable(error.to_string()))?;
         }
         Ok(people)
     }
@@ -145,30 +139,17 @@ impl Held {
         now: i64,
     ) -> Option<Status> {
         let hold = self.holds.iter().find(|hold| hold.key().as_ref() == Some(key))?;
-        let votes: Vec<Vote<'_>> = approval
-            .votes
-            .iter()
-            .filter(|vote| vote.binding == self.binding && vote.holds.contains(hold))
-            .filter_map(|vote| {
-                let ballot = if vote.approve { Ballot::Approve } else { Ballot::Refuse };
-                Some(Vote { voter: present.people.get(&vote.voter)?, ballot, cast: vote.at.div_euclid(1000) })
-            })
-            .collect();
+        let votes = hold.votes(approval, self.binding, present.people);
         let requester = &self.live.entry.principal;
-        let petition = Petition {
-            requester,
-            owner: requester.owner.as_deref().and_then(|owner| present.people.get(owner)),
-            opened: hold.since.div_euclid(1000),
-            justification: self.asked.justification.as_deref(),
-        };
-        judged.policy().approval_status(rule, &petition, &votes, present.watchers, now.div_euclid(1000))
+        let petition = hold.petition(requester, present.people, self.asked.justification.as_deref());
+        judged.policy().approval_status(rule, &petition, &votes, present.watchers, seconds(now))
     }
 }
 
 /// The accounts that count at one moment.
 pub(super) struct Present<'a> {
     /// Of voters, and of an agent's owner.
-    pub(super) people: &'a BTreeMap<String, Principal>,
+    pub(super) people: &'a Accounts,
     /// Of those who watch the session.
     pub(super) watchers: &'a [&'a Principal],
 }

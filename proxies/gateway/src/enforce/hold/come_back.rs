@@ -7,12 +7,12 @@
 //! ```
 //! Nobody counts votes while no client waits; whoever comes back does, by the policy and the groups of that moment.
 
+use portcullis_evidence::Record;
 use portcullis_evidence::record::Deferred;
-use portcullis_evidence::{Record, Timestamp};
 
 use super::end::withdrawn;
 use super::unclaimed::Unclaimed;
-use super::{Held, State, store_lost};
+use super::{Held, State, store_lost, timestamp};
 use crate::enforce::refusal::{Refusal, RefusalKind};
 use crate::store::{BoundTo, Joined, NewApproval, Number, Room};
 
@@ -112,8 +112,4 @@ impl Held {
         self.live.record_approval(&approval, command, "deferred");
         self.live.flush();
     }
-}
-
-pub(super) fn timestamp(millis: i64) -> Timestamp {
-    Timestamp::from_micros(millis.max(0).unsigned_abs().saturating_mul(1000))
 }

@@ -3,8 +3,7 @@
 use portcullis_evidence::Record;
 use portcullis_evidence::record::{Expired, Withdrawn};
 
-use super::come_back::timestamp;
-use super::{Held, State};
+use super::{Held, State, timestamp};
 use crate::enforce::refusal::{Refusal, RefusalKind};
 use crate::store::{Approval, ApprovalState, BoundTo, Number};
 

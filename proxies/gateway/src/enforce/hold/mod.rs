@@ -11,11 +11,12 @@
 //! Nothing is remembered of a vote: whenever something changes, the current policy is asked anew, the votes are counted
 //! anew against the voters' current accounts, and only then is the grant consumed, before the intent is written.
 //!
-//! `ask` is what reviewers are asked and how their votes count, `kept` the command and what a vote on it is bound to, `end` every
-//! end but release.
+//! `ask` is what reviewers are asked and where that stands, `count` which of their votes count, `kept` the command and what a vote on
+//! it is bound to, `end` every end but release.
 
 mod ask;
 mod come_back;
+mod count;
 mod end;
 mod kept;
 mod unclaimed;
@@ -27,8 +28,8 @@ use std::time::Duration;
 use policy_core::approval::Status;
 use policy_core::rule::HoldKey;
 use policy_core::{Digest, Principal};
-use portcullis_evidence::Record;
 use portcullis_evidence::record::Released as ReleasedRecord;
+use portcullis_evidence::{Record, Timestamp};
 
 use self::ask::{Present, answer_after, check_askable, deadline, held_rule, open_holds};
 use self::kept::Kept;
@@ -389,6 +390,11 @@ impl Held {
 
 fn store_lost(error: StoreError) -> Refusal {
     Refusal::unavailable(error.to_string())
+}
+
+/// As evidence and people have it: from milliseconds since the Unix epoch.
+fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_micros(millis.max(0).unsigned_abs().saturating_mul(1000))
 }
 
 fn in_minutes(time: Duration) -> String {
