@@ -43,9 +43,11 @@ impl One<'_> {
         let settings = self.visit.settings();
         let (most, patience) = (settings.body_bytes, settings.patience.next);
         let looked_at = self.visit.looked_at();
-        let who = self.open.whose();
-        let place =
-            Place { who: &who, target: &self.way.config.subject.name, store: self.visit.gateway.store() };
+        let place = Place {
+            who: &self.open.whose,
+            target: &self.way.config.subject.name,
+            store: self.visit.gateway.store(),
+        };
         let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &looked_at, place };
         let has_body = self.asked.size != Some(0);
         // Of these methods only a body of a known length is sent on as it comes.
