@@ -59,7 +59,7 @@ async fn exchange(visit: &Visit, request: Request<Inbound>) -> Result<Response<B
             tracing::error!(%error, "an account could not be looked up: nobody is let in");
             turn(StatusCode::SERVICE_UNAVAILABLE, "accounts can't be looked up", "try again later")
         }
-        Refused::Often(full) => Box::new(crowded(&words, *full)),
+        Refused::Often(full) => Box::new(crowded(&words, *full).map(body::whole)),
         Refused::Absent | Refused::Unproven => Box::new(unproven(&words, &refused.to_string())),
     })?;
     visit.activity.let_in();
