@@ -519,10 +519,10 @@ pub fn kubernetes_request(input: &[u8]) {
     let done = actions(&target);
     assert!(!done.as_slice().is_empty(), "a request that does nothing");
     assert!(done.as_slice().len() <= 1_100, "{} actions", done.as_slice().len());
-    let (principal, target) = (Principal::human("ana", ["eng"]), cluster());
+    let (principal, cluster) = (Principal::human("ana", ["eng"]), cluster());
     let asked = Request {
         principal: &principal,
-        target: &target,
+        target: &cluster,
         actions: &done,
         source: None,
         now: None,

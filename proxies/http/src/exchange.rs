@@ -12,6 +12,7 @@ use hyper::{Request, Response, StatusCode};
 use portcullis_gateway::enforce::{Outcome, Permit, Receipt};
 
 use self::enter::Entered;
+use self::judge::Admitted;
 use crate::activity::Busy;
 use crate::answer::Due;
 use crate::body::{self, Body, Broken, Taken};
@@ -58,7 +59,7 @@ async fn exchange(visit: &Visit, request: Request<Inbound>) -> Result<Response<B
             tracing::error!(%error, "an account could not be looked up: nobody is let in");
             turn(StatusCode::SERVICE_UNAVAILABLE, "accounts can't be looked up", "try again later")
         }
-        Refused::Often(full) => Box::new(crowded(&words, *full)),
+        Refused::Often(full) => Box::new(crowded(&words, *full).map(body::whole)),
         Refused::Absent | Refused::Unproven => Box::new(unproven(&words, &refused.to_string())),
     })?;
     visit.activity.let_in();
@@ -116,18 +117,7 @@ impl One<'_> {
     ) -> Result<Response<Body>, Turned> {
         let method = head.method.clone();
         self.own_session(&mut head).await?;
-        let (permit, body, said) = self.admitted(&head, body, upgrading.is_some()).await?;
-        let sought = match self.sought(&permit) {
-            Ok(sought) => sought,
-            Err(error) => {
-                permit.unused("what is looked for in the answer can't be compiled");
-                return Err(self.turn(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the gateway can't do its part",
-                    &error.to_string(),
-                ));
-            }
-        };
+        let Admitted { permit, sought, body, said } = self.admitted(&head, body, upgrading.is_some()).await?;
         let body = body::recorded(body, self.asked.read_as(), &self.open, &permit, &sought);
         let carried = self.way.dialect.carried(&self.asked.target);
         if upgrading.is_some() && carried == Carried::Port && sought.is_by_rule() {
@@ -176,11 +166,6 @@ impl One<'_> {
 
     fn turn(&self, status: StatusCode, title: &str, detail: &str) -> Turned {
         Box::new(self.words.problem(status, title, detail))
-    }
-
-    /// What is looked for in the answer.
-    fn sought(&self, permit: &Permit) -> Result<Sought, policy_core::mask::DetectorsError> {
-        Sought::of(permit.judged(), &self.way.finders, self.visit.gateway.mask_key())
     }
 
     /// The request as the target gets it: written anew from what was judged.

@@ -1,5 +1,7 @@
 //! Who asks: a local user by password or token, or whoever a certificate or an identity provider's token names.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::header::{AUTHORIZATION, HeaderMap};
@@ -57,12 +59,12 @@ pub(crate) fn shown<'a>(
     }
 }
 
-/// Somebody who was proven.
+/// Somebody who was proven. It is looked up for each request, so that nothing of it is copied.
 #[derive(Clone)]
 pub(crate) struct Proven {
-    pub(crate) who: Identified,
+    pub(crate) who: Arc<Identified>,
     /// What their password was proven by, where it was one: another is another password.
-    pub(crate) verifier: Option<Verifier>,
+    pub(crate) verifier: Option<Arc<Verifier>>,
 }
 
 /// Proves it.
@@ -75,8 +77,8 @@ pub(crate) async fn prove(identity: &dyn IdentitySource, shown: Shown<'_>) -> Re
     proven.map(without_password).ok_or(Refused::Unproven)
 }
 
-const fn without_password(who: Identified) -> Proven {
-    Proven { who, verifier: None }
+fn without_password(who: Identified) -> Proven {
+    Proven { who: Arc::new(who), verifier: None }
 }
 
 /// A password, or a token of that very user: git, pip and many others know passwords only.
@@ -89,9 +91,9 @@ async fn basic(identity: &dyn IdentitySource, encoded: &str) -> Result<Proven, R
         return proven.map(without_password).ok_or(Refused::Unproven);
     }
     let claim = identity.claim(name).await?;
-    let verifier = Some(claim.verifier().clone());
+    let verifier = Some(Arc::new(claim.verifier().clone()));
     let principal = claim.prove_by_password(password).ok_or(Refused::Unproven)?;
-    Ok(Proven { who: Identified { principal, proof: "basic".into() }, verifier })
+    Ok(Proven { who: Arc::new(Identified { principal, proof: "basic".into() }), verifier })
 }
 
 impl Proven {
@@ -99,11 +101,12 @@ impl Proven {
     pub(crate) async fn still(&self, identity: &dyn IdentitySource) -> Result<Option<Self>, IdentityError> {
         let Self { who, verifier } = self;
         if let Some(verifier) = verifier
-            && identity.claim(&who.principal.id).await?.verifier() != verifier
+            && identity.claim(&who.principal.id).await?.verifier() != &**verifier
         {
             return Ok(None);
         }
-        Ok(identity.still(who).await?.map(|who| Self { who, verifier: verifier.clone() }))
+        let now = identity.still(who).await?;
+        Ok(now.map(|who| Self { who: Arc::new(who), verifier: verifier.clone() }))
     }
 }
 

@@ -67,6 +67,11 @@ impl Sought {
         self.detectors.is_none()
     }
 
+    /// What is masked by the names of fields.
+    pub(crate) fn field_masks(&self) -> Option<&FieldMasks> {
+        self.fields.as_ref().map(|(masks, _)| &**masks)
+    }
+
     /// Masks the values of header fields, each a text of its own.
     pub(crate) fn fields(&self, headers: &mut HeaderMap) -> Result<(), Unseen> {
         if self.is_nothing() {

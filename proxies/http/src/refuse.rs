@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use crate::body::{Body, whole};
 use crate::request::media_type;
 
-/// What whoever must wait is told, and for how long, in seconds: failed logins are counted over a minute.
-const TRY_LATER: &str = "try again later";
+/// How long whoever must wait is told to wait, in seconds: failed logins are counted over a minute.
 const LATER: &str = "60";
 
 /// What `grpc-message` spells as escapes.
@@ -64,18 +63,24 @@ impl Words {
         if let Some(rule) = &refusal.rule {
             told.more.push(("rule", json!(rule)));
         }
-        let RefusalKind::Pending { approval } = refusal.kind else { return self.say(&told, mcp::DENIED) };
+        let RefusalKind::Pending { approval } = refusal.kind else {
+            return self.say(&told, mcp::DENIED).map(whole);
+        };
         told.more.push(("approval", json!(approval)));
         told.more.push(("retry", json!("the identical request, once it is approved")));
-        self.say(&told, mcp::HELD)
+        self.say(&told, mcp::HELD).map(whole)
     }
 
     /// What kept a request from being judged, or its answer from being shown.
     pub(crate) fn problem(&self, status: StatusCode, title: &str, detail: &str) -> Response<Body> {
+        self.not_judged(status, title, detail).map(whole)
+    }
+
+    fn not_judged(&self, status: StatusCode, title: &str, detail: &str) -> Response<String> {
         self.say(&Told { status, title, detail, way_out: None, more: vec![] }, mcp::DENIED)
     }
 
-    fn say(&self, told: &Told<'_>, code: i64) -> Response<Body> {
+    fn say(&self, told: &Told<'_>, code: i64) -> Response<String> {
         match self {
             Self::Problem => answer(told.status, "application/problem+json", &told.problem()),
             Self::Status => answer(told.status, "application/json", &told.kubernetes()),
@@ -126,10 +131,10 @@ impl Told<'_> {
 
     /// An answer of trailers alone, which come as its fields.
     /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
-    fn grpc(&self) -> Response<Body> {
+    fn grpc(&self) -> Response<String> {
         let way_out = self.way_out.map(|way_out| format!(" ({way_out})")).unwrap_or_default();
         let message = format!("{}: {}{way_out}", self.title, self.detail);
-        let mut response = Response::new(whole(String::new()));
+        let mut response = Response::new(String::new());
         let fields = response.headers_mut();
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         fields.insert("grpc-status", HeaderValue::from(grpc_code(self.status)));
@@ -204,38 +209,34 @@ pub(crate) fn unproven(words: &Words, detail: &str) -> Response<Body> {
 }
 
 /// There is no place, or no try is left. What may be tried again says when (RFC 9110, section 10.2.3).
-pub(crate) fn crowded(words: &Words, full: Full) -> Response<Body> {
-    let mut response = words.problem(status_of(full), TRY_LATER, &full.to_string());
+pub(crate) fn crowded(words: &Words, full: Full) -> Response<String> {
+    let status = match full {
+        Full::Failures => StatusCode::TOO_MANY_REQUESTS,
+        Full::Connections => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = words.not_judged(status, "try again later", &full.to_string());
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(LATER));
     response
 }
 
-/// The same for a connection that is not let in, as HTTP/1.1 in the clear.
-pub(crate) fn at_the_door(full: Full) -> Vec<u8> {
-    let (status, detail) = (status_of(full), full.to_string());
-    let told = Told { status, title: TRY_LATER, detail: &detail, way_out: None, more: vec![] };
-    let content = format!("{:#}\n", told.problem());
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\nretry-after: {LATER}\r\n\
-        connection: close\r\ncontent-length: {}\r\n\r\n{content}",
-        content.len()
-    )
-    .into_bytes()
-}
-
-const fn status_of(full: Full) -> StatusCode {
-    match full {
-        Full::Failures => StatusCode::TOO_MANY_REQUESTS,
-        Full::Connections => StatusCode::SERVICE_UNAVAILABLE,
+/// A last answer as HTTP/1.1 in the clear, for a connection that is not let in.
+pub(crate) fn at_the_door(response: &Response<String>) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
+    let content = response.body();
+    let rest = format!("connection: close\r\ncontent-length: {}\r\n\r\n{content}", content.len());
+    bytes.extend(rest.into_bytes());
+    bytes
 }
 
-fn answer(status: StatusCode, media_type: &'static str, content: &Value) -> Response<Body> {
+fn answer(status: StatusCode, media_type: &'static str, content: &Value) -> Response<String> {
     text_answer(status, media_type, format!("{content:#}\n"))
 }
 
-fn text_answer(status: StatusCode, media_type: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(whole(text));
+fn text_answer(status: StatusCode, media_type: &'static str, text: String) -> Response<String> {
+    let mut response = Response::new(text);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
@@ -264,6 +265,24 @@ mod tests {
             (504, 14),
         ] {
             assert_eq!(StatusCode::from_u16(status).map(grpc_code).ok(), Some(code), "{status}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_not_let_in_is_told_in_the_clear() {
+        for (full, expected) in
+            [(Full::Failures, "429 Too Many Requests"), (Full::Connections, "503 Service Unavailable")]
+        {
+            let told = String::from_utf8(at_the_door(&crowded(&Words::Problem, full))).expect("a text");
+            let (head, content) = told.split_once("\r\n\r\n").expect("a head and a body");
+            let expected = format!(
+                "HTTP/1.1 {expected}\r\ncontent-type: application/problem+json\r\nretry-after: 60\r\n\
+                connection: close\r\ncontent-length: {}",
+                content.len()
+            );
+            assert_eq!(head, expected);
+            let problem: Value = serde_json::from_str(content).expect("a problem");
+            assert_eq!(problem.get("detail"), Some(&json!(full.to_string())));
         }
     }
 }

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::dialect::Looking;
 use crate::exchange;
-use crate::refuse::at_the_door;
+use crate::refuse::{Words, at_the_door, crowded};
 use crate::settings::Settings;
 use crate::visit::{Arrival, Visit};
 
@@ -54,7 +54,8 @@ impl Connections for Server {
             // Not by TLS: a handshake costs more than turning somebody away may.
             Err(full) => {
                 let is_clear = |first| first != HANDSHAKE;
-                return turn_away(stream, |first| is_clear(first?).then(|| at_the_door(full))).await;
+                let told = || at_the_door(&crowded(&Words::Problem, full));
+                return turn_away(stream, |first| is_clear(first?).then(told)).await;
             }
         };
         let Ok(came_to) = stream.local_addr() else { return };

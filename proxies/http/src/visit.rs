@@ -93,7 +93,9 @@ struct Remembered {
 
 /// One principal's session with one target.
 pub(crate) struct Open {
-    pub(crate) who: Identified,
+    who: Arc<Identified>,
+    /// The principal, and whom an agent acts for.
+    pub(crate) whose: Box<str>,
     /// What it leads to: a target that has been changed is another.
     way: Arc<Way>,
     /// Judges; one request at a time.
@@ -105,15 +107,6 @@ pub(crate) struct Open {
     /// Held by each answer on its way, too.
     pub(crate) answers: Arc<()>,
     watch: AbortHandle,
-}
-
-impl Open {
-    /// Whose it is: the principal, and whom an agent acts for.
-    pub(crate) fn whose(&self) -> String {
-        let Principal { id, owner, .. } = &self.who.principal;
-        // No name has this in it.
-        owner.as_deref().map_or_else(|| id.to_string(), |owner| format!("{id}\0{owner}"))
-    }
 }
 
 impl Visit {
@@ -139,7 +132,7 @@ impl Visit {
     }
 
     /// Who sends a request that shows this.
-    pub(crate) async fn who(&self, shown: Result<Shown<'_>, Refused>) -> Result<Identified, Refused> {
+    pub(crate) async fn who(&self, shown: Result<Shown<'_>, Refused>) -> Result<Arc<Identified>, Refused> {
         let shown = match shown {
             // Shown twice, or at too great length: a guess like another.
             Err(Refused::Unproven) => {
@@ -184,12 +177,12 @@ impl Visit {
         Refused::Unproven
     }
 
-    fn know(&self, digest: [u8; 32], proven: Proven) -> Identified {
+    fn know(&self, digest: [u8; 32], proven: Proven) -> Arc<Identified> {
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        let who = proven.who.clone();
+        let who = Arc::clone(&proven.who);
         known.insert(digest, Remembered { proven, at: Instant::now() });
         who
     }
@@ -200,8 +193,8 @@ impl Visit {
     }
 
     /// The session of this principal with this target; opened, which may be held, where there is none yet.
-    pub(crate) async fn session(&self, who: &Identified, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
-        let Identified { principal, proof } = who;
+    pub(crate) async fn session(&self, who: &Arc<Identified>, way: &Arc<Way>) -> Result<Arc<Open>, Refusal> {
+        let Identified { principal, proof } = &**who;
         let subject = &way.config.subject;
         let target = (subject.protocol.clone(), subject.name.clone());
         let slot = self.slot((principal.id.clone(), proof.clone(), target))?;
@@ -229,7 +222,8 @@ impl Visit {
         let open = Arc::new(Open {
             answers,
             watch: tokio::spawn(ending).abort_handle(),
-            who: who.clone(),
+            who: Arc::clone(who),
+            whose: whose(principal),
             way: Arc::clone(way),
             stop: Arc::clone(session.stop()),
             tape: session.tape(),
@@ -302,6 +296,12 @@ impl Visit {
             }
         }
     }
+}
+
+/// Names whose a session is; agents of one name that act for different people are two.
+fn whose(Principal { id, owner, .. }: &Principal) -> Box<str> {
+    // No name has this in it.
+    owner.as_deref().map_or_else(|| id.clone(), |owner| format!("{id}\0{owner}").into())
 }
 
 /// Ends the connection where an answer does not end with its session: whoever reads nothing is asked for nothing more, and hears of no end.

@@ -6,6 +6,7 @@
 //! - [`kubernetes::Cluster`]: a real Kubernetes API server with etcd, and [`kubernetes::Kubelet`], a scripted one with a pod
 //!   to stream with; [`kubernetes::Kubectl`] is the real client of both, [`kubernetes::compare`] two ways to one server;
 //! - [`Authority`]: a throw-away certificate authority for TLS on either leg;
+//! - [`Serving`]: a server of ours, on a thread of its own;
 //! - [`peer`]: bytes as a test wants them, from a client or from a target that keeps no rule.
 //!
 //! A development dependency only: nothing here is fit for anything but tests, and it panics rather
@@ -18,8 +19,10 @@ pub mod kubernetes;
 pub mod peer;
 mod postgres;
 mod running;
+mod serving;
 pub mod ssh;
 
 pub use authority::{Authority, Issued};
 pub use postgres::{Database, Postgres};
 pub use running::{Output, Running};
+pub use serving::Serving;

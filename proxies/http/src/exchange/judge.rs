@@ -15,6 +15,7 @@ use crate::dialect::mcp::Said;
 use crate::dialect::{Dialect, Meaning, Place, Seen};
 use crate::identical;
 use crate::known::Key;
+use crate::mask::Sought;
 use crate::refuse::Words;
 
 /// What a request was understood as, ready to be judged.
@@ -25,20 +26,27 @@ struct Understood {
     said: Option<Box<Said>>,
 }
 
+/// What may be sent.
+pub(super) struct Admitted {
+    pub(super) permit: Permit,
+    /// What is looked for in the answer.
+    pub(super) sought: Sought,
+    pub(super) body: Body,
+    /// What it says in MCP.
+    pub(super) said: Option<Box<Said>>,
+}
+
 impl One<'_> {
-    /// Judges the request to the end: what comes back may be sent.
-    pub(super) async fn admitted(
-        &self,
-        head: &Head,
-        body: Taken,
-        upgrade: bool,
-    ) -> Result<(Permit, Body, Option<Box<Said>>), Turned> {
+    /// Judges the request to the end.
+    pub(super) async fn admitted(&self, head: &Head, body: Taken, upgrade: bool) -> Result<Admitted, Turned> {
         let dialect = &self.way.dialect;
         let settings = self.visit.settings();
         let (most, patience) = (settings.body_bytes, settings.patience.next);
-        let who = self.open.whose();
-        let place =
-            Place { who: &who, target: &self.way.config.subject.name, store: self.visit.gateway.store() };
+        let place = Place {
+            who: &self.open.whose,
+            target: &self.way.config.subject.name,
+            store: self.visit.gateway.store(),
+        };
         let seen = Seen { asked: &self.asked, head, upgrade, looked_at: &self.looked_at, place };
         let has_body = self.asked.size != Some(0);
         // Of these methods only a body of a known length is sent on as it comes.
@@ -84,8 +92,8 @@ impl One<'_> {
             };
             let mut held = match judgement {
                 Judgement::Admit(permit) => {
-                    let permit = self.in_sight(permit, &seen, &body)?;
-                    return Ok((permit, body.send(&self.open, patience), said));
+                    let (permit, sought) = self.in_sight(permit, &seen, &body)?;
+                    return Ok(Admitted { permit, sought, body: body.send(&self.open, patience), said });
                 }
                 Judgement::Refuse(mut refusal) => {
                     let is_judged =
@@ -114,8 +122,8 @@ impl One<'_> {
             let released = held.wait().await.map_err(refuse)?;
             self.approved(&released, said.as_deref()).await;
             let permit = self.still_there(released.permit)?;
-            let permit = self.in_sight(permit, &seen, &body)?;
-            return Ok((permit, body.send(&self.open, patience), said));
+            let (permit, sought) = self.in_sight(permit, &seen, &body)?;
+            return Ok(Admitted { permit, sought, body: body.send(&self.open, patience), said });
         }
     }
 
@@ -129,12 +137,23 @@ impl One<'_> {
         Err(self.turn(StatusCode::FORBIDDEN, "the request is not sent on", why))
     }
 
-    /// Gives a permit back where the answer would have what is to be masked under a name that masks do not know.
-    fn in_sight(&self, permit: Permit, seen: &Seen<'_>, body: &Taken) -> Result<Permit, Turned> {
-        let (policy, obligations) = (permit.judged().policy(), permit.judged().obligations());
-        let masks = policy.field_masks(obligations);
-        if masks.is_none_or(|masks| !self.way.dialect.hides(seen, body, &masks)) {
-            return Ok(permit);
+    /// What is looked for in the answer. Gives the permit back where that can't be told, and where the answer would have what is
+    /// to be masked under a name that masks do not know.
+    fn in_sight(&self, permit: Permit, seen: &Seen<'_>, body: &Taken) -> Result<(Permit, Sought), Turned> {
+        let key = self.visit.gateway.mask_key();
+        let sought = match Sought::of(permit.judged(), &self.way.finders, key) {
+            Ok(sought) => sought,
+            Err(error) => {
+                permit.unused("what is looked for in the answer can't be compiled");
+                return Err(self.turn(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the gateway can't do its part",
+                    &error.to_string(),
+                ));
+            }
+        };
+        if sought.field_masks().is_none_or(|masks| !self.way.dialect.hides(seen, body, masks)) {
+            return Ok((permit, sought));
         }
         let why = "a field that is masked would come back under another name: ask for it by its own";
         permit.unused(why);

@@ -15,8 +15,8 @@ impl One<'_> {
     /// server calls them.
     pub(super) async fn own_session(&self, head: &mut Head) -> Result<(), Turned> {
         let Dialect::Mcp(_) = &self.way.dialect else { return Ok(()) };
-        let (who, target) = (self.open.whose(), &*self.way.config.subject.name);
-        let sessions = Sessions { gateway: &self.visit.gateway, who: &who, target };
+        let (who, target) = (&*self.open.whose, &*self.way.config.subject.name);
+        let sessions = Sessions { gateway: &self.visit.gateway, who, target };
         if sessions.open(&mut head.headers).is_ok() {
             return Ok(());
         }

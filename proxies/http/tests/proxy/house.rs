@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,6 +15,7 @@ use portcullis_gateway::credential::Secret;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::identity::Verifier;
 use portcullis_gateway::store::{Store, StoreError, User};
+use portcullis_testkit::Serving;
 
 pub const PASSWORD: &str = "correct horse";
 /// What the target is shown.
@@ -73,7 +73,7 @@ pub struct House {
     gateway: Gateway,
     pub directory: tempfile::TempDir,
     _control: ControlServer,
-    _serving: tokio::sync::oneshot::Sender<()>,
+    _serving: Serving,
 }
 
 impl House {
@@ -102,8 +102,9 @@ impl House {
         std::fs::write(path("portcullis.toml"), &text).unwrap();
         let config = Config::load(path("portcullis.toml")).unwrap_or_else(|error| panic!("{error}"));
         let gateway = Gateway::start(config).unwrap_or_else(|error| panic!("{error}"));
-        let (address, serving) = serve(&gateway);
+        let serving = serve(&gateway);
         let control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
+        let address = serving.address;
         let house = Self { origin, address, gateway, directory, _control: control, _serving: serving };
         house.add("ana", PrincipalKind::Human, "eng", None).await;
         house.add("ben", PrincipalKind::Human, "sre", None).await;
@@ -127,9 +128,10 @@ impl House {
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         };
-        let (address, _serving) = serve(&gateway);
+        let serving = serve(&gateway);
+        let address = serving.address;
         let _control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
-        Self { origin, address, gateway, directory, _control, _serving }
+        Self { origin, address, gateway, directory, _control, _serving: serving }
     }
 
     /// Puts another policy into force.
@@ -367,20 +369,10 @@ pub fn authorization(user: &str) -> String {
     format!("authorization: Basic {}\r\n", BASE64.encode(format!("{user}:{PASSWORD}")))
 }
 
-fn serve(gateway: &Gateway) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
-    let (tell, told) = mpsc::channel();
-    let (end, ended) = tokio::sync::oneshot::channel();
+fn serve(gateway: &Gateway) -> Serving {
     let gateway = gateway.clone();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let serving = portcullis_http::serve(&gateway).unwrap_or_else(|error| panic!("{error}"));
-            tell.send(serving.addresses[0]).unwrap();
-            tokio::select! {
-                served = serving.run => served.unwrap(),
-                _ = ended => {}
-            }
-        });
-    });
-    (told.recv().expect("a proxy that serves"), end)
+    Serving::on_a_thread(async move || {
+        let serving = portcullis_http::serve(&gateway).unwrap_or_else(|error| panic!("{error}"));
+        (serving.addresses[0], serving.run)
+    })
 }

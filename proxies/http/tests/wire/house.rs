@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,7 +11,9 @@ use policy_core::PrincipalKind;
 use portcullis_gateway::config::Config;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::identity::Verifier;
+use portcullis_gateway::process;
 use portcullis_gateway::store::User;
+use portcullis_testkit::Serving;
 
 const PASSWORD: &str = "correct horse";
 
@@ -20,7 +21,7 @@ const PASSWORD: &str = "correct horse";
 pub struct House {
     pub address: SocketAddr,
     directory: tempfile::TempDir,
-    _end: tokio::sync::oneshot::Sender<()>,
+    _serving: Serving,
 }
 
 impl House {
@@ -37,15 +38,12 @@ impl House {
              [[target]]\nname = \"api\"\nprotocol = \"http\"\naddress = \"127.0.0.1:{port}\"\nhosts = [\"api.test\"]\n"
         );
         std::fs::write(path("portcullis.toml"), text).unwrap();
-        let (tell, told) = mpsc::channel();
-        let (end, ended) = tokio::sync::oneshot::channel();
         let file = path("portcullis.toml");
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(serve(&file, tell, ended));
+        let serving = Serving::on_a_thread(async move || {
+            let serving = start(&file).await;
+            (serving.addresses[0], serving.run)
         });
-        let address = told.recv().expect("a proxy that serves");
-        Self { address, directory, _end: end }
+        Self { address: serving.address, directory, _serving: serving }
     }
 
     /// A connection that sends bytes as they are.
@@ -93,7 +91,7 @@ pub fn proof() -> String {
     format!("Basic {}", BASE64.encode(format!("ana:{PASSWORD}")))
 }
 
-async fn serve(file: &Path, tell: mpsc::Sender<SocketAddr>, ended: tokio::sync::oneshot::Receiver<()>) {
+async fn start(file: &Path) -> process::Serving {
     let config = Config::load(file).unwrap_or_else(|error| panic!("{error}"));
     let gateway = Gateway::start(config).unwrap_or_else(|error| panic!("{error}"));
     let user = User {
@@ -107,10 +105,5 @@ async fn serve(file: &Path, tell: mpsc::Sender<SocketAddr>, ended: tokio::sync::
         keys: Vec::new(),
     };
     gateway.store().ask(move |store| store.put_user(&user)).await.unwrap();
-    let serving = portcullis_http::serve(&gateway).unwrap_or_else(|error| panic!("{error}"));
-    tell.send(serving.addresses[0]).unwrap();
-    tokio::select! {
-        served = serving.run => served.unwrap(),
-        _ = ended => {}
-    }
+    portcullis_http::serve(&gateway).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::sync::mpsc;
 
 use policy_core::PrincipalKind;
 use portcullis_evidence::Record;
@@ -14,6 +13,7 @@ use portcullis_gateway::credential::Secret;
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::identity::Verifier;
 use portcullis_gateway::store::User;
+use portcullis_testkit::Serving;
 use portcullis_testkit::ssh::{Client, Key, Kind, Sshd};
 
 pub const PASSWORD: &str = "correct horse";
@@ -41,7 +41,7 @@ pub struct House {
     directory: tempfile::TempDir,
     _control: ControlServer,
     /// Dropped, it ends the runtime that serves.
-    _serving: tokio::sync::oneshot::Sender<()>,
+    _serving: Serving,
 }
 
 /// What is different from the plain house.
@@ -104,13 +104,13 @@ impl House {
         std::fs::write(path("portcullis.toml"), &text).unwrap();
         let config = Config::load(path("portcullis.toml")).unwrap_or_else(|error| panic!("{error}"));
         let gateway = Gateway::start(config).unwrap_or_else(|error| panic!("{error}"));
-        let (address, serving) = serve(&gateway);
+        let serving = serve(&gateway);
         let control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
         let host_key = std::fs::read_to_string(path("state/ssh_host_key.pub")).unwrap().trim().to_owned();
         let ana = Key::generate(Kind::Ed25519);
         let house = Self {
             sshd,
-            address,
+            address: serving.address,
             host_key,
             gateway: Some(gateway),
             directory,
@@ -265,23 +265,12 @@ impl House {
     }
 }
 
-/// Serves on a thread of its own, as the process does.
-fn serve(gateway: &Gateway) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
-    let (tell, told) = mpsc::channel();
-    let (end, ended) = tokio::sync::oneshot::channel();
+fn serve(gateway: &Gateway) -> Serving {
     let gateway = gateway.clone();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let serving = portcullis_ssh::serve(&gateway).unwrap_or_else(|error| panic!("{error}"));
-            tell.send(serving.addresses[0]).unwrap();
-            tokio::select! {
-                served = serving.run => served.unwrap(),
-                _ = ended => {}
-            }
-        });
-    });
-    (told.recv().expect("a proxy that serves"), end)
+    Serving::on_a_thread(async move || {
+        let serving = portcullis_ssh::serve(&gateway).unwrap_or_else(|error| panic!("{error}"));
+        (serving.addresses[0], serving.run)
+    })
 }
 
 pub fn private(path: &std::path::Path, text: &str) {

@@ -21,17 +21,20 @@ pub(super) struct Operation {
 
 #[derive(Debug)]
 pub(super) enum Selection {
-    Field {
-        /// What the answer calls it, where that is not its name.
-        alias: Option<String>,
-        name: String,
-        arguments: Vec<(String, Literal)>,
-        selections: Vec<Selection>,
-    },
+    Field(Field),
     /// A fragment, by its name.
     Spread(String),
     /// A fragment where it is used.
     Inline(Vec<Selection>),
+}
+
+#[derive(Debug)]
+pub(super) struct Field {
+    /// What the answer calls it, where that is not its name.
+    pub(super) alias: Option<String>,
+    pub(super) name: String,
+    pub(super) arguments: Vec<(String, Literal)>,
+    pub(super) selections: Vec<Selection>,
 }
 
 /// A value as it is written.
@@ -115,7 +118,9 @@ fn spreads(selections: &[Selection]) -> Vec<&str> {
     while let Some(selection) = rest.pop() {
         match selection {
             Selection::Spread(name) => names.push(&**name),
-            Selection::Field { selections, .. } | Selection::Inline(selections) => rest.extend(selections),
+            Selection::Field(Field { selections, .. }) | Selection::Inline(selections) => {
+                rest.extend(selections)
+            }
         }
     }
     names

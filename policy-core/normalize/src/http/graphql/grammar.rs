@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use apollo_parser::cst::{self, CstNode};
 use apollo_parser::{Lexer, Parser, SyntaxKind, SyntaxNode, TokenKind};
 
-use super::document::{Document, Literal, Operation, Selection};
+use super::document::{Document, Field, Literal, Operation, Selection};
 use super::{MAX_DEPTH, MAX_NAME, MAX_TEXT, MAX_TOKENS};
 
 /// What block strings are written in.
@@ -107,7 +107,7 @@ fn selections(found: Option<cst::SelectionSet>) -> Option<Vec<Selection>> {
 
 fn selection(found: &cst::Selection) -> Option<Selection> {
     Some(match found {
-        cst::Selection::Field(field) => Selection::Field {
+        cst::Selection::Field(field) => Selection::Field(Field {
             alias: match field.alias() {
                 None => None,
                 Some(alias) => Some(name(alias.name())?),
@@ -123,7 +123,7 @@ fn selection(found: &cst::Selection) -> Option<Selection> {
                 None => vec![],
                 some => selections(some)?,
             },
-        },
+        }),
         cst::Selection::FragmentSpread(spread) => Selection::Spread(name(spread.fragment_name()?.name())?),
         cst::Selection::InlineFragment(inline) => Selection::Inline(selections(inline.selection_set())?),
     })

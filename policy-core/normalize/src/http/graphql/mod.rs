@@ -3,6 +3,7 @@
 //! - [`request`](self): which texts, operations and variables a request holds;
 //! - `grammar`: a text as a document, by `apollo-parser`, which is named nowhere else;
 //! - `document`: what is kept of it, and whether its fragments are sound;
+//! - `walk`: the walk over all that an operation selects;
 //! - `select`: the paths of the fields that an operation selects;
 //! - `argument`: what a condition on an argument sees;
 //! - [`renamed`]: which fields an answer calls otherwise than they are called.
@@ -16,6 +17,7 @@ mod grammar;
 mod rename;
 mod request;
 mod select;
+mod walk;
 
 pub use rename::Renamed;
 pub use request::{MAX_BATCH, actions, renamed};

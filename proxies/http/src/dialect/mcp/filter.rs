@@ -60,12 +60,11 @@ enum Unshown {
 impl Answering {
     /// Seals the name of a session that the server has opened.
     pub(crate) fn seal(&self, fields: &mut HeaderMap) {
-        let who = self.open.whose();
-        self.sessions(&who).seal(fields);
+        self.sessions().seal(fields);
     }
 
-    const fn sessions<'a>(&'a self, who: &'a str) -> Sessions<'a> {
-        Sessions { gateway: &self.gateway, who, target: &self.target }
+    fn sessions(&self) -> Sessions<'_> {
+        Sessions { gateway: &self.gateway, who: &self.open.whose, target: &self.target }
     }
 
     /// Looks through an answer of this media type (lower case, without parameters).
@@ -135,7 +134,7 @@ impl Answering {
         let actions = self.question(text);
         let may = method == "ping" || self.open.session.lock().await.would_admit(&actions);
         if may {
-            self.server.questions.note(&self.open.whose(), &self.said.session, asked, method);
+            self.server.questions.note(&self.open.whose, &self.said.session, asked, method);
         } else {
             tracing::info!(target = &*self.target, "a server asked its client for what no rule permits");
         }
@@ -195,8 +194,7 @@ impl Filter {
             Form::Whole(bytes) if bytes.len() + data.len() > MOST_BYTES => return Err(Odd::Long.into()),
             Form::Whole(bytes) => bytes.extend_from_slice(data),
             Form::Events(splitter) => {
-                let who = self.answering.open.whose();
-                let sessions = self.answering.sessions(&who);
+                let sessions = self.answering.sessions();
                 for event in splitter.push(data)? {
                     let mut event = event.called(|id| sessions.seal_place(id));
                     if let Some(text) = event.data.take_if(|data| !data.is_empty()) {
