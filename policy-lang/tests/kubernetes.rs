@@ -9,7 +9,7 @@ use policy_core::{
 };
 use policy_lang::{Environment, Source, load};
 use policy_normalize::http::Target as Path;
-use policy_normalize::kubernetes::{self, Fields, Object, Parts};
+use policy_normalize::kubernetes::{self, Fields, Parts};
 
 fn policy(text: &str) -> Policy {
     let environment = Environment::default();
