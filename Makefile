@@ -7,7 +7,7 @@
 # make test-ssh-large   a gigabyte there and back, a line of 100 MB, large files by scp, sftp, rsync and git (minutes)
 # make test-http-origins  requests that Node's and gunicorn's servers might read in another way, through Portcullis (from PyPI)
 # make test-browser   a browser's WebSockets through Portcullis (Chromium, from Debian)
-# make test-agents   the MCP SDK's client at work with the official server of examples (from npm)
+# make test-agents   agents at work with the official MCP SDKs: npm's client and example server, PyPI's client and server
 # make conformance-postgres   PostgreSQL's own regression suite, direct, through PgBouncer and through Portcullis
 # make conformance-kubernetes   kubectl's commands against a real kube-apiserver, direct and through Portcullis (built from Debian's source; minutes, once)
 # make build  portcullis, portcullis-postgres, portcullis-ssh and portcullis-http, optimised, in target/release
