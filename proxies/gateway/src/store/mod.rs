@@ -1,15 +1,22 @@
 //! What outlives a session and what several gateways share: approvals, votes, revocations, counters, users and their tokens,
 //! tag pins, tool pins.
 //!
-//! [`Store`] is the contract, [`Sqlite`] the embedded one, [`Keeper`] runs one on a thread of its own.
+//! [`Store`] is the contract, [`Sqlite`] the embedded one, [`Keeper`] runs one on a thread of its own. What is done with the
+//! embedded one's tables is in a file for each idea: approvals, users, tokens and so on.
 
+mod approvals;
+mod columns;
+mod counters;
+mod instances;
 mod keeper;
 mod records;
+mod revocations;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod tools;
+mod users;
 
 pub use keeper::Keeper;
 pub use records::{

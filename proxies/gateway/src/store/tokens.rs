@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::columns::{sql, unsigned};
 use super::records::{NewToken, Number, Token};
-use super::sqlite::{sql, unsigned};
 
 /// Tokens that ended so long ago are forgotten when another one is made.
 const FORGOTTEN_AFTER_MS: i64 = 365 * 86_400_000;
