@@ -264,6 +264,27 @@ mod tests {
     }
 
     #[test]
+    fn both_first_configurations_are_the_same_but_for_the_target() {
+        let parse = |text: &str| Config::parse(Path::new("portcullis.toml"), text).expect(text);
+        let postgres = parse(&configuration(&arguments("127.0.0.1:1", "shop")));
+        let http = parse(&http::configuration(&arguments("unused", "unused"), "https://api.example.org"));
+        let shared = |config: Config| {
+            let Config { state, evidence, policies, tls, limits, health, log, ssh, .. } = config;
+            format!("{state:?} {evidence:?} {policies:?} {tls:?} {limits:?} {health:?} {log:?} {ssh:?}")
+        };
+        assert_eq!(shared(postgres), shared(http));
+    }
+
+    #[test]
+    fn what_is_filled_in_is_not_filled_in_again() {
+        let odd = Init { name: "<url>".to_owned(), env: "<name>\"".to_owned(), ..arguments("", "") };
+        let text = http::configuration(&odd, "https://api.example.org");
+        assert!(text.contains("\nname = \"<url>\"\n"), "{text}");
+        assert!(text.contains("\nlabels = { env = \"<name>\\\"\" }\n"), "{text}");
+        assert_eq!(text.matches('<').count(), 5, "{text}");
+    }
+
+    #[test]
     fn only_this_machine_is_reached_in_the_clear() {
         for (address, local) in [
             ("127.0.0.1:5432", true),
