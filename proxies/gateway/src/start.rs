@@ -22,6 +22,9 @@ use crate::identity::LocalUsers;
 use crate::policies::{Policies, PolicyError};
 use crate::store::{Keeper, Sqlite, StoreError};
 
+/// The store's file in the state directory.
+pub const STORE_FILE: &str = "portcullis.db";
+
 impl Gateway {
     /// Starts an instance. Whatever it needs and lacks is made: directories (mode 0700), keys (mode 0600), the store.
     ///
@@ -76,7 +79,19 @@ impl Gateway {
 /// Where the directory or the file can't be made, opened or trusted.
 pub fn open_store(config: &Config) -> Result<Sqlite, StartError> {
     private_directory(&config.state)?;
-    Ok(Sqlite::open(&config.state.join("portcullis.db"))?)
+    Ok(Sqlite::open(&config.state.join(STORE_FILE))?)
+}
+
+/// Opens the store of a configuration where there is one. Nothing is made by looking.
+///
+/// # Errors
+/// Where it can't be told whether there is one, and as [`open_store`].
+pub fn open_existing_store(config: &Config) -> Result<Option<Sqlite>, StartError> {
+    let exists = config.state.join(STORE_FILE).try_exists();
+    match exists.map_err(|error| StartError::Directory(config.state.clone(), error))? {
+        true => open_store(config).map(Some),
+        false => Ok(None),
+    }
 }
 
 /// Makes a directory that is nobody else's, or checks that it is.
@@ -183,6 +198,19 @@ mod tests {
             let mode = fs::metadata(path).expect("there").permissions().mode();
             assert_eq!(mode & 0o077, 0, "{}", path.display());
         }
+    }
+
+    #[test]
+    fn looking_for_a_store_makes_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = config(directory.path());
+        assert!(open_existing_store(&config).expect("looked for").is_none());
+        assert!(!config.state.exists());
+        drop(open_store(&config).expect("made"));
+        assert!(open_existing_store(&config).expect("looked for").is_some());
+        fs::remove_dir_all(&config.state).expect("removed");
+        fs::write(&config.state, "no directory").expect("written");
+        assert!(matches!(open_existing_store(&config), Err(StartError::Directory(..))));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use portcullis_evidence::inert;
-use portcullis_gateway::control::{ApprovalView, HoldView};
+use portcullis_gateway::control::{ApprovalView, HoldState, HoldView};
 
 use super::gateway;
 use crate::args::Approvals;
@@ -97,16 +97,15 @@ fn standing(approval: &ApprovalView) -> String {
     if approval.state != "pending" {
         return state;
     }
-    let refuses = approval.votes.iter().any(|vote| !vote.approve)
-        && approval.holds.iter().any(|hold| hold.approvals.is_none());
-    let votes = if refuses { ", refused".to_owned() } else { votes_so_far(&approval.holds) };
+    let is_refused = approval.holds.iter().any(|hold| hold.state == Some(HoldState::Refused));
+    let votes = if is_refused { ", refused".to_owned() } else { votes_so_far(&approval.holds) };
     format!("{}{votes}", if is_away(approval) { "client away" } else { &state })
 }
 
 /// `, approved`, or `, 1 of 2` votes; nothing where nobody has voted.
 fn votes_so_far(holds: &[HoldView]) -> String {
     let asked = || holds.iter().filter(|hold| hold.quorum > 0);
-    let count = |hold: &HoldView| hold.approvals.unwrap_or_default().min(hold.quorum);
+    let count = |hold: &HoldView| hold.approvals().unwrap_or_default().min(hold.quorum);
     let (so_far, all) = asked()
         .fold((0, 0), |(so_far, all), hold| (so_far + u32::from(count(hold)), all + u32::from(hold.quorum)));
     match so_far {
@@ -119,7 +118,7 @@ fn votes_so_far(holds: &[HoldView]) -> String {
 /// The approvals that its holds still need, one line a hold; nothing where there are enough.
 pub(super) fn still_needed(holds: &[HoldView]) -> Vec<String> {
     let needed = |hold: &HoldView| {
-        let so_far = hold.approvals.filter(|so_far| *so_far < hold.quorum)?;
+        let so_far = hold.approvals().filter(|so_far| *so_far < hold.quorum)?;
         let (rule, needs) = (inert::line(&hold.rule), inert::line(&hold.needs).to_string());
         // `2 of group "sre" to approve`, of which one has.
         let of = needs.strip_prefix(&hold.quorum.to_string()).unwrap_or(&needs).trim_start();
@@ -127,6 +126,21 @@ pub(super) fn still_needed(holds: &[HoldView]) -> Vec<String> {
         Some(format!("{so_far} of {} for `{rule}`; still needed: {left} {of}", hold.quorum))
     };
     holds.iter().filter_map(needed).collect()
+}
+
+/// How far a hold is, behind what it needs.
+fn so_far(hold: &HoldView) -> String {
+    match hold.state {
+        Some(HoldState::Refused) => "; refused".to_owned(),
+        Some(HoldState::Expired) => "; nobody answered in time".to_owned(),
+        Some(HoldState::Gone) => "; the policy has it no longer".to_owned(),
+        Some(HoldState::Pending { .. } | HoldState::Approved | HoldState::Over) | None => {
+            match hold.approvals() {
+                Some(so_far @ 1..) => format!("; {so_far} so far"),
+                _ => String::new(),
+            }
+        }
+    }
 }
 
 /// Whether its client was told to come back, and has not yet.
@@ -169,10 +183,7 @@ pub(super) fn show(output: Output, approval: &ApprovalView) -> Result<(), Failur
         field(if index == 0 { "does" } else { "" }, &inert(action))?;
     }
     for hold in &approval.holds {
-        let so_far = match hold.approvals {
-            Some(so_far @ 1..) => format!("; {so_far} so far"),
-            _ => String::new(),
-        };
+        let so_far = so_far(hold);
         field("held by", &format!("`{}`, which needs {}{so_far}", inert(&hold.rule), inert(&hold.needs)))?;
     }
     if let Some(why) = &approval.justification {
@@ -205,9 +216,13 @@ pub(super) fn show(output: Output, approval: &ApprovalView) -> Result<(), Failur
 mod tests {
     use super::*;
 
-    fn hold(rule: &str, quorum: u16, approvals: Option<u16>) -> HoldView {
+    fn hold(rule: &str, quorum: u16, state: HoldState) -> HoldView {
         let needs = format!("{quorum} of group \"sre\" to approve");
-        HoldView { rule: rule.into(), quorum, approvals, watchers: 0, needs, reveal: false }
+        HoldView { rule: rule.into(), quorum, state: Some(state), watchers: 0, needs, reveal: false }
+    }
+
+    const fn pending(approvals: u16) -> HoldState {
+        HoldState::Pending { approvals }
     }
 
     fn approval(command: &str, actions: &[&str]) -> ApprovalView {
@@ -223,23 +238,35 @@ mod tests {
     #[test]
     fn what_is_still_needed_is_told_for_each_hold() {
         assert_eq!(
-            still_needed(&[hold("large", 2, Some(1)), hold("money", 1, Some(0)), hold("done", 1, Some(1))]),
+            still_needed(&[
+                hold("large", 2, pending(1)),
+                hold("money", 1, pending(0)),
+                hold("done", 1, HoldState::Approved)
+            ]),
             [
                 "1 of 2 for `large`; still needed: 1 of group \"sre\" to approve",
                 "0 of 1 for `money`; still needed: 1 of group \"sre\" to approve",
             ]
         );
-        assert!(still_needed(&[hold("over", 2, None), hold("watched", 0, Some(0))]).is_empty());
+        assert!(still_needed(&[hold("over", 2, HoldState::Over), hold("watched", 0, pending(0))]).is_empty());
     }
 
     #[test]
     fn the_list_tells_votes_whom_an_agent_is_of_and_what_is_called() {
         let mut asked = approval("POST api.test/mcp: tools/call", &["call pay", "call refund"]);
         for (holds, expected) in [
-            (vec![hold("large", 2, Some(0))], "client away"),
-            (vec![hold("large", 2, Some(1))], "client away, 1 of 2 votes"),
-            (vec![hold("large", 2, Some(1)), hold("money", 1, Some(0))], "client away, 1 of 3 votes"),
-            (vec![hold("large", 2, Some(2)), hold("watched", 0, Some(0))], "client away, approved"),
+            (vec![hold("large", 2, pending(0))], "client away"),
+            (vec![hold("large", 2, pending(1))], "client away, 1 of 2 votes"),
+            (vec![hold("large", 2, pending(1)), hold("money", 1, pending(0))], "client away, 1 of 3 votes"),
+            (
+                vec![hold("large", 2, HoldState::Refused), hold("money", 1, pending(1))],
+                "client away, refused",
+            ),
+            (vec![hold("large", 2, HoldState::Gone)], "client away"),
+            (
+                vec![hold("large", 2, HoldState::Approved), hold("watched", 0, pending(0))],
+                "client away, approved",
+            ),
         ] {
             asked.holds = holds;
             assert_eq!(standing(&asked), expected);

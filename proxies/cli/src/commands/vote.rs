@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use portcullis_evidence::inert;
-use portcullis_gateway::control::{ApprovalView, HoldView};
+use portcullis_gateway::control::{ApprovalView, HoldState, HoldView};
 
 use super::{approvals, gateway};
 use crate::args::Vote;
@@ -56,8 +56,9 @@ fn agreed(way: Way) -> Result<bool, Failure> {
 /// `now` are the holds with this vote.
 fn said(seen: &ApprovalView, now: &[HoldView], way: Way) -> String {
     let needed = if way == Way::Approve { approvals::still_needed(now) } else { Vec::new() };
+    let is_lost = |hold: &HoldView| matches!(hold.state, Some(HoldState::Refused | HoldState::Expired));
     let word = match way {
-        Way::Approve if needed.is_empty() => "approved",
+        Way::Approve if needed.is_empty() && !now.iter().any(is_lost) => "approved",
         Way::Approve => "voted for",
         Way::Refuse => "refused",
     };

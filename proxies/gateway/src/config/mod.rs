@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use error::ConfigError;
 pub use raw::LogFormat;
+pub use target::stays_on_this_machine;
 
 use crate::throttle::Bounds;
 

@@ -233,6 +233,15 @@ impl Resolver<'_> {
     }
 }
 
-pub(super) fn stays_on_this_machine(host: &str) -> bool {
+impl TargetConfig {
+    /// Whether what is sent to it stays on this machine.
+    pub fn is_local(&self) -> bool {
+        stays_on_this_machine(&self.host)
+    }
+}
+
+/// Whether what is sent there stays on this machine: a directory of Unix sockets, `localhost`, or a loopback address without
+/// brackets. No name is looked up.
+pub fn stays_on_this_machine(host: &str) -> bool {
     host.starts_with('/') || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -6,7 +6,7 @@ use policy_core::approval::{Standing, Status};
 
 use super::access::Asker;
 use super::handle::{Answer, Failure, State, answer, failure, store_failed};
-use super::views::{ApprovalView, HoldView, VoteView};
+use super::views::{ApprovalView, HoldState, HoldView, VoteView};
 use crate::identity::Accounts;
 use crate::store::{Approval, ApprovalState, HeldRule, NewApproval};
 
@@ -103,16 +103,20 @@ pub(super) async fn holds(
             // Who watches counts at the moment of release; here it is about votes.
             active.policy.approval_status(rule, &petition, &votes, &[], now)
         });
-        let approvals = match status {
-            _ if approval.state != ApprovalState::Pending => None,
-            Some(Status::Pending { approvals, .. }) => u16::try_from(approvals).ok(),
-            Some(Status::Approved { .. }) => Some(hold.quorum),
-            Some(Status::Refused { .. } | Status::Expired) | None => None,
+        let state = match status {
+            _ if approval.state != ApprovalState::Pending => HoldState::Over,
+            Some(Status::Pending { approvals, .. }) => {
+                HoldState::Pending { approvals: u16::try_from(approvals).unwrap_or(u16::MAX) }
+            }
+            Some(Status::Approved { .. }) => HoldState::Approved,
+            Some(Status::Refused { .. }) => HoldState::Refused,
+            Some(Status::Expired) => HoldState::Expired,
+            None => HoldState::Gone,
         };
         HoldView {
             rule: hold.rule.clone(),
             quorum: hold.quorum,
-            approvals,
+            state: Some(state),
             watchers: hold.watchers,
             needs: hold.needs.clone(),
             reveal: rule

@@ -36,6 +36,6 @@ mod watch;
 pub use client::{Client, ClientError, Credentials, Watching};
 pub use server::{ControlServer, ServeError};
 pub use views::{
-    ApprovalView, End, HoldView, PolicyView, Problem, Reloaded, Revoke, Revoked, SessionView, Status, Told,
-    VoteRequest, VoteView, Voted,
+    ApprovalView, End, HoldState, HoldView, PolicyView, Problem, Reloaded, Revoke, Revoked, SessionView,
+    Status, Told, VoteRequest, VoteView, Voted,
 };

@@ -258,7 +258,7 @@ async fn a_hold_reveals_to_its_own_reviewers_alone() {
 #[tokio::test]
 async fn a_voter_is_told_what_is_still_needed() {
     let mut house = House::with(TWO_HOLDS, Principal::human("ana", ["eng"]), true).await;
-    let counts = |holds: &[HoldView]| -> Vec<_> { holds.iter().map(|hold| hold.approvals).collect() };
+    let counts = |holds: &[HoldView]| -> Vec<_> { holds.iter().map(HoldView::approvals).collect() };
     for (user, expected) in [("bob", [0, 1]), ("fay", [1, 1]), ("cat", [1, 2])] {
         let client = house.client(Some(user), PASSWORD);
         let seen = client.approval(house.number).await.expect("seen");
@@ -275,6 +275,27 @@ async fn a_voter_is_told_what_is_still_needed() {
     assert_eq!(counts(&seen.holds), [None, None]);
     let over = late.vote(&seen, true, "").await.expect_err("over").to_string();
     assert!(over.contains("is over"), "{over}");
+}
+
+#[tokio::test]
+async fn where_each_hold_is_is_told() {
+    let mut house = House::with(TWO_HOLDS, Principal::human("ana", ["eng"]), true).await;
+    let (bob, fay) = (house.client(Some("bob"), PASSWORD), house.client(Some("fay"), PASSWORD));
+    let states = |holds: &[HoldView]| -> Vec<_> { holds.iter().filter_map(|hold| hold.state).collect() };
+    let seen = bob.approval(house.number).await.expect("seen");
+    let pending = HoldState::Pending { approvals: 0 };
+    assert_eq!(states(&seen.holds), [pending, pending]);
+    let voted = fay.vote(&seen, true, "").await.expect("taken");
+    assert_eq!(states(&voted.holds), [HoldState::Approved, pending]);
+    let without = TWO_HOLDS.lines().filter(|line| !line.contains("money")).collect::<Vec<_>>().join("\n");
+    std::fs::write(&house.gateway.config().policies[0], without).expect("written");
+    house.client(None, "").reload().await.expect("loaded");
+    assert_eq!(states(&bob.approval(house.number).await.expect("seen").holds), [HoldState::Gone, pending]);
+    let voted = bob.vote(&seen, false, "").await.expect("taken");
+    assert_eq!(states(&voted.holds), [HoldState::Gone, HoldState::Refused]);
+    house.held.wait().await.expect_err("refused");
+    let over = bob.approval(house.number).await.expect("seen");
+    assert_eq!(states(&over.holds), [HoldState::Over; 1]);
 }
 
 #[tokio::test]

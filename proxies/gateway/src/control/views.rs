@@ -108,7 +108,7 @@ pub struct ApprovalView {
     pub fingerprint: String,
 }
 
-/// From a gateway that does not say: its clients always wait.
+/// Clients of gateways older than the field always wait.
 const fn yes() -> bool {
     true
 }
@@ -120,19 +120,51 @@ pub struct HoldView {
     pub rule: String,
     /// How many must approve; 0 where watchers are enough.
     pub quorum: u16,
-    /// How many persons' approvals count so far, by the policy and the groups of this moment; `None` where it is over, or the
-    /// policy has no such hold any more.
+    /// Where it is, by the policy and the groups of this moment. `None` from gateways older than this field.
     #[serde(default)]
-    pub approvals: Option<u16>,
+    pub state: Option<HoldState>,
     /// How many must watch the session, before it is released and for as long as it runs.
     #[serde(default)]
     pub watchers: u16,
-    /// Who may approve and who watch, in the policy's words: `1 of group "sre" to approve`. Empty from a gateway that did not say.
+    /// Who may approve and who watch, in the policy's words: `1 of group "sre" to approve`. Empty from gateways older
+    /// than this field.
     #[serde(default)]
     pub needs: String,
     /// Whether its reviewers are shown the command in the clear.
     #[serde(default)]
     pub reveal: bool,
+}
+
+impl HoldView {
+    /// How many persons' approvals count so far; `None` where that is of no matter any more, or not known.
+    pub fn approvals(&self) -> Option<u16> {
+        match self.state? {
+            HoldState::Pending { approvals } => Some(approvals),
+            HoldState::Approved => Some(self.quorum),
+            HoldState::Refused | HoldState::Expired | HoldState::Gone | HoldState::Over => None,
+        }
+    }
+}
+
+/// Where a hold is, before anybody watches: watchers count at the moment of release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// More must approve, say why it was asked, or watch.
+    Pending {
+        /// How many persons' approvals count so far.
+        approvals: u16,
+    },
+    /// Nothing is missing.
+    Approved,
+    /// One of its reviewers has refused.
+    Refused,
+    /// Nobody has answered in time.
+    Expired,
+    /// The policy has no such hold any more.
+    Gone,
+    /// The approval is over: its own state says how it ended.
+    Over,
 }
 
 /// One vote.
@@ -166,7 +198,7 @@ pub struct VoteRequest {
 pub struct Voted {
     /// The approval.
     pub number: u64,
-    /// Its holds, and how far each is with this vote. Empty from a gateway that did not say.
+    /// Its holds, and how far each is with this vote. Empty from gateways older than this field, and where its voters can't be looked up.
     #[serde(default)]
     pub holds: Vec<HoldView>,
 }

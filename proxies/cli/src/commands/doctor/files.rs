@@ -7,7 +7,7 @@ use std::path::Path;
 use portcullis_evidence::{KEY_FILE, inert};
 use portcullis_gateway::config::{Config, Leg, SecretsKey, TargetConfig};
 use portcullis_gateway::credential;
-use portcullis_gateway::start::open_store;
+use portcullis_gateway::start::{STORE_FILE, StartError, open_existing_store};
 use portcullis_gateway::store::Store as _;
 
 use super::finding::Finding;
@@ -25,7 +25,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
         SecretsKey::File(path) => Some(path.clone()),
         SecretsKey::Env(_) => None,
     };
-    let inside = [KEY_FILE, "portcullis.db", "digest.key", "server.key"].map(|name| config.state.join(name));
+    let inside = [KEY_FILE, STORE_FILE, "digest.key", "server.key"].map(|name| config.state.join(name));
     for path in inside.into_iter().chain(key).chain([config.secrets.file.clone(), config.state.clone()]) {
         readable(&path, findings);
     }
@@ -134,27 +134,18 @@ fn without(target: &TargetConfig, about: String) -> Option<Finding> {
 }
 
 fn users(config: &Config, findings: &mut Vec<Finding>) {
-    let none = || {
-        Finding::warning("users", "there is no local user who may log in")
-            .why("nobody can use the gateway, or approve anything")
-            .mend("portcullis user add NAME --group GROUP")
+    let users = match open_existing_store(config) {
+        Ok(Some(mut store)) => store.users().map_err(StartError::from),
+        Ok(None) => Ok(Vec::new()),
+        Err(error) => Err(error),
     };
-    if !config.state.join("portcullis.db").exists() {
-        findings.push(none());
-        return;
-    }
-    let users = open_store(config).map_err(|error| error.to_string());
-    match users.and_then(|mut store| store.users().map_err(|error| error.to_string())) {
-        Ok(users) => {
-            let active = users.iter().filter(|user| !user.disabled).count();
-            findings.push(if active == 0 {
-                none()
-            } else {
-                Finding::good("users", count(active, "local user"))
-            });
-        }
+    findings.push(match users.map(|users| users.iter().filter(|user| !user.disabled).count()) {
+        Ok(0) => Finding::warning("users", "there is no local user who may log in")
+            .why("nobody can use the gateway, or approve anything")
+            .mend("portcullis user add NAME --group GROUP"),
+        Ok(active) => Finding::good("users", count(active, "local user")),
         Err(error) => {
-            findings.push(Finding::bad("users", error).why("`serve` does not start without its store"))
+            Finding::bad("users", error.to_string()).why("`serve` does not start without its store")
         }
-    }
+    });
 }

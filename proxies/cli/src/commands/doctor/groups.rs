@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use policy_core::rule::{Effect, Expr, RuleSet};
 use portcullis_evidence::inert;
 use portcullis_gateway::config::Config;
+use portcullis_gateway::start::open_existing_store;
 use portcullis_gateway::store::Store as _;
 
 use super::finding::Finding;
@@ -12,12 +13,8 @@ use super::finding::Finding;
 const ABOUT: &str = "groups";
 
 pub(super) fn examine(config: &Config, rules: &RuleSet, findings: &mut Vec<Finding>) {
-    // Nothing is made by looking: without a store there are no users to compare with.
-    if !config.state.join("portcullis.db").exists() {
-        return;
-    }
-    // What else is wrong with the store is said elsewhere.
-    let Ok(mut store) = portcullis_gateway::start::open_store(config) else { return };
+    // Without a store there are no users to compare with; what else is wrong with it is said elsewhere.
+    let Ok(Some(mut store)) = open_existing_store(config) else { return };
     let Ok(users) = store.users() else { return };
     if users.is_empty() {
         return;

@@ -107,9 +107,6 @@ async fn examine_http(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 fn protection(about: &str, target: &TargetConfig, tls: &TargetTls, findings: &mut Vec<Finding>) {
-    let local = target.host.starts_with('/')
-        || target.host == "localhost"
-        || target.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match tls {
         TargetTls::VerifyFull { .. } => {}
         TargetTls::Require => findings.push(
@@ -117,7 +114,7 @@ fn protection(about: &str, target: &TargetConfig, tls: &TargetTls, findings: &mu
                 .why("whoever sits between could pose as the target")
                 .mend("drop `mode`, and name its authority: `tls = { ca = \"ca.crt\" }`"),
         ),
-        TargetTls::Disable if local => {}
+        TargetTls::Disable if target.is_local() => {}
         TargetTls::Disable => findings.push(
             Finding::warning(about, format!("it is reached without encryption at `{}`", inert::line(&target.host)))
                 .why("the network between sees all that is said, and the credential where the target takes it in the clear")

@@ -2,6 +2,7 @@
 
 use portcullis_evidence::inert;
 use portcullis_gateway::config::Config;
+use portcullis_gateway::start::open_existing_store;
 use portcullis_gateway::store::{Store as _, Token};
 
 use super::super::gateway::{now, until};
@@ -14,12 +15,8 @@ const SOON: i64 = 7 * 86_400_000;
 const NAMED: usize = 5;
 
 pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
-    // Nothing is made by looking: without a store there are no tokens.
-    if !config.state.join("portcullis.db").exists() {
-        return;
-    }
-    // What else is wrong with the store is said elsewhere.
-    let Ok(mut store) = portcullis_gateway::start::open_store(config) else { return };
+    // Without a store there are no tokens; what else is wrong with it is said elsewhere.
+    let Ok(Some(mut store)) = open_existing_store(config) else { return };
     let Ok(tokens) = store.tokens(None) else { return };
     let now = now();
     let ending: Vec<&Token> = tokens

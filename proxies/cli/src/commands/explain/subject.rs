@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use policy_core::{Principal, PrincipalKind, Protocol, Target};
 use portcullis_evidence::inert;
 use portcullis_gateway::config::{Config, HttpLeg};
+use portcullis_gateway::start::open_existing_store;
 use portcullis_gateway::store::{Store as _, User};
 
 use super::super::token::acts_for;
@@ -117,11 +118,10 @@ pub(super) fn leg<'c>(config: Option<&'c Config>, target: &Target) -> Option<&'c
 /// The local user of this name, where there is a store to look in. Nothing is made.
 fn known(config: Option<&Config>, name: &str) -> Result<Option<User>, Failure> {
     let Some(config) = config else { return Ok(None) };
-    if !config.state.join("portcullis.db").exists() {
-        return Ok(None);
+    match open_existing_store(config).map_err(Failure::configuration)? {
+        Some(mut store) => store.user(name).map_err(Failure::io),
+        None => Ok(None),
     }
-    let mut store = portcullis_gateway::start::open_store(config).map_err(Failure::configuration)?;
-    store.user(name).map_err(Failure::io)
 }
 
 /// The protocol that was named, or else that of the configured target.

@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use portcullis_evidence::SigningKey;
-use portcullis_gateway::config::Config;
+use portcullis_gateway::config::{Config, stays_on_this_machine};
 use portcullis_gateway::start::open_store;
 
 use super::secret;
@@ -80,7 +80,7 @@ fn configuration(arguments: &Init) -> String {
     let name = quoted(&arguments.database);
     let credential = format!("credential = {{ secret = {name} }}");
     let label = format!("labels = {{ env = {} }}", quoted(&arguments.env));
-    let tls = if is_local(&arguments.target) {
+    let tls = if stays_on_this_machine(host(&arguments.target)) {
         "tls = { mode = \"disable\" }                    # this machine only; anywhere else it is verify-full"
     } else {
         "# tls = { ca = \"ca.crt\" }                     # verify-full by the system's roots, unless said otherwise"
@@ -110,14 +110,12 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Whether a credential sent there in the clear stays on this machine.
-fn is_local(address: &str) -> bool {
-    if address.starts_with('/') {
-        return true;
+/// The host of an address, without port and brackets.
+fn host(address: &str) -> &str {
+    match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, _)) => host,
+        None => address.rsplit_once(':').map_or(address, |(host, _)| host),
     }
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 struct Step {
@@ -266,16 +264,38 @@ mod tests {
     }
 
     #[test]
+    fn both_first_configurations_are_the_same_but_for_the_target() {
+        let parse = |text: &str| Config::parse(Path::new("portcullis.toml"), text).expect(text);
+        let postgres = parse(&configuration(&arguments("127.0.0.1:1", "shop")));
+        let http = parse(&http::configuration(&arguments("unused", "unused"), "https://api.example.org"));
+        let shared = |config: Config| {
+            let Config { state, evidence, policies, tls, limits, health, log, ssh, .. } = config;
+            format!("{state:?} {evidence:?} {policies:?} {tls:?} {limits:?} {health:?} {log:?} {ssh:?}")
+        };
+        assert_eq!(shared(postgres), shared(http));
+    }
+
+    #[test]
+    fn what_is_filled_in_is_not_filled_in_again() {
+        let odd = Init { name: "<url>".to_owned(), env: "<name>\"".to_owned(), ..arguments("", "") };
+        let text = http::configuration(&odd, "https://api.example.org");
+        assert!(text.contains("\nname = \"<url>\"\n"), "{text}");
+        assert!(text.contains("\nlabels = { env = \"<name>\\\"\" }\n"), "{text}");
+        assert_eq!(text.matches('<').count(), 5, "{text}");
+    }
+
+    #[test]
     fn only_this_machine_is_reached_in_the_clear() {
         for (address, local) in [
             ("127.0.0.1:5432", true),
             ("localhost:5432", true),
             ("[::1]:5432", true),
+            ("[::1]", true),
             ("/run/postgresql", true),
             ("10.0.0.1:5432", false),
             ("localhost.example.org:5432", false),
         ] {
-            assert_eq!(is_local(address), local, "{address}");
+            assert_eq!(stays_on_this_machine(host(address)), local, "{address}");
         }
     }
 }
