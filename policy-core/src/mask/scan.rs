@@ -63,16 +63,16 @@ impl Scanner {
         if view.ended {
             return view.text.len();
         }
-        let has_literals = detectors.literals().is_some();
-        if has_literals && detectors.triggers().is_none() {
-            // Where secrets alone are looked for, a word is no beginning of anything because it is one.
-            return self.literals;
-        }
         let floor = self.resume.saturating_sub(MAX_LOOK_BEHIND);
         let behind = view.slice(floor..self.resume);
         let joined = behind.iter().rev().take_while(|&&byte| may_join(byte)).count();
         let triggers = self.resume - joined;
-        if has_literals { triggers.min(self.literals) } else { triggers }
+        if detectors.literals().is_some() { triggers.min(self.literals) } else { triggers }
+    }
+
+    /// No secret begins before this place that is not known yet.
+    pub(super) fn literals(&self) -> usize {
+        self.literals
     }
 
     /// Where a trigger ends that no decision has fallen on yet.

@@ -39,6 +39,10 @@ impl StreamMasker {
             self.append(piece);
             masked += self.advance(detectors, key, out);
         }
+        if detectors.triggers().is_none() && detectors.literals().is_some() {
+            // Where secrets alone are looked for, a word is no beginning of anything because it is one.
+            masked += self.let_go(detectors, key, self.scanner.literals(), out);
+        }
         masked
     }
 

@@ -158,7 +158,7 @@ impl Lowering<'_> {
     /// A path of JSONPath, jq or a JSON pointer, where fields are keys between dots.
     ///
     /// Says whether it was an error.
-    pub(super) fn field_is_of_another_language(&mut self, text: &Text) -> bool {
+    pub(super) fn check_field_path(&mut self, text: &Text) -> bool {
         let written = &*text.value;
         let is_pointer = written.starts_with('/');
         let is_json_path = written == "$" || written.starts_with("$.") || written.starts_with("$[");

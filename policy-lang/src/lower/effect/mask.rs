@@ -141,7 +141,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn field(&mut self, text: &Text) -> Option<Pattern> {
-        if self.field_is_of_another_language(text) {
+        if self.check_field_path(text) {
             return None;
         }
         match parse_field(&text.value) {
