@@ -59,7 +59,7 @@ async fn exchange(visit: &Visit, request: Request<Inbound>) -> Result<Response<B
             turn(StatusCode::SERVICE_UNAVAILABLE, "accounts can't be looked up", "try again later")
         }
         Refused::Often(full) => Box::new(crowded(&words, *full)),
-        Refused::Absent | Refused::Unproven => Box::new(unproven(&words, &refused.to_string())),
+        Refused::Absent | Refused::Unproven { .. } => Box::new(unproven(&words, &refused.to_string())),
     })?;
     visit.activity.let_in();
     // Who is not let in does not learn which targets there are.

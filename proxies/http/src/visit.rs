@@ -142,7 +142,7 @@ impl Visit {
     pub(crate) async fn who(&self, shown: Result<Shown<'_>, Refused>) -> Result<Identified, Refused> {
         let shown = match shown {
             // Shown twice, or at too great length: a guess like another.
-            Err(Refused::Unproven) => {
+            Err(Refused::Unproven { .. }) => {
                 return Err(self.guessed(self.attempt().await?, None, "the credentials can't be read"));
             }
             shown => shown?,
@@ -158,17 +158,17 @@ impl Visit {
                 Some(proven) => Ok(self.know(digest, proven)),
                 None => {
                     self.known().remove(&digest);
-                    Err(Refused::Unproven)
+                    Err(Refused::Unproven { claimed: None })
                 }
             };
         }
         let attempt = self.attempt().await?;
-        let proven = login::prove(&**self.gateway.identity(), shown).await;
-        if matches!(proven, Err(Refused::Unproven)) {
-            let claimed = shown.claimed(&**self.gateway.identity()).await;
-            return Err(self.guessed(attempt, claimed, "the credentials prove nobody"));
+        match login::prove(&**self.gateway.identity(), shown).await {
+            Err(Refused::Unproven { claimed }) => {
+                Err(self.guessed(attempt, claimed, "the credentials prove nobody"))
+            }
+            proven => Ok(self.know(digest, proven?)),
         }
-        Ok(self.know(digest, proven?))
     }
 
     /// An attempt to prove something, where one may still fail.
@@ -176,12 +176,12 @@ impl Visit {
         Ok(self.arrival.place.attempt(&self.bounds).await.ok_or(Full::Failures)?)
     }
 
-    fn guessed(&self, attempt: Attempt<'_>, claimed: Option<String>, why: &str) -> Refused {
+    fn guessed(&self, attempt: Attempt<'_>, claimed: Option<Box<str>>, why: &str) -> Refused {
         attempt.failed();
         let source = self.arrival.source.to_string();
         tracing::info!(source, claimed, why, "somebody is not let in");
         self.gateway.refused("authentication", claimed.as_deref(), None, &source, why);
-        Refused::Unproven
+        Refused::Unproven { claimed }
     }
 
     fn know(&self, digest: [u8; 32], proven: Proven) -> Identified {
