@@ -63,6 +63,13 @@ pub enum Full {
 }
 
 impl Full {
+    /// When it is worth to try again: failed logins count for no longer. Of connections nobody knows when one ends.
+    pub const fn retry_after(self) -> Duration {
+        match self {
+            Self::Connections | Self::Failures => WINDOW,
+        }
+    }
+
     /// The stage at which clients are turned away, for evidence.
     pub const fn stage(self) -> &'static str {
         match self {

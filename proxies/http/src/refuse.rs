@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 use crate::body::{Body, whole};
 use crate::request::media_type;
 
-/// What whoever must wait is told, and for how long, in seconds: failed logins are counted over a minute.
+/// What whoever must wait is told.
 const TRY_LATER: &str = "try again later";
-const LATER: &str = "60";
 
 /// What `grpc-message` spells as escapes.
 const UNWRITABLE: &AsciiSet = &CONTROLS.add(b'%');
@@ -213,7 +212,7 @@ pub(crate) fn unproven(words: &Words, detail: &str) -> Response<Body> {
 /// There is no place, or no try is left. What may be tried again says when (RFC 9110, section 10.2.3).
 pub(crate) fn crowded(words: &Words, full: Full) -> Response<Body> {
     let mut response = words.problem(status_of(full), TRY_LATER, &full.to_string());
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(LATER));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(full.retry_after().as_secs()));
     response
 }
 
@@ -223,8 +222,9 @@ pub(crate) fn at_the_door(full: Full) -> Vec<u8> {
     let told = Told::new(status, TRY_LATER, &detail);
     let content = format!("{:#}\n", told.problem());
     format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\nretry-after: {LATER}\r\n\
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\nretry-after: {}\r\n\
         connection: close\r\ncontent-length: {}\r\n\r\n{content}",
+        full.retry_after().as_secs(),
         content.len()
     )
     .into_bytes()
