@@ -10,7 +10,7 @@ use policy_core::{Principal, Protocol};
 use portcullis_gateway::enforce::{Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
-use portcullis_gateway::throttle::{Attempt, Bounds, Full, Place};
+use portcullis_gateway::throttle::{Attempt, Full, Place};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
@@ -41,8 +41,6 @@ type Pair = (Box<str>, Proof, (Protocol, Box<str>));
 pub(crate) struct Visit {
     pub(crate) gateway: Gateway,
     settings: Arc<ArcSwap<Settings>>,
-    /// Those in force when it came.
-    bounds: Bounds,
     pub(crate) arrival: Arrival,
     /// By the digest of what was shown: the same is not proven twice.
     proven: Sync<HashMap<[u8; 32], Remembered>>,
@@ -124,8 +122,8 @@ impl Visit {
         arrival: Arrival,
     ) -> Self {
         let (proven, sessions, tunnel) = Default::default();
-        let (bounds, activity) = (settings.load().bounds, Activity::new());
-        Self { gateway, settings, bounds, arrival, proven, sessions, tunnel, looking, activity }
+        let activity = Activity::new();
+        Self { gateway, settings, arrival, proven, sessions, tunnel, looking, activity }
     }
 
     /// What is in force now. A connection may be older than it: what was removed is not reached by one from before.
@@ -173,7 +171,7 @@ impl Visit {
 
     /// An attempt to prove something, where one may still fail.
     async fn attempt(&self) -> Result<Attempt<'_>, Refused> {
-        Ok(self.arrival.place.attempt(&self.bounds).await.ok_or(Full::Failures)?)
+        Ok(self.arrival.place.attempt().await.ok_or(Full::Failures)?)
     }
 
     fn guessed(&self, attempt: Attempt<'_>, claimed: Option<Box<str>>, why: &str) -> Refused {
