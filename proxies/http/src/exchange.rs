@@ -224,7 +224,7 @@ impl One<'_> {
                     return Err(self.turn(of_broken(broken), "the request is not whole", &words));
                 }
                 let target = &*self.way.config.subject.name;
-                tracing::warn!(target, error = fields::chain(&error), "a target could not be asked");
+                tracing::warn!(target, error = body::causes(&error), "a target could not be asked");
                 receipt.outcome(Outcome { error: Some("the target did not answer"), ..Outcome::default() });
                 let detail = format!("try again, or ask the operator of `{target}`");
                 Err(self.turn(StatusCode::BAD_GATEWAY, "the target did not answer", &detail))
