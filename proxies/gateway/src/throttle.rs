@@ -63,6 +63,13 @@ pub enum Full {
 }
 
 impl Full {
+    /// When it is worth to try again: failed logins count for no longer. Of connections nobody knows when one ends.
+    pub const fn retry_after(self) -> Duration {
+        match self {
+            Self::Connections | Self::Failures => WINDOW,
+        }
+    }
+
     /// The stage at which clients are turned away, for evidence.
     pub const fn stage(self) -> &'static str {
         match self {
@@ -76,6 +83,8 @@ impl Full {
 pub struct Place {
     throttle: Arc<Throttle>,
     source: IpAddr,
+    /// Those that it was let in by.
+    bounds: Bounds,
 }
 
 /// An attempt to log in, which counts until it is known what it came to. Dropped, it was none.
@@ -106,7 +115,7 @@ impl Throttle {
         }
         entry.open += 1;
         counts.open += 1;
-        Ok(Place { throttle: self.clone(), source })
+        Ok(Place { throttle: self.clone(), source, bounds: *bounds })
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -130,14 +139,15 @@ impl Source {
 }
 
 impl Place {
-    /// An attempt to log in: the address may have many connections, opened before it failed. Those under way at the same time are no more than may still fail: beyond that one waits for
-    /// what another comes to, because who is right has nothing to fear from who else tries. `None` where too many have failed.
-    pub async fn attempt(&self, bounds: &Bounds) -> Option<Attempt<'_>> {
+    /// Begins one attempt to log in. Attempts under way count as if they would fail, so parallel guesses get no more tries than
+    /// guesses in a row; when all remaining tries are taken, this waits for one to be decided. `None`: the address has no tries
+    /// left this minute.
+    pub async fn attempt(&self) -> Option<Attempt<'_>> {
         loop {
             let mut decided = std::pin::pin!(self.throttle.decided.notified());
             // Enabled before the look, so that nothing that is decided between look and wait is missed.
             decided.as_mut().enable();
-            match self.try_attempt(bounds) {
+            match self.try_attempt() {
                 Tried::Begun => return Some(Attempt(self)),
                 Tried::Wait => decided.await,
                 Tried::Failed => return None,
@@ -145,11 +155,11 @@ impl Place {
         }
     }
 
-    fn try_attempt(&self, bounds: &Bounds) -> Tried {
+    fn try_attempt(&self) -> Tried {
         let mut counts = self.throttle.lock();
         // A place keeps its source remembered.
         let Some(source) = counts.sources.get_mut(&self.source) else { return Tried::Failed };
-        let left = bounds.failures_a_minute.saturating_sub(source.failures(Instant::now()));
+        let left = self.bounds.failures_a_minute.saturating_sub(source.failures(Instant::now()));
         if left == 0 {
             return Tried::Failed;
         }
@@ -188,7 +198,7 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        let Place { throttle, source } = self.0;
+        let Place { throttle, source, .. } = self.0;
         if let Some(source) = throttle.lock().sources.get_mut(source) {
             source.under_way = source.under_way.saturating_sub(1);
         }
@@ -236,7 +246,7 @@ mod tests {
         let places: Vec<Place> = (0..5).filter_map(|_| enter().ok()).collect();
         assert_eq!(places.len(), 5);
         for place in &places {
-            if let Some(attempt) = place.attempt(&bounds).await {
+            if let Some(attempt) = place.attempt().await {
                 attempt.failed();
             }
         }
@@ -250,18 +260,18 @@ mod tests {
         let bounds = Bounds { connections: 10, connections_a_source: 10, failures_a_minute: 2 };
         let throttle = Arc::new(Throttle::default());
         let place = throttle.enter("192.0.2.1".parse().expect("an address"), &bounds).expect("a place");
-        let (one, two) = (place.attempt(&bounds).await, place.attempt(&bounds).await);
-        let mut third = std::pin::pin!(place.attempt(&bounds));
+        let (one, two) = (place.attempt().await, place.attempt().await);
+        let mut third = std::pin::pin!(place.attempt());
         let waits = tokio::time::timeout(Duration::from_millis(20), third.as_mut()).await;
         assert!(waits.is_err(), "two are under way, and both may fail");
         drop(one.expect("the first"));
         let third = third.await.expect("the first was right");
-        let mut fourth = std::pin::pin!(place.attempt(&bounds));
+        let mut fourth = std::pin::pin!(place.attempt());
         assert!(tokio::time::timeout(Duration::from_millis(20), fourth.as_mut()).await.is_err());
         two.expect("the second").failed();
         assert!(tokio::time::timeout(Duration::from_millis(20), fourth.as_mut()).await.is_err());
         third.failed();
         assert!(fourth.await.is_none(), "two have failed");
-        assert!(place.attempt(&bounds).await.is_none());
+        assert!(place.attempt().await.is_none());
     }
 }

@@ -22,6 +22,21 @@ pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
 /// A body, in either direction.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Fault>;
 
+/// An error and what it comes from, in one line, and nothing twice: libraries' own words often say no more than that something
+/// failed.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        source = error.source();
+    }
+    words
+}
+
 /// A client's body that did not come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Broken {

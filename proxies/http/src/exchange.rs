@@ -60,7 +60,7 @@ async fn exchange(visit: &Visit, request: Request<Inbound>) -> Result<Response<B
             turn(StatusCode::SERVICE_UNAVAILABLE, "accounts can't be looked up", "try again later")
         }
         Refused::Often(full) => Box::new(crowded(&words, *full).map(body::whole)),
-        Refused::Absent | Refused::Unproven => Box::new(unproven(&words, &refused.to_string())),
+        Refused::Absent | Refused::Unproven { .. } => Box::new(unproven(&words, &refused.to_string())),
     })?;
     visit.activity.let_in();
     // Who is not let in does not learn which targets there are.
@@ -209,7 +209,7 @@ impl One<'_> {
                     return Err(self.turn(of_broken(broken), "the request is not whole", &words));
                 }
                 let target = &*self.way.config.subject.name;
-                tracing::warn!(target, error = fields::chain(&error), "a target could not be asked");
+                tracing::warn!(target, error = body::causes(&error), "a target could not be asked");
                 receipt.outcome(Outcome { error: Some("the target did not answer"), ..Outcome::default() });
                 let detail = format!("try again, or ask the operator of `{target}`");
                 Err(self.turn(StatusCode::BAD_GATEWAY, "the target did not answer", &detail))

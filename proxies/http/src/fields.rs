@@ -224,17 +224,6 @@ pub(crate) fn below(fields: &mut HeaderMap, name: HeaderName, prefix: &str) {
     }
 }
 
-/// An error and what it comes from, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        words = format!("{words}: {error}");
-        source = error.source();
-    }
-    words
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test states what it expects by failing")]
 mod tests {

@@ -17,8 +17,9 @@ const LONGEST: usize = 4 << 10;
 /// Why nobody is let in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
+    /// With the account that is claimed, where there is one: what names none may be a secret in the wrong place, and is not repeated.
     #[error("nobody was proven")]
-    Unproven,
+    Unproven { claimed: Option<Box<str>> },
     #[error("credentials are shown as `authorization: Bearer …` or `authorization: Basic …`")]
     Absent,
     #[error(transparent)]
@@ -48,7 +49,7 @@ pub(crate) fn shown<'a>(
     let only = match (all.next(), all.next()) {
         (Some(only), None) if only.len() <= LONGEST => only,
         (None, _) => return certificate.map(Shown::Certificate).ok_or(Refused::Absent),
-        _ => return Err(Refused::Unproven),
+        _ => return Err(Refused::Unproven { claimed: None }),
     };
     let (scheme, credentials) =
         only.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Refused::Absent)?;
@@ -74,7 +75,7 @@ pub(crate) async fn prove(identity: &dyn IdentitySource, shown: Shown<'_>) -> Re
         Shown::Bearer(token) => identity.token(token).await?,
         Shown::Certificate(certificate) => identity.certificate(certificate).await?,
     };
-    proven.map(without_password).ok_or(Refused::Unproven)
+    proven.map(without_password).ok_or(Refused::Unproven { claimed: None })
 }
 
 fn without_password(who: Identified) -> Proven {
@@ -83,17 +84,22 @@ fn without_password(who: Identified) -> Proven {
 
 /// A password, or a token of that very user: git, pip and many others know passwords only.
 async fn basic(identity: &dyn IdentitySource, encoded: &str) -> Result<Proven, Refused> {
-    let decoded = Zeroizing::new(BASE64.decode(encoded).map_err(|_| Refused::Unproven)?);
-    let (name, password) = pair(&decoded).ok_or(Refused::Unproven)?;
-    if TokenText::is_meant(password) {
-        let proven = identity.token(password).await?;
-        let proven = proven.filter(|proven| *proven.principal.id == *name);
-        return proven.map(without_password).ok_or(Refused::Unproven);
-    }
+    let nobody = || Refused::Unproven { claimed: None };
+    let decoded = Zeroizing::new(BASE64.decode(encoded).map_err(|_| nobody())?);
+    let (name, password) = pair(&decoded).ok_or_else(nobody)?;
     let claim = identity.claim(name).await?;
-    let verifier = Some(Arc::new(claim.verifier().clone()));
-    let principal = claim.prove_by_password(password).ok_or(Refused::Unproven)?;
-    Ok(Proven { who: Arc::new(Identified { principal, proof: "basic".into() }), verifier })
+    let claimed = claim.account().map(Into::into);
+    let proven = if TokenText::is_meant(password) {
+        let proven = identity.token(password).await?;
+        proven.filter(|proven| *proven.principal.id == *name).map(without_password)
+    } else {
+        let verifier = Some(Arc::new(claim.verifier().clone()));
+        claim.prove_by_password(password).map(|principal| {
+            let who = Arc::new(Identified { principal, proof: "basic".into() });
+            Proven { who, verifier }
+        })
+    };
+    proven.ok_or(Refused::Unproven { claimed })
 }
 
 impl Proven {
@@ -116,14 +122,6 @@ fn pair(decoded: &[u8]) -> Option<(&str, &str)> {
 }
 
 impl Shown<'_> {
-    /// The account that it claims to be. What names none may be a secret in the wrong place, and is not repeated.
-    pub(crate) async fn claimed(self, identity: &dyn IdentitySource) -> Option<String> {
-        let Self::Basic(encoded) = self else { return None };
-        let decoded = Zeroizing::new(BASE64.decode(encoded).ok()?);
-        let (name, _) = pair(&decoded)?;
-        identity.claim(name).await.ok()?.account().map(str::to_owned)
-    }
-
     /// A digest that only the same has.
     pub(crate) fn key(self) -> [u8; 32] {
         let (kind, bytes) = match self {
@@ -168,7 +166,7 @@ mod tests {
             (&[], None, "Err(Absent)"),
             (&["Bearer"], Some(&certificate), "Err(Absent)"),
             (&["Negotiate abc"], Some(&certificate), "Err(Absent)"),
-            (&["Bearer a", "Bearer b"], Some(&certificate), "Err(Unproven)"),
+            (&["Bearer a", "Bearer b"], Some(&certificate), "Err(Unproven { claimed: None })"),
         ] {
             let mut map = HeaderMap::new();
             for field in fields {
@@ -179,7 +177,7 @@ mod tests {
         let mut map = HeaderMap::new();
         let long = format!("Bearer {}", "a".repeat(LONGEST));
         map.insert(AUTHORIZATION, HeaderValue::from_str(&long).expect("a value"));
-        assert_eq!(format!("{:?}", shown(&map, None)), "Err(Unproven)");
+        assert_eq!(format!("{:?}", shown(&map, None)), "Err(Unproven { claimed: None })");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use hyper_rustls::MaybeHttpsStream;
 use portcullis_gateway::config::{Config, HttpLeg, TargetConfig};
 use tower_service::Service as _;
 
+use crate::body::{Fault, causes};
 use crate::connect::{DIAL, Leads};
 use crate::settings::{self, ServeError};
 
@@ -47,17 +48,6 @@ pub async fn probe(
     })
 }
 
-/// With its causes: the connector's own words say no more than that it failed.
-fn unreachable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ProbeError {
-    let error = error.into();
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !words.contains(&more) {
-            words = format!("{words}: {more}");
-        }
-        cause = error.source();
-    }
-    ProbeError::Unreachable(words)
+fn unreachable(error: impl Into<Fault>) -> ProbeError {
+    ProbeError::Unreachable(causes(&*error.into()))
 }

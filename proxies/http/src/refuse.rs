@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::body::{Body, whole};
 use crate::request::media_type;
 
-/// How long whoever must wait is told to wait, in seconds: failed logins are counted over a minute.
-const LATER: &str = "60";
+/// What whoever must wait is told.
+const TRY_LATER: &str = "try again later";
 
 /// What `grpc-message` spells as escapes.
 const UNWRITABLE: &AsciiSet = &CONTROLS.add(b'%');
@@ -58,17 +58,16 @@ impl Words {
             // An agent asks for them as it is.
             way_out.push_str("; what you may use is in the server's lists");
         }
-        let mut told =
-            Told { status, title, detail: &refusal.message, way_out: Some(&way_out), more: vec![] };
-        if let Some(rule) = &refusal.rule {
-            told.more.push(("rule", json!(rule)));
-        }
+        let told = Told {
+            way_out: Some(&way_out),
+            rule: refusal.rule.as_deref(),
+            ..Told::new(status, title, &refusal.message)
+        };
         let RefusalKind::Pending { approval } = refusal.kind else {
             return self.say(&told, mcp::DENIED).map(whole);
         };
-        told.more.push(("approval", json!(approval)));
-        told.more.push(("retry", json!("the identical request, once it is approved")));
-        self.say(&told, mcp::HELD).map(whole)
+        let retry = Some("the identical request, once it is approved");
+        self.say(&Told { approval: Some(approval), retry, ..told }, mcp::HELD).map(whole)
     }
 
     /// What kept a request from being judged, or its answer from being shown.
@@ -77,7 +76,7 @@ impl Words {
     }
 
     fn not_judged(&self, status: StatusCode, title: &str, detail: &str) -> Response<String> {
-        self.say(&Told { status, title, detail, way_out: None, more: vec![] }, mcp::DENIED)
+        self.say(&Told::new(status, title, detail), mcp::DENIED)
     }
 
     fn say(&self, told: &Told<'_>, code: i64) -> Response<String> {
@@ -87,17 +86,10 @@ impl Words {
             Self::Grpc => told.grpc(),
             Self::JsonRpc { ids, .. } if ids.is_empty() => Self::Problem.say(told, code),
             Self::JsonRpc { ids, batch } => {
-                let more = |name| told.more.iter().find(|(of, _)| *of == name).map(|(_, value)| value);
-                let text = |name| more(name).and_then(Value::as_str);
-                let denial = mcp::Denial {
-                    rule: text("rule"),
-                    way_out: told.way_out,
-                    approval: more("approval").and_then(Value::as_u64),
-                    retry: text("retry"),
-                };
+                let Told { rule, way_out, approval, retry, .. } = *told;
+                let denial = mcp::Denial { rule, way_out, approval, retry };
                 // Many clients show their model nothing but the message.
-                let way_out = told.way_out.map(|way_out| format!(" ({way_out})")).unwrap_or_default();
-                let message = format!("{}: {}{way_out}", told.title, told.detail);
+                let message = told.line();
                 let each: Vec<String> =
                     ids.iter().map(|id| mcp::error(Some(id), code, &message, &denial)).collect();
                 let text = if *batch { format!("[{}]", each.join(",")) } else { each.concat() };
@@ -114,17 +106,44 @@ struct Told<'a> {
     title: &'a str,
     detail: &'a str,
     way_out: Option<&'a str>,
-    /// Further fields of a problem.
-    more: Vec<(&'static str, Value)>,
+    rule: Option<&'a str>,
+    /// The number of an approval that is waited for, and what is to be sent once it is there.
+    approval: Option<u64>,
+    retry: Option<&'a str>,
 }
 
-impl Told<'_> {
+impl<'a> Told<'a> {
+    const fn new(status: StatusCode, title: &'a str, detail: &'a str) -> Self {
+        Self { status, title, detail, way_out: None, rule: None, approval: None, retry: None }
+    }
+
+    /// All that a person needs, in one line.
+    fn line(&self) -> String {
+        let way_out = self.way_out.map(|way_out| format!(" ({way_out})")).unwrap_or_default();
+        format!("{}: {}{way_out}", self.title, self.detail)
+    }
+
+    /// What programs go by, each with its name.
+    fn named(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let named = [
+            ("rule", self.rule.map(str::to_owned)),
+            ("approval", self.approval.map(|approval| approval.to_string())),
+            ("retry", self.retry.map(str::to_owned)),
+        ];
+        named.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
     fn problem(&self) -> Value {
         let mut problem =
             json!({ "status": self.status.as_u16(), "title": self.title, "detail": self.detail });
         if let Some(fields) = problem.as_object_mut() {
-            fields.extend(self.way_out.map(|way_out| ("way_out".to_owned(), json!(way_out))));
-            fields.extend(self.more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            let more = [
+                ("way_out", self.way_out.map(Value::from)),
+                ("rule", self.rule.map(Value::from)),
+                ("approval", self.approval.map(Value::from)),
+                ("retry", self.retry.map(Value::from)),
+            ];
+            fields.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         }
         problem
     }
@@ -132,17 +151,12 @@ impl Told<'_> {
     /// An answer of trailers alone, which come as its fields.
     /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
     fn grpc(&self) -> Response<String> {
-        let way_out = self.way_out.map(|way_out| format!(" ({way_out})")).unwrap_or_default();
-        let message = format!("{}: {}{way_out}", self.title, self.detail);
         let mut response = Response::new(String::new());
         let fields = response.headers_mut();
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         fields.insert("grpc-status", HeaderValue::from(grpc_code(self.status)));
-        let said = self.more.iter().map(|(name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            (format!("portcullis-{name}"), value)
-        });
-        for (name, value) in said.chain([("grpc-message".to_owned(), message)]) {
+        let said = self.named().map(|(name, value)| (format!("portcullis-{name}"), value));
+        for (name, value) in said.chain([("grpc-message".to_owned(), self.line())]) {
             let value = utf8_percent_encode(&value, UNWRITABLE).to_string();
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 fields.insert(name, value);
@@ -162,18 +176,11 @@ impl Told<'_> {
             StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
             _ => "InternalError",
         };
-        let way_out = self.way_out.map(|way_out| format!(" ({way_out})")).unwrap_or_default();
-        let causes: Vec<Value> = self
-            .more
-            .iter()
-            .map(|(name, value)| {
-                let message = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                json!({ "reason": format!("Portcullis-{name}"), "message": message })
-            })
-            .collect();
+        let cause = |(name, message): (&str, String)| json!({ "reason": format!("Portcullis-{name}"), "message": message });
+        let causes: Vec<Value> = self.named().map(cause).collect();
         json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": format!("{}: {}{way_out}", self.title, self.detail),
+            "message": self.line(),
             "reason": reason, "code": self.status.as_u16(),
             "details": { "causes": causes },
         })
@@ -214,8 +221,8 @@ pub(crate) fn crowded(words: &Words, full: Full) -> Response<String> {
         Full::Failures => StatusCode::TOO_MANY_REQUESTS,
         Full::Connections => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let mut response = words.not_judged(status, "try again later", &full.to_string());
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(LATER));
+    let mut response = words.not_judged(status, TRY_LATER, &full.to_string());
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(full.retry_after().as_secs()));
     response
 }
 

@@ -10,7 +10,7 @@ use policy_core::{Principal, Protocol};
 use portcullis_gateway::enforce::{Gateway, Opening, Refusal, RefusalKind, Session, Tape};
 use portcullis_gateway::identity::{Identified, Proof};
 use portcullis_gateway::session::Stop;
-use portcullis_gateway::throttle::{Attempt, Bounds, Full, Place};
+use portcullis_gateway::throttle::{Attempt, Full, Place};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
@@ -41,8 +41,6 @@ type Pair = (Box<str>, Proof, (Protocol, Box<str>));
 pub(crate) struct Visit {
     pub(crate) gateway: Gateway,
     settings: Arc<ArcSwap<Settings>>,
-    /// Those in force when it came.
-    bounds: Bounds,
     pub(crate) arrival: Arrival,
     /// By the digest of what was shown: the same is not proven twice.
     proven: Sync<HashMap<[u8; 32], Remembered>>,
@@ -117,8 +115,8 @@ impl Visit {
         arrival: Arrival,
     ) -> Self {
         let (proven, sessions, tunnel) = Default::default();
-        let (bounds, activity) = (settings.load().bounds, Activity::new());
-        Self { gateway, settings, bounds, arrival, proven, sessions, tunnel, looking, activity }
+        let activity = Activity::new();
+        Self { gateway, settings, arrival, proven, sessions, tunnel, looking, activity }
     }
 
     /// What is in force now. A connection may be older than it: what was removed is not reached by one from before.
@@ -135,7 +133,7 @@ impl Visit {
     pub(crate) async fn who(&self, shown: Result<Shown<'_>, Refused>) -> Result<Arc<Identified>, Refused> {
         let shown = match shown {
             // Shown twice, or at too great length: a guess like another.
-            Err(Refused::Unproven) => {
+            Err(Refused::Unproven { .. }) => {
                 return Err(self.guessed(self.attempt().await?, None, "the credentials can't be read"));
             }
             shown => shown?,
@@ -151,30 +149,30 @@ impl Visit {
                 Some(proven) => Ok(self.know(digest, proven)),
                 None => {
                     self.known().remove(&digest);
-                    Err(Refused::Unproven)
+                    Err(Refused::Unproven { claimed: None })
                 }
             };
         }
         let attempt = self.attempt().await?;
-        let proven = login::prove(&**self.gateway.identity(), shown).await;
-        if matches!(proven, Err(Refused::Unproven)) {
-            let claimed = shown.claimed(&**self.gateway.identity()).await;
-            return Err(self.guessed(attempt, claimed, "the credentials prove nobody"));
+        match login::prove(&**self.gateway.identity(), shown).await {
+            Err(Refused::Unproven { claimed }) => {
+                Err(self.guessed(attempt, claimed, "the credentials prove nobody"))
+            }
+            proven => Ok(self.know(digest, proven?)),
         }
-        Ok(self.know(digest, proven?))
     }
 
     /// An attempt to prove something, where one may still fail.
     async fn attempt(&self) -> Result<Attempt<'_>, Refused> {
-        Ok(self.arrival.place.attempt(&self.bounds).await.ok_or(Full::Failures)?)
+        Ok(self.arrival.place.attempt().await.ok_or(Full::Failures)?)
     }
 
-    fn guessed(&self, attempt: Attempt<'_>, claimed: Option<String>, why: &str) -> Refused {
+    fn guessed(&self, attempt: Attempt<'_>, claimed: Option<Box<str>>, why: &str) -> Refused {
         attempt.failed();
         let source = self.arrival.source.to_string();
         tracing::info!(source, claimed, why, "somebody is not let in");
         self.gateway.refused("authentication", claimed.as_deref(), None, &source, why);
-        Refused::Unproven
+        Refused::Unproven { claimed }
     }
 
     fn know(&self, digest: [u8; 32], proven: Proven) -> Arc<Identified> {

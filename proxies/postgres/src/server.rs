@@ -133,10 +133,7 @@ impl<P: Policing> Connections for Shared<P> {
             Ok(place) => place,
             Err(full) => {
                 tracing::warn!(%source, reason = %full, "a client was turned away");
-                let refusal = Refusal::new(
-                    SqlState::TOO_MANY,
-                    "too many connections or failed logins; try again later",
-                );
+                let refusal = Refusal::new(SqlState::TOO_MANY, full.to_string()).hint("try again later");
                 return turn_away(stream, |_| Some(refusal.encode(Severity::Fatal))).await;
             }
         };

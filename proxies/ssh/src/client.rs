@@ -91,7 +91,7 @@ impl Client {
     /// Looks at a proof; an address that has guessed too often is answered as any wrong guess.
     async fn attempt(&mut self, user: &str, proof: impl Future<Output = Result<Proven, Refused>>) -> Auth {
         let place = Arc::clone(&self.place);
-        let Some(attempt) = place.attempt(&self.settings.bounds).await else {
+        let Some(attempt) = place.attempt().await else {
             self.claimed = Some((user.to_owned(), Full::Failures.to_string()));
             return Auth::reject();
         };

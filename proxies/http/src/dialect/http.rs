@@ -4,7 +4,7 @@ use policy_core::ActionSet;
 use policy_core::mask::FieldMasks;
 use policy_normalize::http::{self, Body, Parts, graphql};
 
-use super::{Meaning, Seen};
+use super::{Meaning, Seen, Unclear, is_unclear};
 use crate::body::Taken;
 
 pub(super) fn needs_body(seen: &Seen<'_>, graphql: &[String]) -> bool {
@@ -12,8 +12,14 @@ pub(super) fn needs_body(seen: &Seen<'_>, graphql: &[String]) -> bool {
 }
 
 pub(super) fn meaning(seen: &Seen<'_>, body: &Taken, graphql: &[String]) -> Meaning {
-    let actions = actions(seen, body, is_graphql(seen, graphql)).unwrap_or_else(ActionSet::unknown);
-    Meaning { actions, words: None, said: None }
+    let (actions, unclear) = match actions(seen, body, is_graphql(seen, graphql)) {
+        Ok(actions) => {
+            let unclear = unclear(seen, body, &actions);
+            (actions, unclear)
+        }
+        Err(unclear) => (ActionSet::unknown(), Some(unclear)),
+    };
+    Meaning { actions, words: None, said: None, unclear }
 }
 
 /// Whether something that these masks cover would come back under a name that they do not: what is called otherwise than it is in
@@ -27,15 +33,15 @@ pub(super) fn hides(seen: &Seen<'_>, body: &Taken, graphql: &[String], masks: &F
         masks.miss(&strs(&names), &strs(&keys))
     };
     let renamed = |parts: &Parts<'_>, bytes: &[u8]| graphql::renamed(&as_read(seen, parts), bytes);
-    let is_hidden = || with_parts(seen, body, renamed).flatten().is_none_or(|all| all.iter().any(is_missed));
+    let is_hidden =
+        || with_parts(seen, body, renamed).ok().flatten().is_none_or(|all| all.iter().any(is_missed));
     match &seen.asked.target.segments {
         None => !graphql.is_empty(),
         Some(_) => is_graphql(seen, graphql) && is_hidden(),
     }
 }
 
-/// `None` is what can't be told.
-fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Option<ActionSet> {
+fn actions(seen: &Seen<'_>, body: &Taken, is_graphql: bool) -> Result<ActionSet, Unclear> {
     let looked_at = &seen.looked_at.http;
     with_parts(seen, body, |parts, bytes| {
         if is_graphql {
@@ -51,20 +57,25 @@ fn as_read<'s>(seen: &Seen<'s>, parts: &Parts<'s>) -> Parts<'s> {
     Parts { media_type: seen.asked.read_as(), ..*parts }
 }
 
-/// What becomes of a request's parts, and the bytes of its body; `None` where they can't be told.
-fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[u8]) -> T) -> Option<T> {
+/// What becomes of a request's parts, and the bytes of its body.
+///
+/// # Errors
+/// Where they can't be told.
+fn with_parts<T>(
+    seen: &Seen<'_>,
+    body: &Taken,
+    make: impl FnOnce(&Parts<'_>, &[u8]) -> T,
+) -> Result<T, Unclear> {
     let asked = seen.asked;
     let (bytes, body): (&[u8], _) = match body {
-        Taken::All(bytes) => (bytes, Some(Body::read(asked.read_as(), bytes).ok()?)),
+        Taken::All(bytes) => (bytes, Some(Body::read(asked.read_as(), bytes)?)),
         Taken::Nothing(_) => (&[], (asked.size == Some(0)).then_some(Body::None)),
-        Taken::Much(..) => return None,
+        Taken::Much(..) => return Err(Unclear::Long),
     };
-    let fields = &seen.head.headers;
-    let pairs: Vec<(&str, &str)> =
-        fields.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
-    // A field that is no text means nothing that a rule could be about.
-    if pairs.len() < fields.len() {
-        return None;
+    let mut pairs = Vec::with_capacity(seen.head.headers.len());
+    for (name, value) in &seen.head.headers {
+        // What is no text means nothing that a rule could be about.
+        pairs.push((name.as_str(), value.to_str().map_err(|_| Unclear::Field(name.clone()))?));
     }
     let parts = Parts {
         method: seen.head.method.as_str(),
@@ -76,33 +87,22 @@ fn with_parts<T>(seen: &Seen<'_>, body: &Taken, make: impl FnOnce(&Parts<'_>, &[
         size: asked.size,
         body: body.as_ref(),
     };
-    Some(make(&parts, bytes))
+    Ok(make(&parts, bytes))
 }
 
-/// What of it is `unknown`, which no rule but one about everything permits.
-pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
+/// Why something of these actions is not known.
+fn unclear(seen: &Seen<'_>, body: &Taken, actions: &ActionSet) -> Option<Unclear> {
     let asked = seen.asked;
     let is_known =
         matches!(seen.head.method.as_str(), "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT");
-    let unread = match body {
-        Taken::All(bytes) if !bytes.is_empty() && !asked.body_type.is_plain() => {
-            Some("nothing is known of the body: it is encoded, or in other characters than UTF-8".to_owned())
-        }
-        Taken::All(bytes) => {
-            Body::read(asked.body_type.media_type(), bytes).err().map(|error| error.to_string())
-        }
-        Taken::Much(..) => Some("the body is longer than is looked into".to_owned()),
-        Taken::Nothing(_) => None,
-    };
     if !is_known && !seen.upgrade {
-        return Some("the method is none of HTTP's own".to_owned());
+        return Some(Unclear::Method);
     }
     if asked.target.segments.is_none() {
-        let why =
-            "servers do not agree on the path: it has an encoded or an empty segment, a `;` or a backslash";
-        return Some(why.to_owned());
+        return Some(Unclear::Path);
     }
-    unread
+    let is_coded = !asked.body_type.is_plain() && matches!(body, Taken::All(bytes) if !bytes.is_empty());
+    (is_coded && is_unclear(actions, &["arguments.", "body.", "form."])).then_some(Unclear::Coded)
 }
 
 fn is_graphql(seen: &Seen<'_>, paths: &[String]) -> bool {

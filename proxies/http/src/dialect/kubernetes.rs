@@ -5,7 +5,7 @@ use policy_core::ActionSet;
 use policy_normalize::http::Target;
 use policy_normalize::kubernetes::{self, Object, Parts, content};
 
-use super::{Carried, Meaning, Seen};
+use super::{Carried, Meaning, Seen, Unclear, is_unclear};
 use crate::body::Taken;
 use crate::request::media_type;
 
@@ -14,40 +14,30 @@ pub(super) fn needs_body(seen: &Seen<'_>) -> bool {
 }
 
 pub(super) fn meaning(seen: &Seen<'_>, body: &Taken) -> Meaning {
-    Meaning { actions: actions(seen, body).unwrap_or_else(ActionSet::unknown), words: None, said: None }
+    let (actions, unclear) =
+        understood(seen, body).unwrap_or_else(|unclear| (ActionSet::unknown(), Some(unclear)));
+    Meaning { actions, words: None, said: None, unclear }
 }
 
-fn actions(seen: &Seen<'_>, body: &Taken) -> Option<ActionSet> {
+/// What it does, and why something of that is not known.
+fn understood(seen: &Seen<'_>, body: &Taken) -> Result<(ActionSet, Option<Unclear>), Unclear> {
     let asked = seen.asked;
     let object = match body {
-        Taken::All(bytes) => Some(Object::read(asked.read_as(), bytes).ok()?),
-        Taken::Nothing(_) if asked.size == Some(0) => Some(Object::read("", &[]).ok()?),
+        Taken::All(bytes) => Some(Object::read(asked.read_as(), bytes)?),
+        Taken::Nothing(_) if asked.size == Some(0) => Some(Object::read("", &[])?),
         Taken::Nothing(_) => None,
-        Taken::Much(..) => return None,
+        Taken::Much(..) => return Err(Unclear::Long),
     };
-    let parts = Parts {
-        method: seen.head.method.as_str(),
-        target: &asked.target,
-        media_type: asked.body_type.media_type(),
-        body: object.as_ref(),
+    let media_type = asked.body_type.media_type();
+    let parts =
+        Parts { method: seen.head.method.as_str(), target: &asked.target, media_type, body: object.as_ref() };
+    let actions = kubernetes::action(&parts, &seen.looked_at.kubernetes);
+    let is_hidden = object.as_ref().is_some_and(Object::is_opaque) && is_unclear(&actions, &["object."]);
+    let why = || {
+        if asked.body_type.is_plain() { Unclear::Opaque(media_type.to_owned()) } else { Unclear::Coded }
     };
-    Some(kubernetes::action(&parts, &seen.looked_at.kubernetes))
-}
-
-/// What of an object is not seen where rules look at objects, or of a request that is `unknown` for it.
-pub(super) fn unclear(seen: &Seen<'_>, body: &Taken) -> Option<String> {
-    let media_type = seen.asked.body_type.media_type();
-    match body {
-        Taken::All(bytes) => match Object::read(seen.asked.read_as(), bytes) {
-            Ok(object) if object.is_opaque() => {
-                Some(format!("nothing is known of the object: it is sent as `{media_type}`, and not as JSON"))
-            }
-            Ok(_) => None,
-            Err(error) => Some(error.to_string()),
-        },
-        Taken::Much(..) => Some("the object is longer than is looked into".to_owned()),
-        Taken::Nothing(_) => None,
-    }
+    let unclear = is_hidden.then(why);
+    Ok((actions, unclear))
 }
 
 /// A program's streams behind `pods/NAME/exec` and `attach`, a port behind `portforward`; what a pod or service says behind its

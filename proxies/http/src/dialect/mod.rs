@@ -8,11 +8,11 @@ pub(crate) mod mcp;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderName};
 use hyper::http::request::Parts as Head;
 use policy_core::mask::FieldMasks;
-use policy_core::{ActionSet, Protocol};
-use policy_normalize::http::Target;
+use policy_core::{Action, ActionSet, Protocol, Value, Verb};
+use policy_normalize::http::{BodyError, Target};
 use policy_normalize::{http as normal, kubernetes as cluster};
 use portcullis_gateway::config::HttpLeg;
 use portcullis_gateway::policies::Active;
@@ -69,6 +69,38 @@ pub(crate) struct Meaning {
     pub(crate) words: Option<Words>,
     /// What a message of MCP says.
     pub(crate) said: Option<Box<mcp::Said>>,
+    /// Why something that it does is not known, for whoever sent it and is refused.
+    pub(crate) unclear: Option<Unclear>,
+}
+
+/// Why what a request does, or something that rules look at in it, is not known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unclear {
+    #[error("the method is none of HTTP's own")]
+    Method,
+    #[error("servers do not agree on the path: it has an encoded or an empty segment, a `;` or a backslash")]
+    Path,
+    #[error("the field `{0}` is no text")]
+    Field(HeaderName),
+    #[error("the body is longer than is looked into")]
+    Long,
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error("nothing is known of the body: it is encoded, or in other characters than UTF-8")]
+    Coded,
+    #[error("nothing is known of the object: it is sent as `{0}`, and not as JSON")]
+    Opaque(String),
+}
+
+/// Whether something is unknown, or undetermined that is called as an attribute of one of these families is.
+fn is_unclear(actions: &ActionSet, families: &[&str]) -> bool {
+    let is_of = |name: &str| families.iter().any(|family| name.starts_with(family));
+    let is_unclear = |action: &Action| {
+        let mut attributes = action.attributes().iter();
+        action.verb == Verb::UNKNOWN
+            || attributes.any(|attribute| attribute.value == Value::Undetermined && is_of(&attribute.name))
+    };
+    actions.iter().any(is_unclear)
 }
 
 /// What a policy looks at in requests.
@@ -176,15 +208,6 @@ impl Dialect {
     pub(crate) fn name_form(&self, target: &Target, fields: &mut HeaderMap) {
         if matches!(self, Self::Kubernetes) {
             kubernetes::name_form(target, fields);
-        }
-    }
-
-    /// What of a request is not understood, for whoever sent it and is refused.
-    pub(crate) fn unclear(&self, seen: &Seen<'_>, body: &Taken) -> Option<String> {
-        match self {
-            Self::Http { .. } => http::unclear(seen, body),
-            Self::Kubernetes => kubernetes::unclear(seen, body),
-            Self::Mcp(_) => None,
         }
     }
 

@@ -12,7 +12,7 @@ use portcullis_gateway::enforce::{
 use super::{One, Turned, of_broken};
 use crate::body::{Body, Taken};
 use crate::dialect::mcp::Said;
-use crate::dialect::{Dialect, Meaning, Place, Seen};
+use crate::dialect::{Dialect, Meaning, Place, Seen, Unclear};
 use crate::identical;
 use crate::known::Key;
 use crate::mask::Sought;
@@ -24,6 +24,8 @@ struct Understood {
     words: Words,
     /// What it says in MCP.
     said: Option<Box<Said>>,
+    /// Why something that it does is not known.
+    unclear: Option<Unclear>,
 }
 
 /// What may be sent.
@@ -62,7 +64,7 @@ impl One<'_> {
             return Err(self.refused(StatusCode::PAYLOAD_TOO_LARGE, title, detail).await);
         }
         loop {
-            let Understood { statement, words, said } = self.understood(&seen, &body).await?;
+            let Understood { statement, words, said, unclear } = self.understood(&seen, &body).await?;
             let refuse = |refusal| Box::new(words.refused(&refusal));
             let arguments: Vec<Parameter<'_>> = said
                 .iter()
@@ -98,7 +100,7 @@ impl One<'_> {
                 Judgement::Refuse(mut refusal) => {
                     let is_judged =
                         matches!(refusal.kind, RefusalKind::NotPermitted | RefusalKind::Forbidden);
-                    if let Some(unclear) = dialect.unclear(&seen, &body).filter(|_| is_judged) {
+                    if let Some(unclear) = unclear.filter(|_| is_judged) {
                         refusal.message = format!("{}: {unclear}", refusal.message).into();
                     }
                     return Err(refuse(refusal));
@@ -170,9 +172,9 @@ impl One<'_> {
             Taken::Nothing(_) | Taken::All(_) | Taken::Much(..) => None,
         };
         if let Some(statement) = key.as_ref().and_then(|key| self.open.known.recall(generation, key)) {
-            return Ok(Understood { statement, words: self.words.clone(), said: None });
+            return Ok(Understood { statement, words: self.words.clone(), said: None, unclear: None });
         }
-        let Meaning { actions, words, said } = dialect.meaning(seen, body).await;
+        let Meaning { actions, words, said, unclear } = dialect.meaning(seen, body).await;
         let words = words.unwrap_or_else(|| self.words.clone());
         let mut text = format!("{} {}{}", seen.head.method, self.authority, self.asked.target.sent);
         if let Some(said) = said.as_ref().filter(|said| !said.words.is_empty()) {
@@ -188,10 +190,11 @@ impl One<'_> {
         };
         let statement =
             self.visit.gateway.statement(parts).map_err(|refusal| Box::new(words.refused(&refusal)))?;
-        if let Some(key) = key {
+        // What is not known is told anew, with why.
+        if let Some(key) = key.filter(|_| unclear.is_none()) {
             self.open.known.keep(generation, key, &statement);
         }
-        Ok(Understood { statement, words, said })
+        Ok(Understood { statement, words, said, unclear })
     }
 
     /// Reads a body; where it breaks off, nothing was judged yet, and evidence says so.

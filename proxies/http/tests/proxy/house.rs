@@ -304,23 +304,28 @@ impl House {
     }
 
     async fn until_events(&self, what: &str, are_there: impl Fn(&[String]) -> bool) -> Vec<String> {
-        use portcullis_evidence::recording;
         let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        let evidence = &self.gateway.config().evidence;
         loop {
-            let mut events = Vec::new();
-            for session in recording::sessions(evidence).unwrap() {
-                let file = recording::find(evidence, &session).unwrap();
-                let played = recording::Reader::open(&file).unwrap();
-                events.extend(played.map(|played| serde_json::to_string(&played.event).unwrap()));
-            }
-            if are_there(&events) {
-                return events;
+            let events = self.recorded();
+            if let Some(events) = events.as_ref().filter(|events| are_there(events)) {
+                return events.clone();
             }
             assert!(std::time::Instant::now() < limit, "recordings never said {what}: {events:?}");
             // A file tells nobody when it grows.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
+    }
+
+    /// The events of all recordings; `None` where one comes to its end right now, and is called otherwise then.
+    fn recorded(&self) -> Option<Vec<String>> {
+        use portcullis_evidence::recording;
+        let evidence = &self.gateway.config().evidence;
+        let mut events = Vec::new();
+        for session in recording::sessions(evidence).unwrap() {
+            let played = recording::Reader::open(&recording::find(evidence, &session)?).ok()?;
+            events.extend(played.map(|played| serde_json::to_string(&played.event).unwrap()));
+        }
+        Some(events)
     }
 
     /// A connection that sends bytes as they are.

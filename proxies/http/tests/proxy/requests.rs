@@ -51,6 +51,16 @@ async fn whoever_is_not_understood_is_told_what_was_not() {
     for (method, path, fields, body, why) in [
         ("PURGE", "/items/1", "", "", "the method is none of HTTP's own"),
         ("GET", "/items/a%2fb", "", "", "servers do not agree on the path"),
+        // Asked again, it is told again.
+        ("GET", "/items/a%2fb", "", "", "servers do not agree on the path"),
+        ("GET", "/items/1", "x-name: caf\u{e9}\r\n", "", "the field `x-name` is no text"),
+        (
+            "POST",
+            "/orders",
+            "content-type: application/json\r\ncontent-encoding: gzip\r\n",
+            "x",
+            "nothing is known of the body: it is encoded",
+        ),
         ("POST", "/orders", json, "{\"amount\": 1,}", "the body is no JSON text that means one thing"),
         ("POST", "/orders", json, &"7".repeat(70_000), "the body is longer than is looked into"),
     ] {

@@ -104,8 +104,7 @@ pub(crate) async fn admit(
         }
     };
     let is_encrypted = transport.is_buffered();
-    let tries = (place, &settings.limits.bounds);
-    let principal = scram::verify(&mut transport, &wish.user, claim, binding, tries).await?;
+    let principal = scram::verify(&mut transport, &wish.user, claim, binding, place).await?;
     let mut ok = Vec::with_capacity(9);
     make::message(&mut ok, b'R', |out| out.extend_from_slice(&[0; 4]));
     exchange::send(&mut transport, &ok).await?;

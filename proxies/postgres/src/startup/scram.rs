@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use policy_core::Principal;
 use portcullis_gateway::identity::Claim;
-use portcullis_gateway::throttle::{Bounds, Place};
+use portcullis_gateway::throttle::Place;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{Rejected, refuse};
@@ -31,7 +31,7 @@ pub(super) async fn verify(
     user: &str,
     claim: Claim,
     binding: Option<Arc<[u8]>>,
-    (place, bounds): (&Place, &Bounds),
+    place: &Place,
 ) -> Result<Principal, Rejected> {
     let mut out = Vec::with_capacity(256);
     make::message(&mut out, b'R', |out| {
@@ -60,7 +60,7 @@ pub(super) async fn verify(
         return Err(broken(transport).await);
     }
     let message = format!("{},{challenge},{}", first.bare, last.without_proof);
-    let attempt = place.attempt(bounds).await;
+    let attempt = place.attempt().await;
     let proven = attempt.as_ref().and_then(|_| claim.prove(message.as_bytes(), &last.proof));
     let Some(proven) = proven else {
         if let Some(attempt) = attempt {

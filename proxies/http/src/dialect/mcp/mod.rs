@@ -68,6 +68,7 @@ pub(super) async fn meaning(server: &Server, seen: &Seen<'_>, body: &Taken) -> M
         }),
         words: None,
         said: Some(Box::new(said)),
+        unclear: None,
     };
     let is_there = seen.asked.target.sent == server.path && !seen.upgrade;
     let is_empty = match body {
@@ -116,7 +117,7 @@ async fn posted(server: &Server, seen: &Seen<'_>, bytes: &[u8], mut said: Said) 
     said.ids = messages.elements.iter().filter_map(|element| element.id.clone()).collect();
     said.batch = messages.batch;
     let words = Some(Words::JsonRpc { ids: said.ids.clone(), batch: said.batch });
-    Meaning { actions, words, said: Some(Box::new(said)) }
+    Meaning { actions, words, said: Some(Box::new(said)), unclear: None }
 }
 
 /// The most methods that are named.
