@@ -104,16 +104,16 @@ impl House {
         }
     }
 
-    /// The events of all recordings so far, as JSON, a line each.
-    pub fn recorded(&self) -> String {
+    /// The events of all recordings so far, as JSON, a line each; `None` where one comes to its end right now, and is called
+    /// otherwise then.
+    fn recorded(&self) -> Option<String> {
         let evidence = &self.gateway.config().evidence;
         let mut events = Vec::new();
         for session in recording::sessions(evidence).unwrap() {
-            let file = recording::find(evidence, &session).unwrap();
-            let played = recording::Reader::open(&file).unwrap();
+            let played = recording::Reader::open(&recording::find(evidence, &session)?).ok()?;
             events.extend(played.map(|played| serde_json::to_string(&played.event).unwrap()));
         }
-        events.join("\n")
+        Some(events.join("\n"))
     }
 
     /// Waits until the recordings hold this text, and returns all of them.
@@ -121,10 +121,10 @@ impl House {
         let limit = Instant::now() + Duration::from_secs(10);
         loop {
             let recorded = self.recorded();
-            if recorded.contains(text) {
-                return recorded;
+            if let Some(recorded) = recorded.as_ref().filter(|recorded| recorded.contains(text)) {
+                return recorded.clone();
             }
-            assert!(Instant::now() < limit, "recordings never said {text}:\n{recorded}");
+            assert!(Instant::now() < limit, "recordings never said {text}:\n{recorded:?}");
             // A file tells nobody when it grows.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
