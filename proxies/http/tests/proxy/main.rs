@@ -26,4 +26,5 @@ mod mcp;
 mod outcomes;
 mod requests;
 mod tokens;
+mod ways;
 mod websockets;
