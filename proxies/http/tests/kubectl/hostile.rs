@@ -8,18 +8,18 @@ use portcullis_testkit::kubernetes::Access;
 
 use crate::house::{House, OPEN};
 
-const MASKED: &str = r#"
+pub const MASKED: &str = r#"
 policy "cluster"
 default allow
 allow "what nobody knows" { by group "eng"  on kubernetes  do unknown }
 mask "cards" { on kubernetes  values credit_card  with redact }
 "#;
 
-const WEBSOCKET: &str = "upgrade: websocket\r\nsec-websocket-protocol: v4.channel.k8s.io\r\n";
-const SPDY: &str = "upgrade: SPDY/3.1\r\nx-stream-protocol-version: v4.channel.k8s.io\r\n";
+pub const WEBSOCKET: &str = "upgrade: websocket\r\nsec-websocket-protocol: v4.channel.k8s.io\r\n";
+pub const SPDY: &str = "upgrade: SPDY/3.1\r\nx-stream-protocol-version: v4.channel.k8s.io\r\n";
 
 /// A server that agrees with these fields, in words of its own, and then says this, whoever asks for what.
-fn server(agrees: &str, says: &[u8]) -> Access {
+pub fn server(agrees: &str, says: &[u8]) -> Access {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let answer = format!("HTTP/1.1 101 hidden words\r\nconnection: upgrade\r\n{agrees}\r\n");
@@ -32,8 +32,8 @@ fn server(agrees: &str, says: &[u8]) -> Access {
         let mut opened = [0; 1 << 12];
         let _ = stream.read(&mut opened);
         let _ = stream.write_all(&says);
-        // Behind a close there is nothing to wait for.
-        if !says.ends_with(b"\x88\x00") {
+        // Behind a close, or a frame by which a server goes away, there is nothing to wait for.
+        if !says.ends_with(b"\x88\x00") && !says.ends_with(&gone()) {
             let _ = stream.read_to_end(&mut Vec::new());
         }
     });
@@ -55,9 +55,9 @@ async fn heard(agrees: &str, asks: &str, first: &[u8], says: &[u8]) -> (String, 
 }
 
 /// The same of this use of a pod.
-fn heard_at(house: &House, what: &str, asks: &str, first: &[u8]) -> (String, String) {
+pub fn heard_at(house: &House, what: &str, asks: &str, first: &[u8]) -> (String, String) {
     let mut stream = TcpStream::connect(house.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let request = format!(
         "GET /prod/api/v1/namespaces/default/pods/web/{what} HTTP/1.1\r\nhost: x\r\n\
          authorization: Bearer {}\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
@@ -189,20 +189,25 @@ async fn channels_that_are_not_understood_are_not_asked_for() {
 }
 
 /// Fields of a stream, stored as they are behind the dictionary's sum.
-fn fields(name: &str, value: &str) -> Vec<u8> {
+pub fn fields(name: &str, value: &str) -> Vec<u8> {
     [&[0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2][..], &more_fields(name, value)].concat()
 }
 
 /// The same of a later frame.
-fn more_fields(name: &str, value: &str) -> Vec<u8> {
+pub fn more_fields(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
     let plain = [&1_u32.to_be_bytes()[..], &text(name), &text(value)].concat();
     let length = u16::try_from(plain.len()).unwrap();
     [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &plain].concat()
 }
 
-fn control(kind: u8, payload: &[u8]) -> Vec<u8> {
+pub fn control(kind: u8, payload: &[u8]) -> Vec<u8> {
     [&[0x80, 3, 0, kind, 0, 0, 0, u8::try_from(payload.len()).unwrap()], payload].concat()
+}
+
+/// The frame by which a server goes away.
+pub fn gone() -> Vec<u8> {
+    control(7, &[0; 8])
 }
 
 #[tokio::test]
@@ -212,7 +217,7 @@ async fn what_no_stream_is_reaches_nobody() {
         [&[0, 0, 0, stream, 0, 0, 0, u8::try_from(text.len()).unwrap()], text].concat()
     };
     let reply = |value: &str| control(2, &[&[0, 0, 0, 1][..], &fields("hidden", value)].concat());
-    let fine = [reply("plain"), on(1, b"shown"), control(7, &[0; 8])].concat();
+    let fine = [reply("plain"), on(1, b"shown"), gone()].concat();
     let (head, said) = heard(SPDY, SPDY, &opened, &fine).await;
     assert!(head.starts_with("HTTP/1.1 101") && said.contains("shown"), "{head}{said}");
     let failed = control(1, &[&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &fields("streamtype", "error")].concat());
@@ -244,7 +249,7 @@ async fn what_no_client_sends_over_spdy_reaches_no_program() {
         [&[0, 0, 0, number, 0, 0, 0, u8::try_from(text.len()).unwrap()], text].concat()
     };
     let reply = control(2, &[&[0, 0, 0, 1][..], &fields("a", "b")].concat());
-    let answer = [&*reply, &on(1, b"shown"), &control(7, &[0; 8])].concat();
+    let answer = [&*reply, &on(1, b"shown"), &gone()].concat();
     let (_, said) = heard(SPDY, SPDY, &opened("stdout"), &answer).await;
     assert!(said.contains("shown"), "{said}");
     let (_, said) = heard(SPDY, SPDY, &opened("stdin"), &on(1, b"hidden")).await;
@@ -271,7 +276,7 @@ async fn what_no_port_says_reaches_nobody() {
     let reply = |value: &str| control(2, &[&[0, 0, 0, 1][..], &fields("hidden", value)].concat());
     let on = |text: &[u8]| [&[0, 0, 0, 1, 0, 0, 0, u8::try_from(text.len()).unwrap()], text].concat();
     let message = |first: u8, text: &[u8]| [&[first, u8::try_from(text.len()).unwrap()], text].concat();
-    let ends = control(7, &[0; 8]);
+    let ends = gone();
     for (name, agrees, says, shown) in [
         ("data", BARE, [on(b"hidden"), ends.clone()].concat(), true),
         ("data in a message", INSIDE, message(0x82, &on(b"hidden")), true),

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -15,6 +14,7 @@ use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::identity::{TokenText, Verifier};
 use portcullis_gateway::store::{NewToken, User};
 use portcullis_gateway::tls::ServerCertificate;
+use portcullis_testkit::Serving;
 use portcullis_testkit::kubernetes::{Access, Kubectl, Kubelet};
 
 /// Allows everything and looks for nothing but the target's credential.
@@ -32,7 +32,7 @@ pub struct House {
     /// How ana reaches the cluster through it.
     pub access: Access,
     _control: ControlServer,
-    _serving: tokio::sync::oneshot::Sender<()>,
+    _serving: Serving,
 }
 
 impl House {
@@ -61,7 +61,8 @@ impl House {
         std::fs::write(path("portcullis.toml"), &text).unwrap();
         let config = Config::load(path("portcullis.toml")).unwrap_or_else(|error| panic!("{error}"));
         let gateway = Gateway::start(config).unwrap_or_else(|error| panic!("{error}"));
-        let (address, serving) = serve(&gateway);
+        let serving = serve(&gateway);
+        let address = serving.address;
         let control = ControlServer::start(&gateway).unwrap_or_else(|error| panic!("{error}"));
         let certificate = ServerCertificate::load(&gateway.config()).unwrap();
         let pem = BASE64.encode(certificate.chain.first().unwrap());
@@ -158,22 +159,12 @@ async fn token(gateway: &Gateway, name: &str) -> String {
     text.expose().to_owned()
 }
 
-fn serve(gateway: &Gateway) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
-    let (tell, told) = mpsc::channel();
-    let (end, ended) = tokio::sync::oneshot::channel();
+fn serve(gateway: &Gateway) -> Serving {
     let gateway = gateway.clone();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let serving = portcullis_http::serve(&gateway).unwrap_or_else(|error| panic!("{error}"));
-            tell.send(serving.addresses[0]).unwrap();
-            tokio::select! {
-                served = serving.run => served.unwrap(),
-                _ = ended => {}
-            }
-        });
-    });
-    (told.recv().expect("a proxy that serves"), end)
+    Serving::on_a_thread(async move || {
+        let serving = portcullis_http::serve(&gateway).unwrap_or_else(|error| panic!("{error}"));
+        (serving.addresses[0], serving.run)
+    })
 }
 
 /// What streams are carried by.

@@ -9,6 +9,8 @@
 )]
 #![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
+mod bounds;
+mod ends;
 mod forward;
 mod hostile;
 mod house;

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::house::{House, TOKEN, authorization};
+use crate::legs::curl;
 
 const MASKED: &str = r#"
 policy "masks"
@@ -89,6 +90,18 @@ async fn what_is_between_a_target_and_the_gateway_stays_there() {
     let answer = house.ask("GET", "/switches", "", "");
     assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("another protocol"), "{answer}");
     assert!(!answer.contains("a card"), "{answer}");
+}
+
+/// In trailers as in any fields. Clients of HTTP/2 get them as they are, those of HTTP/1.1 none.
+#[tokio::test]
+async fn what_trailers_say_of_the_targets_connection_stays_there() {
+    let house = House::policed(MASKED).await;
+    let url = format!("http://api.test:{}/trailers", house.address.port());
+    let answer = curl(&house, &["--http2-prior-knowledge", "-v"], &url);
+    assert!(answer.contains("body") && answer.contains("< x-outer: 1"), "{answer}");
+    for gone in ["x-inner", "< keep-alive", "< connection"] {
+        assert!(!answer.contains(gone), "{gone}: {answer}");
+    }
 }
 
 /// Waits until the origin has seen this of its last request.

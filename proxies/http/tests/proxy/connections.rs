@@ -91,6 +91,18 @@ async fn whoever_has_left_a_group_is_not_judged_by_it_on_connections_from_before
     }
 }
 
+/// Whoever is told to connect again may do so on this connection, and at once.
+#[tokio::test]
+async fn whoever_is_not_who_they_were_is_proven_anew_by_the_next_request() {
+    let house = House::policed(&POLICY.replace("group \"eng\"", "group \"eng\" or group \"sales\"")).await;
+    let mut kept = Kept::to(&house);
+    assert_eq!(kept.ask(&authorization("ana")), "200");
+    house.add("ana", PrincipalKind::Human, "sales", None).await;
+    // She gets no session as who she was: 403, or 401 where two seconds have passed, and what was remembered with them.
+    assert_ne!(kept.ask_at("other.test", &authorization("ana")), "200");
+    assert_eq!(kept.ask_at("other.test", &authorization("ana")), "200");
+}
+
 #[tokio::test]
 async fn a_password_that_was_changed_is_none_on_connections_from_before() {
     let house = House::policed(POLICY).await;

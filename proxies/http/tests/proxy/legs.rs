@@ -1,6 +1,5 @@
-//! Both legs: TLS, HTTP/2, and the ways that lead to a target.
+//! Both legs: TLS, HTTP/2, and what each end is shown.
 
-use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,12 +8,12 @@ use portcullis_testkit::{Authority, Issued};
 use crate::house::{House, Origin, PASSWORD, TOKEN, authorization};
 use crate::tokens::Kept;
 
-const OPEN: &str = "policy \"open\"\ndefault deny\nallow \"all\" { on http  do get, post on \"/**\" }\n";
+pub const OPEN: &str = "policy \"open\"\ndefault deny\nallow \"all\" { on http  do get, post on \"/**\" }\n";
 const MASKED: &str = "policy \"masked\"\ndefault deny\nallow \"all\" { on http  do get, post on \"/**\" }\n\
     mask \"cards\" { on http  values credit_card  with redact }\n";
 
 /// What curl says to a URL of the gateway.
-fn curl(house: &House, arguments: &[&str], url: &str) -> String {
+pub fn curl(house: &House, arguments: &[&str], url: &str) -> String {
     let ca = house.directory.path().join("state/server.crt");
     let output = Command::new("curl")
         .args(["-sS", "--noproxy", "*", "-w", "\n%{http_code} %{http_version}"])
@@ -223,64 +222,6 @@ async fn a_credential_goes_into_the_field_that_is_named_and_into_no_other() {
     let seen = house.origin.seen()[0]["headers"].to_string().to_lowercase();
     assert!(seen.contains(&format!("[\"x-api-key\",\"{TOKEN}\"]")), "{seen}");
     assert!(!seen.contains("authorization") && !seen.contains("mine"), "{seen}");
-}
-
-#[tokio::test]
-async fn an_address_of_its_own_leads_to_a_target_whatever_the_host() {
-    for listens in ["127.0.0.1", "0.0.0.0"] {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let origin = Origin::run("python3", "origin.py", &[]);
-        let target =
-            format!("address = \"http://127.0.0.1:{}\"\nlisten = \"{listens}:{port}\"\n", origin.port);
-        let house = House::before(origin, OPEN, &target).await;
-        let answer = curl(&house, &[], &format!("http://127.0.0.1:{port}/anything?x=1"));
-        assert!(answer.contains("\"path\": \"/anything?x=1\"") && answer.contains("200 1.1"), "{answer}");
-        let shared = curl(&house, &[], &format!("http://127.0.0.1:{}/anything", house.address.port()));
-        assert!(shared.contains("404 "), "{listens}: {shared}");
-    }
-}
-
-/// An address of this machine that others know it by. Asking for the way to one sends nothing.
-fn own_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
-}
-
-/// Only who is on the machine itself may speak in the clear, where nothing else is said.
-#[tokio::test]
-async fn whoever_comes_from_elsewhere_speaks_tls() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let origin = Origin::run("python3", "origin.py", &[]);
-    let target = format!("address = \"http://127.0.0.1:{}\"\nlisten = \"0.0.0.0:{port}\"\n", origin.port);
-    let house = House::before(origin, OPEN, &target).await;
-    assert!(curl(&house, &[], &format!("http://127.0.0.1:{port}/x")).contains("200 1.1"));
-    // A machine without a network has no such address, and nobody comes from elsewhere.
-    let Some(own) = own_address() else { return };
-    let answer = curl(&house, &[], &format!("http://{own}:{port}/x"));
-    assert!(answer.contains("This address speaks TLS") && answer.contains("400 1.1"), "{answer}");
-    assert_eq!(house.origin.seen().len(), 1);
-    let answer = curl(&house, &["--insecure"], &format!("https://{own}:{port}/x"));
-    assert!(answer.contains("200 "), "{answer}");
-    assert!(house.evidence().contains("TLS is required"));
-}
-
-#[tokio::test]
-async fn of_two_prefixes_the_longer_one_leads() {
-    let origin = Origin::run("python3", "origin.py", &[]);
-    let at = format!("address = \"http://127.0.0.1:{}\"\n", origin.port);
-    let target = format!(
-        "{at}prefix = \"/api\"\n[[target]]\nname = \"next\"\nprotocol = \"http\"\n{at}prefix = \"/api/v2\"\n"
-    );
-    let house = House::before(origin, OPEN, &target).await;
-    let moved = curl(&house, &["-i"], &format!("http://localhost:{}/api/v2/moved", house.address.port()));
-    assert!(moved.contains("location: /api/v2/x\r\n"), "{moved}");
-    for (asked, path) in
-        [("/api/v2/x", "/x"), ("/api/v2", "/"), ("/api/v22", "/v22"), ("/api/v2x/y", "/v2x/y")]
-    {
-        let answer = curl(&house, &[], &format!("http://localhost:{}{asked}", house.address.port()));
-        assert!(answer.contains(&format!("\"path\": \"{path}\"")), "{asked}: {answer}");
-    }
 }
 
 #[tokio::test]

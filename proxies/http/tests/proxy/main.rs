@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "the modules are parts of one program")]
 
 mod answers;
+mod bodies;
 mod browser;
 mod codings;
 mod connections;
@@ -26,4 +27,5 @@ mod mcp;
 mod outcomes;
 mod requests;
 mod tokens;
+mod ways;
 mod websockets;

@@ -93,6 +93,14 @@ class Origin(BaseHTTPRequestHandler):
             self.send_header("content-length", "0")
             self.end_headers()
             return
+        if self.path == "/trailers":
+            self.send_response(200)
+            self.send_header("content-type", "text/plain")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"4\r\nbody\r\n0\r\nconnection: x-inner\r\n")
+            self.wfile.write(b"".join(b"%s: 1\r\n" % name for name in (b"x-inner", b"keep-alive", b"x-outer")) + b"\r\n")
+            return
         if self.path == "/moved":
             self.send_response(302)
             self.send_header("location", "/x")

@@ -69,6 +69,10 @@ class Origin(socketserver.StreamRequestHandler):
             elif text == "leave":
                 self.wfile.write(frame(1, "held back: 4111 11", final=False))
                 return
+            elif text == "part":
+                self.wfile.write(frame(1, "held back: 4111 11", final=False))
+                self.wfile.write(frame(8, struct.pack(">H", 1000)))
+                return
             elif text == "binary":
                 self.wfile.write(frame(2, b"\x00\x01"))
             elif text == "key":

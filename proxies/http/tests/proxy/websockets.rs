@@ -198,6 +198,19 @@ async fn what_was_said_before_a_target_left_is_shown() {
     house.until_recorded("4111 11").await;
 }
 
+/// Behind a close a client listens no longer (RFC 6455, section 5.5.1).
+#[tokio::test]
+async fn what_was_said_before_a_target_parted_is_shown_before_it_parts() {
+    let house = house(MASKED).await;
+    let mut client = Client::open(&house, "/ws/chat", "").unwrap();
+    client.say("part");
+    let mut heard = Vec::new();
+    client.0.read_to_end(&mut heard).unwrap();
+    let words = String::from_utf8_lossy(&heard);
+    assert!(words.contains("held back") && words.contains("4111 11"), "{words}");
+    assert!(heard.ends_with(&[0x88, 2, 0x03, 0xe8]), "{heard:?}");
+}
+
 #[tokio::test]
 async fn the_credential_never_comes_back_over_a_websocket() {
     let house = house(OPEN).await;

@@ -115,6 +115,20 @@ async fn what_is_asked_for_in_an_answer_is_judged_too() {
     assert!(ana.ask("tools/call", answers).await["result"].is_object());
 }
 
+#[tokio::test]
+async fn an_answer_without_an_end_is_not_kept() {
+    let house = house(POLICY).await;
+    let ana = Client::of(&house, "ana");
+    let list = |bytes: usize| {
+        json!({ "jsonrpc": "2.0", "id": 7, "result": { "tools": [], "more": "x".repeat(bytes) } }).to_string()
+    };
+    tell(&house, &json!({ "lists": list(1 << 20) }));
+    assert!(ana.ask("tools/list", json!({})).await["result"]["more"].is_string());
+    tell(&house, &json!({ "lists": list(16 << 20) }));
+    let cut = ana.post(&ana.request("tools/list", &json!({}))).await;
+    assert!(cut.body.is_empty(), "{} bytes", cut.body.len());
+}
+
 /// A server that asks two things by one id has the answer to one pass for an answer to the other.
 #[tokio::test]
 async fn an_answer_to_two_questions_is_an_answer_to_neither() {
