@@ -14,7 +14,7 @@ use portcullis_gateway::stream::SETTLED;
 
 use crate::activity::Busy;
 use crate::body::{Body, Fault, whole};
-use crate::decode::Source;
+use crate::decode::{Broken, NOT_SHOWN, Source};
 use crate::dialect::mcp::Answering;
 use crate::fields;
 use crate::mask::{Masker, Sought, Unseen};
@@ -195,7 +195,7 @@ impl Down {
             let (looked, is_last) = match came {
                 None => (self.masker.settle(), false),
                 Some(None) => (self.masker.finish(), true),
-                Some(Some(Err(error))) => return self.broken("the target broke off", error),
+                Some(Some(Err((word, why)))) => return self.broken(word, why),
                 Some(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => (self.masker.push(data), false),
                     Err(frame) => match frame.into_trailers() {
@@ -209,7 +209,7 @@ impl Down {
                     self.masked += masked as u64;
                     shown
                 }
-                Err(unseen) => return self.broken("it can't be shown", unseen.into()),
+                Err(unseen) => return self.broken(NOT_SHOWN, unseen.into()),
             };
             // A store or a recorder may keep it waiting for longer than somebody may see it.
             if let Err((word, why)) = self.count(&shown).await {
@@ -233,16 +233,16 @@ impl Down {
                 self.masked += masked as u64;
                 rest
             }
-            Err(unseen) => return self.broken("it can't be shown", unseen.into()),
+            Err(unseen) => return self.broken(NOT_SHOWN, unseen.into()),
         };
         if let Err(odd) = fields::strip_connection(&mut trailers) {
-            return self.broken("it can't be shown", odd.into());
+            return self.broken(NOT_SHOWN, odd.into());
         }
         if !self.sought.is_nothing() {
             without_digests(&mut trailers);
         }
         if let Err(unseen) = self.sought.fields(&mut trailers) {
-            return self.broken("it can't be shown", unseen.into());
+            return self.broken(NOT_SHOWN, unseen.into());
         }
         if let Err((word, why)) = self.count(&rest).await {
             return self.broken(word, why);
@@ -257,7 +257,7 @@ impl Down {
     }
 
     /// Counts and records what is about to be shown, for as long as the session may go on.
-    async fn count(&mut self, shown: &Bytes) -> Result<(), (&'static str, Fault)> {
+    async fn count(&mut self, shown: &Bytes) -> Result<(), Broken> {
         let open = Arc::clone(&self.open);
         tokio::select! {
             biased;
@@ -267,7 +267,7 @@ impl Down {
     }
 
     /// Takes what is about to be shown off the limits, and records it.
-    async fn count_to_the_end(&mut self, shown: &Bytes) -> Result<(), (&'static str, Fault)> {
+    async fn count_to_the_end(&mut self, shown: &Bytes) -> Result<(), Broken> {
         if shown.is_empty() {
             return Ok(());
         }

@@ -37,6 +37,16 @@ pub(crate) enum Source {
     Trailers(Option<HeaderMap>),
 }
 
+/// Why there is no more of an answer: in a word, which evidence has, and in full.
+pub(crate) type Broken = (&'static str, Fault);
+
+/// The word for an answer that can't be looked through to its end.
+pub(crate) const NOT_SHOWN: &str = "it can't be shown";
+
+fn broke_off(error: impl Into<Fault>) -> Broken {
+    ("the target broke off", error.into())
+}
+
 /// An answer of an MCP server.
 pub(crate) struct Filtered {
     source: Source,
@@ -46,7 +56,7 @@ pub(crate) struct Filtered {
 
 impl Filtered {
     /// Boxed, as it holds a source itself.
-    fn next(&mut self) -> BoxFuture<'_, Option<Result<Frame<Bytes>, Fault>>> {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Frame<Bytes>, Broken>>> {
         Box::pin(async {
             while !self.ended {
                 let shown = match self.source.next().await {
@@ -58,13 +68,16 @@ impl Filtered {
                         Ok(data) => self.filter.push(&data).await,
                         Err(_trailers) => continue,
                     },
-                    Some(Err(error)) => Err(error),
+                    Some(Err(broken)) => {
+                        self.ended = true;
+                        return Some(Err(broken));
+                    }
                 };
                 self.ended |= shown.is_err();
                 match shown {
                     Ok(shown) if shown.is_empty() => {}
                     Ok(shown) => return Some(Ok(Frame::data(shown.into()))),
-                    Err(error) => return Some(Err(error)),
+                    Err(why) => return Some(Err((NOT_SHOWN, why))),
                 }
             }
             None
@@ -117,9 +130,9 @@ impl Source {
     }
 
     /// The next piece.
-    pub(crate) async fn next(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Frame<Bytes>, Broken>> {
         match self {
-            Self::Plain(body) => Some(body.frame().await?.map_err(Into::into)),
+            Self::Plain(body) => Some(body.frame().await?.map_err(broke_off)),
             Self::Filtered(filtered) => filtered.next().await,
             Self::Trailers(trailers) => trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
             Self::Decoded(reader) => {
@@ -127,7 +140,7 @@ impl Source {
                 match reader.read_buf(&mut piece).await {
                     Ok(0) => None,
                     Ok(_) => Some(Ok(Frame::data(piece.freeze()))),
-                    Err(error) => Some(Err(error.into())),
+                    Err(error) => Some(Err(broke_off(error))),
                 }
             }
         }

@@ -127,6 +127,8 @@ async fn an_answer_without_an_end_is_not_kept() {
     tell(&house, &json!({ "lists": list(16 << 20) }));
     let cut = ana.post(&ana.request("tools/list", &json!({}))).await;
     assert!(cut.body.is_empty(), "{} bytes", cut.body.len());
+    // The target did all that it was asked.
+    house.until_said("\"error\":\"it can't be shown\"").await;
 }
 
 /// A server that asks two things by one id has the answer to one pass for an answer to the other.
