@@ -30,7 +30,9 @@ pub enum BodyError {
     #[error("the body is no JSON text that means one thing: {0}")]
     Json(#[from] serde_json::Error),
     /// Not a form.
-    #[error("the body is no form that means one thing")]
+    #[error(
+        "the body is sent as a form (`application/x-www-form-urlencoded`), and is none that means one thing: for JSON, say `content-type: application/json`"
+    )]
     Form,
 }
 

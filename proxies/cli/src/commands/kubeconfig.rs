@@ -50,7 +50,10 @@ pub(super) fn run(context: &Context, arguments: &Kubeconfig) -> Outcome {
         }
     }
     let account = match &arguments.token_file {
-        Some(file) => json!({ "tokenFile": file }),
+        // `kubectl` takes a path that is not absolute to be below the kubeconfig's folder, and nobody knows yet where that is put.
+        Some(file) => {
+            json!({ "tokenFile": std::path::absolute(file).map_err(Failure::io)?.display().to_string() })
+        }
         None => json!({ "token": "PUT-YOUR-TOKEN-HERE" }),
     };
     let entry = format!("portcullis-{name}");
@@ -63,6 +66,9 @@ pub(super) fn run(context: &Context, arguments: &Kubeconfig) -> Outcome {
             inert::line(reached.bare()),
             names.join(", ")
         ));
+    }
+    if let Some(file) = arguments.token_file.as_ref().filter(|file| !std::path::Path::new(file).exists()) {
+        context.output.note(&format!("warning: there is no file `{}` yet", inert::line(file)));
     }
     if arguments.token_file.is_none() {
         context.output.note(&format!(

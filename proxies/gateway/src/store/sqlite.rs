@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("tokens.sql"),
     include_str!("tools.sql"),
     include_str!("repeats.sql"),
+    include_str!("forget.sql"),
 ];
 /// How long a writer waits for another instance's transaction.
 const BUSY: Duration = Duration::from_secs(2);
@@ -56,6 +57,8 @@ impl Sqlite {
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "trusted_schema", false)?;
+        // What is deleted is overwritten: what a hold has revealed is in no free page.
+        connection.pragma_update(None, "secure_delete", true)?;
         Ok(Self { connection, path: name.to_owned() })
     }
 

@@ -61,6 +61,41 @@ fn an_approval_reads_back_as_it_was_asked() {
     assert_eq!(one.approvals(true).expect("read").len(), 1);
 }
 
+/// Nobody decides about it any more: the text is in no page of the file.
+#[test]
+fn what_was_revealed_is_erased_with_the_end_of_its_approval() {
+    const BODY: &str = "POST /orders {\"card\": 4111111111111111}";
+    let (directory, mut one, two) = open();
+    drop(two);
+    let is_there = || {
+        let whole = ["store.db", "store.db-wal"]
+            .map(|file| std::fs::read(directory.path().join(file)).unwrap_or_default());
+        contains(&whole.concat(), b"4111111111111111")
+    };
+    for (ends, end) in [
+        (
+            "consumed",
+            &(|store: &mut Sqlite, number| store.consume(number, 0, 3_000))
+                as &dyn Fn(&mut Sqlite, Number) -> _,
+        ),
+        ("refused", &|store, number| store.settle(number, ApprovalState::Refused, "bob", "", 3_000)),
+        ("expired", &|store, number| store.settle(number, ApprovalState::Expired, "gateway", "", 3_000)),
+    ] {
+        let number =
+            one.request(&NewApproval { revealed: Some(BODY.into()), ..held(1, 9_000) }).expect("stored");
+        assert_eq!(one.approval(number).expect("read").expect("there").asked.revealed.as_deref(), Some(BODY));
+        assert!(is_there(), "{ends}: it is kept while it waits");
+        assert!(end(&mut one, number).expect("asked"), "{ends}");
+        assert_eq!(one.approval(number).expect("read").expect("there").asked.revealed, None, "{ends}");
+    }
+    drop(one);
+    assert!(!is_there(), "it is in the file");
+}
+
+fn contains(whole: &[u8], part: &[u8]) -> bool {
+    whole.windows(part.len()).any(|window| window == part)
+}
+
 #[test]
 fn a_grant_is_consumed_once() {
     let (_directory, mut one, mut two) = open();
