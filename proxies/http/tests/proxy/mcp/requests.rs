@@ -65,6 +65,39 @@ async fn fields_are_masked_in_evidence_of_what_is_called() {
 }
 
 #[tokio::test]
+async fn odd_arguments_are_masked_in_evidence_too() {
+    let mask = "mask \"addresses\" { on mcp  do call on \"read_file\"  fields \"**.email\"  with redact }";
+    let house = house(&format!("{POLICY}\n{mask}")).await;
+    let ana = Client::of(&house, "ana");
+    let text = |arguments: &str| {
+        ana.request("tools/call", &json!({ "name": "read_file", "arguments": {} }))
+            .replace("\"arguments\":{}", &format!("\"arguments\":{arguments}"))
+    };
+    let long = "x".repeat(4000);
+    let deep = format!("{}{{\"email\":\"ana@example.com\"}}{}", "[".repeat(300), "]".repeat(300));
+    for arguments in [
+        r#"{"email":"ana@example.com","email":"ana@example.com"}"#,
+        r#"{"e\u006dail":"ana@example.com"}"#,
+        r#"{"email":{"a":["ana@example.com"],"b":1}}"#,
+        r#"{"email":"ana\u0040example.com"}"#,
+        r#"[{"email":"ana@example.com"}]"#,
+        r#""ana@example.com""#,
+        r#""{\"email\":\"ana@example.com\"}""#,
+        r#"{"Email":1,"email":"ana@example.com"}"#,
+        r#"{"email":"ana@example.com"},"arguments":{"email":"ana@example.com"}"#,
+        &format!(r#"{{"x":"{long}","email":"ana@example.com"}}"#),
+        &format!(r#"{{"email":"{long}ana@example.com"}}"#),
+        &format!(r#"{{"x":{deep}}}"#),
+    ] {
+        let body = text(arguments);
+        ana.post(&body).await;
+        ana.post(&format!("[{body},{body}]")).await;
+        let evidence = house.evidence();
+        assert!(!evidence.contains("ana@") && !evidence.contains("u0040"), "{arguments}: {evidence}");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_with_one_bad_element_is_refused_as_a_whole() {
     let house = house(POLICY).await;
     let ana = Client::of(&house, "ana");
