@@ -225,6 +225,12 @@ async fn a_server_is_asked_at_its_one_path_and_in_its_three_ways() {
     let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     assert_eq!(ana.with(upgrade).send("GET", "/files/mcp", "").await.status, 403);
+    // What has no message repeats nothing of one.
+    for said in ["mcp-method: tools/call\r\n", "mcp-name: pay\r\n", "mcp-param-path: a\r\n"] {
+        for method in ["GET", "DELETE"] {
+            assert_eq!(ana.with(said).send(method, "/files/mcp", "").await.status, 403, "{method} {said}");
+        }
+    }
     assert_eq!(house.origin.seen().len(), before);
     assert_eq!(ana.send("DELETE", "/files/mcp", "").await.status, 200);
     house.repolice(&POLICY.replace("listen, end, ", "")).await;
