@@ -65,6 +65,18 @@ async fn fields_are_masked_in_evidence_of_what_is_called() {
 }
 
 #[tokio::test]
+async fn values_are_masked_in_evidence_beside_fields() {
+    let masks = "mask \"addresses\" { on mcp  fields \"**.email\"  with redact }\n\
+                 mask \"cards\" { on mcp  values credit_card  with redact }";
+    let house = house(&format!("{POLICY}\n{masks}")).await;
+    let ana = Client::of(&house, "ana");
+    ana.passes("read_file", json!({ "path": "4111 1111 1111 1111", "email": "ana@example.com" })).await;
+    house.until_said("[redacted]").await;
+    let evidence = house.evidence();
+    assert!(!evidence.contains("1111 1111") && !evidence.contains("ana@"), "{evidence}");
+}
+
+#[tokio::test]
 async fn odd_arguments_are_masked_in_evidence_too() {
     let mask = "mask \"addresses\" { on mcp  do call on \"read_file\"  fields \"**.email\"  with redact }";
     let house = house(&format!("{POLICY}\n{mask}")).await;
