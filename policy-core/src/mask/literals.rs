@@ -138,14 +138,20 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
 /// no text is in no such string.
 fn in_json(form: &[u8]) -> Vec<Vec<u8>> {
     let Ok(text) = std::str::from_utf8(form) else { return Vec::new() };
-    const WRITERS: [Writer; 5] = [
+    const WRITERS: [Writer; 9] = [
         Writer { escapes: "", ascii: false, upper: false },
         // Python.
         Writer { escapes: "", ascii: true, upper: false },
-        // PHP.
+        // PHP, as it is and with `JSON_UNESCAPED_UNICODE`.
         Writer { escapes: "/", ascii: true, upper: false },
-        // Go, and Gson, which escapes two more.
+        Writer { escapes: "/", ascii: false, upper: false },
+        // Go and Rails.
+        Writer { escapes: "<>&", ascii: false, upper: false },
+        // Gson.
         Writer { escapes: "<>&='", ascii: false, upper: false },
+        // What Flask puts into pages, and Django where all else is ASCII.
+        Writer { escapes: "<>&'", ascii: true, upper: false },
+        Writer { escapes: "<>&", ascii: true, upper: true },
         // .NET.
         Writer { escapes: "<>&'+`\"", ascii: true, upper: true },
     ];
@@ -261,6 +267,23 @@ mod tests {
         ] {
             assert_eq!(literals.first(written.as_bytes()), Some(0), "{writer}");
         }
+    }
+
+    #[test]
+    fn each_writer_escapes_what_it_does_and_no_more() {
+        let secret = "p<ss=w&rd>'s/for ä 2026";
+        let literals = Literals::new([secret.as_bytes()]).unwrap().unwrap();
+        for (writer, written) in [
+            ("Go, Rails", r"p\u003css=w\u0026rd\u003e's/for ä 2026"),
+            ("Gson", r"p\u003css\u003dw\u0026rd\u003e\u0027s/for ä 2026"),
+            ("PHP, JSON_UNESCAPED_UNICODE", r"p<ss=w&rd>'s\/for ä 2026"),
+            ("PHP", r"p<ss=w&rd>'s\/for \u00e4 2026"),
+            ("Flask", r"p\u003css=w\u0026rd\u003e\u0027s/for \u00e4 2026"),
+        ] {
+            assert_eq!(literals.first(written.as_bytes()), Some(0), "{writer}");
+        }
+        let literals = Literals::new([&b"p<ss=w&rd>'s/for 2026"[..]]).unwrap().unwrap();
+        assert_eq!(literals.first(br"p\u003Css=w\u0026rd\u003E's/for 2026"), Some(0), "Django");
     }
 
     #[test]

@@ -141,6 +141,11 @@ impl Policy {
         Some(Arc::new(FieldMasks::new(rules)))
     }
 
+    /// Whether a rule of this policy masks fields, of whomever and for whatever.
+    pub fn masks_fields(&self) -> bool {
+        self.entries().any(|(_, entry)| matches!(entry.duty, Duty::Fields(_)))
+    }
+
     /// What becomes of an answer that has no fields to be looked at, or `None` if no fields are masked.
     pub fn opaque(&self, obligations: &Obligations) -> Option<Opaque> {
         let mut found = None;

@@ -60,13 +60,21 @@ pub fn media_type(content_type: &str) -> String {
 }
 
 /// The charsets that a `content-type` names, in lower case: each of them, wherever it stands, and in any spelling of the parameter
-/// (`charset*`, RFC 8187), because readers differ in which they take. One without a value is empty, and no charset at all.
+/// (`charset*`, RFC 8187), because readers differ in which they take. Some look for the word alone, be it in another parameter's
+/// name or value. One without a value is empty, and no charset at all.
 pub fn charsets(content_type: &str) -> impl Iterator<Item = String> {
-    content_type.split(';').skip(1).filter_map(|parameter| {
+    content_type.split(';').skip(1).flat_map(|parameter| {
         let parameter = parameter.to_ascii_lowercase();
-        let (name, value) = parameter.split_once('=').unwrap_or((&parameter, ""));
-        name.trim().starts_with("charset").then(|| value.trim().trim_matches('"').to_owned())
+        let named =
+            parameter.match_indices("charset").filter_map(|(at, name)| parameter.get(at + name.len()..));
+        named.map(charset).collect::<Vec<_>>()
     })
+}
+
+/// Of what stands behind the word.
+fn charset(behind: &str) -> String {
+    let (_, value) = behind.split_once('=').unwrap_or_default();
+    value.trim().trim_matches('"').to_owned()
 }
 
 #[cfg(test)]
@@ -81,6 +89,7 @@ mod tests {
             (&["application/json; charset=UTF8"], &[], "application/json", true),
             (&["application/json; charset=utf-16"], &[], "application/json", false),
             (&["application/json; charset=utf-8; charset=utf-7"], &[], "application/json", false),
+            (&["application/json; x=charset=utf-16be"], &[], "application/json", false),
             (&["application/json"], &["gzip"], "application/json", false),
             (&["application/json"], &["Identity", "br"], "application/json", false),
             (&["application/json"], &["identity, gzip"], "application/json", false),
@@ -110,7 +119,13 @@ mod tests {
         for (content_type, expected) in [
             ("text/plain", &[][..]),
             ("charset=utf-8", &[]),
-            ("text/plain; x=charset", &[]),
+            ("text/plain; x=charset", &[""]),
+            ("text/plain; x=y", &[]),
+            ("text/plain; x=charset=utf-16", &["utf-16"]),
+            ("text/plain; x=\"charset=utf-16\"", &["utf-16"]),
+            ("text/plain; xCharset=utf-16", &["utf-16"]),
+            ("text/plain; x charset=utf-16; charset=utf-8", &["utf-16", "utf-8"]),
+            ("text/plain; charset=utf-8,charset=utf-16", &["utf-8,charset=utf-16", "utf-16"]),
             ("text/plain;charset=\"UTF-8\"", &["utf-8"]),
             ("text/html; Charset = ISO-8859-15; x=y", &["iso-8859-15"]),
             ("text/html; charset=utf-8; charset=utf-16", &["utf-8", "utf-16"]),

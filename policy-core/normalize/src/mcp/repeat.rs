@@ -22,6 +22,11 @@ impl Repeat {
         found
     }
 
+    /// Whether there is such an argument, whatever it is.
+    pub fn is_there(&self, arguments: &Json) -> bool {
+        arguments.pointer(&self.pointer).is_some()
+    }
+
     /// Whether a field of this text repeats the argument. A whole number may have a fraction of nothing on either side.
     pub fn is_said(&self, text: &str, arguments: &Json) -> bool {
         match arguments.pointer(&self.pointer) {

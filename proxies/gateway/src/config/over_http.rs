@@ -62,15 +62,16 @@ impl Resolver<'_> {
             "http" if spoken == Spoken::OverHttp => Scheme::Http,
             "https" if spoken == Spoken::OverHttp => Scheme::Https,
             _ => {
-                let message = format!("`{text}` is no address of a target of this protocol");
-                return Err(self.fault(address.span(), message).help(spoken.example(default_port)));
+                let message = "this is no address of a target of this protocol";
+                return Err(self.hidden_fault(address.span(), message).help(spoken.example(default_port)));
             }
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains('/') {
             let message =
                 "a target's address is a host: which of its paths are asked for is said by requests";
-            return Err(self.fault(address.span(), message));
+            // Paths of hooks are secrets.
+            return Err(self.hidden_fault(address.span(), message));
         }
         Ok((Some(scheme), rest))
     }

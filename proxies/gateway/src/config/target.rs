@@ -65,7 +65,8 @@ impl Resolver<'_> {
         })
     }
 
-    /// Nothing of an address like `postgres://user:password@host` is shown: the password would stand in the log.
+    /// Nothing of an address like `postgres://user:password@host`, or of `host=db password=…`, is shown: the password would stand in
+    /// the log.
     fn check_is_host_alone(
         &self,
         address: &Spanned<String>,
@@ -73,7 +74,7 @@ impl Resolver<'_> {
         default_port: u16,
     ) -> Result<(), ConfigError> {
         let text = address.get_ref();
-        if text.starts_with('/') || !text.contains(['@', '?']) {
+        if text.starts_with('/') || !text.contains(['@', '?', '=', ';']) {
             return Ok(());
         }
         let message = "`address` is a host and a port: accounts and passwords do not stand in it";
@@ -169,8 +170,8 @@ impl Resolver<'_> {
         default: u16,
         example: impl Fn() -> String,
     ) -> Result<(String, u16), ConfigError> {
-        let bad =
-            || self.fault(address.span(), format!("`{text}` is no address of a target")).help(example());
+        // What is not understood may have a password in it.
+        let bad = || self.hidden_fault(address.span(), "this is no address of a target").help(example());
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(bad)?;
             host.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?;

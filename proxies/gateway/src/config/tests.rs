@@ -172,6 +172,14 @@ fn an_address_with_a_password_in_it_is_not_shown() {
         ("http", "https://app:hunter2@api.example.org:x"),
         ("http", "https://app:hunter2@api.example.org/v1"),
         ("http", "ftp://app:hunter2@api.example.org"),
+        ("postgres", "host=db.example.org user=app password=hunter2"),
+        ("postgres", "postgresql:///shop;password=hunter2"),
+        ("postgres", "db.example.org;password=hunter2"),
+        ("postgres", "db.example.org\\tpassword hunter2"),
+        ("ssh", "app:hunter2:web.example.org"),
+        ("ssh", "app/hunter2/web.example.org:x"),
+        ("http", "https://api.example.org/v1;key=hunter2"),
+        ("http", "https://api.example.org/hooks/hunter2"),
     ] {
         let source = TARGET.replace("\"postgres\"", &format!("{protocol:?}")).replace("127.0.0.1", address);
         let source = format!("policies = [\"p\"]\n{source}");

@@ -1,6 +1,7 @@
 //! Every endpoint × every role: a golden table, and what the words in it stand for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use hyper::StatusCode;
 use policy_core::{Action, ActionSet, Principal, PrincipalKind, Protocol, Resource, Verb};
@@ -32,6 +33,8 @@ struct House {
     _session: Session,
     held: Box<Held>,
     number: u64,
+    /// How far the gateway's clock is ahead, in milliseconds.
+    ahead: Arc<AtomicI64>,
     _directory: tempfile::TempDir,
 }
 
@@ -79,9 +82,11 @@ impl House {
             AuditLog::open(&directory.path().join("evidence"), key, LogOptions::default()).expect("a log"),
         );
         let recorder = Recorder::start(Arc::clone(&log), RecorderOptions::default()).expect("a recorder");
+        let ahead = Arc::new(AtomicI64::new(0));
+        let (system, by) = (Clock::system(), Arc::clone(&ahead));
         let gateway = Gateway::assemble(Parts {
             policies: Policies::load(&config).unwrap_or_else(|error| panic!("{error}")),
-            clock: Clock::system(),
+            clock: Clock::new(move || system.millis() + by.load(Ordering::Relaxed)),
             identity: Arc::new(LocalUsers::new(store.clone(), Clock::system(), b"secret")),
             store,
             watched: open(),
@@ -115,7 +120,7 @@ impl House {
         let asked = Asked::new(&statement, Stage::Execute, "query");
         let Judgement::Hold(mut held) = session.judge(&asked).await else { panic!("not held") };
         let number = held.open().await.expect("opened").number;
-        Self { gateway, server: Some(server), _session: session, held, number, _directory: directory }
+        Self { gateway, server: Some(server), _session: session, held, number, ahead, _directory: directory }
     }
 
     fn evidence(&self) -> Vec<String> {
@@ -321,6 +326,25 @@ async fn a_vote_that_is_not_taken_does_not_stand_in_evidence_as_one_that_counts(
     assert_eq!(word(&bob.vote(&spent, false, "").await), 409);
     let why = house.votes("bob").pop().flatten().expect("a vote that came too late");
     assert!(why.contains("is over"), "{why}");
+}
+
+#[tokio::test]
+async fn a_vote_after_the_end_counts_nowhere() {
+    let mut house = House::new(true).await;
+    let bob = house.client(Some("bob"), PASSWORD);
+    let seen = bob.approval(house.number).await.expect("seen");
+    // Nobody has noticed yet that it is over.
+    house.ahead.store(15 * 60 * 1000, Ordering::Relaxed);
+    let late = bob.vote(&seen, true, "").await.expect_err("too late").to_string();
+    assert!(late.contains("approval 1 is over"), "{late}");
+    assert!(
+        matches!(&*house.votes("bob"), [Some(why)] if why.contains("is over")),
+        "{:?}",
+        house.votes("bob")
+    );
+    assert_eq!(bob.approval(house.number).await.expect("seen").votes, []);
+    let expired = house.held.wait().await.expect_err("expired");
+    assert!(expired.message.contains("expired"), "{}", expired.message);
 }
 
 #[tokio::test]

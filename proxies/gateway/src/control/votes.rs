@@ -27,7 +27,8 @@ pub(super) async fn vote(
     if !sees {
         return Err(no_such_approval());
     }
-    let objection = objection(&approval, voter, standing, &request);
+    let at = state.gateway.shared.clock.millis();
+    let objection = objection(&approval, voter, standing, &request, at);
     record_vote(state, voter, &approval, &request, objection.as_ref())?;
     if let Some(Objection { status, message }) = objection {
         return Err(failure(status, &message));
@@ -35,7 +36,7 @@ pub(super) async fn vote(
     let vote = Vote {
         voter: voter.id.to_string(),
         approve: request.approve,
-        at: state.gateway.shared.clock.millis(),
+        at,
         reason: request.reason.clone(),
         binding: approval.asked.binding,
         holds: approval.asked.holds.clone(),
@@ -46,7 +47,8 @@ pub(super) async fn vote(
     if !taken {
         // Something came between. Evidence has a vote that counts, so it is said there, too, that it did not.
         let now = find(state, number).await?;
-        let objection = self::objection(&now, voter, standing, &request).unwrap_or_else(|| changed(number));
+        let objection =
+            self::objection(&now, voter, standing, &request, at).unwrap_or_else(|| changed(number));
         record_vote(state, voter, &now, &request, Some(&objection))?;
         return Err(failure(objection.status, &objection.message));
     }
@@ -64,20 +66,24 @@ struct Objection {
     message: String,
 }
 
-/// What is to be said against a vote on the approval as it stands here.
+/// What is to be said against a vote, at this time, on the approval as it stands here.
 fn objection(
     approval: &Approval,
     voter: &Principal,
     standing: Standing,
     request: &VoteRequest,
+    at: i64,
 ) -> Option<Objection> {
     let number = approval.number;
+    // Nobody may have noticed yet that its time is over.
+    let is_late = approval.state == ApprovalState::Pending && at >= approval.asked.deadline;
+    let now = if is_late { ApprovalState::Expired } else { approval.state };
     let is_the_same = |vote: &Vote| {
         *vote.voter == *voter.id && vote.approve == request.approve && vote.holds == approval.asked.holds
     };
     let (status, message) = match standing {
-        _ if approval.state != ApprovalState::Pending => {
-            (StatusCode::CONFLICT, format!("approval {number} is over: it {}", approval.state.in_words()))
+        _ if now != ApprovalState::Pending => {
+            (StatusCode::CONFLICT, format!("approval {number} is over: it {}", now.in_words()))
         }
         Standing::OwnRequest => (
             StatusCode::FORBIDDEN,

@@ -241,6 +241,12 @@ fn what_a_tool_has_repeated_is_known_of_each_of_its_descriptions() {
     assert_eq!(two.tool_repeats("desk", "deploy").expect("read"), [repeat("region"), repeat("zone")]);
     assert_eq!(two.tool_repeats("desk", "add").expect("read"), []);
     assert_eq!(two.tool_repeats("other", "deploy").expect("read"), []);
+    // What there is no room for is not shown, and nothing is kept of it.
+    for digest in 3..=10 {
+        describe(digest, &[]);
+    }
+    describe(11, &[repeat("more")]);
+    assert_eq!(two.tool_repeats("desk", "deploy").expect("read").len(), 2);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hyper::http::request::Parts as Head;
 use hyper::{Method, StatusCode};
+use policy_core::Verb;
 use portcullis_gateway::enforce::{
     Asked as Question, Judgement, Parameter, Permit, RefusalKind, Stage, Statement, StatementParts,
 };
@@ -66,10 +67,13 @@ impl One<'_> {
         loop {
             let Understood { statement, words, said, unclear } = self.understood(&seen, &body).await?;
             let refuse = |refusal| Box::new(words.refused(&refusal));
+            // Of what is not understood it is not known which masks would apply.
+            let sensitive = statement.actions().iter().any(|action| action.verb == Verb::UNKNOWN)
+                && self.visit.gateway.policies().current().policy.masks_fields();
             let arguments: Vec<Parameter<'_>> = said
                 .iter()
                 .flat_map(|said| &said.arguments)
-                .map(|value| Parameter { value: Some(value), binary: false, sensitive: false })
+                .map(|value| Parameter { value: Some(value), binary: false, sensitive })
                 .collect();
             let question = Question {
                 parameters: &arguments,

@@ -83,3 +83,36 @@ impl Seats {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test states what it expects by failing")]
+mod tests {
+    use super::*;
+
+    fn of(seats: &Seats, name: usize) -> Result<Slot, Refusal> {
+        seats.of((name.to_string().into(), Proof::Account("basic"), (Protocol::HTTP, "api".into())))
+    }
+
+    #[test]
+    fn a_place_in_use_is_not_given_to_another() {
+        let seats = Seats::default();
+        let mut slots: Vec<Slot> = (0..MOST).map(|name| of(&seats, name).unwrap()).collect();
+        assert!(of(&seats, MOST).is_err(), "all are in use");
+        for (name, slot) in slots.iter().enumerate() {
+            assert!(Arc::ptr_eq(&of(&seats, name).unwrap(), slot), "{name}");
+        }
+        // Of two that are idle, the one that was asked for earlier.
+        drop(slots.remove(5));
+        drop(slots.remove(2));
+        drop(of(&seats, 2).unwrap());
+        let new = of(&seats, MOST).unwrap();
+        assert!(Arc::ptr_eq(&of(&seats, MOST).unwrap(), &new));
+        assert!(seats.locked().keys().any(|(name, ..)| **name == *"2"));
+        assert!(!seats.locked().keys().any(|(name, ..)| **name == *"5"));
+        // One at which a session is being opened is in use, too.
+        let opening = of(&seats, 2).unwrap();
+        let lock = opening.try_lock().unwrap();
+        assert!(of(&seats, MOST + 1).is_err());
+        drop(lock);
+    }
+}

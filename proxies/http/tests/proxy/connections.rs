@@ -1,7 +1,8 @@
 //! Connections that are kept: what was in force when they came is not what their requests go by.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use policy_core::PrincipalKind;
@@ -235,6 +236,41 @@ async fn of_too_many_sessions_the_one_that_was_idle_longest_ends() {
     let ends: Vec<&str> = evidence.lines().filter(|line| line.contains("\"session_closed\"")).collect();
     assert_eq!(ends.len(), 2, "{ends:?}");
     assert!(ends.iter().all(|end| end.contains("another took its place")), "{ends:?}");
+}
+
+/// One connection: the first token asks for what never comes, the others one after the other for what does.
+const ONE_IN_USE: &str = r#"
+const [port, ...shown] = process.argv.slice(1);
+const client = require("node:http2").connect(`http://127.0.0.1:${port}`);
+const ask = (path, authorization) => client.request({ ":path": path, ":authority": "api.test", authorization });
+ask("/never", shown.shift()).on("error", () => {});
+const next = () => {
+  const authorization = shown.shift();
+  if (!authorization) return console.log("asked");
+  ask("/", authorization).on("end", next).resume();
+};
+next();
+"#;
+
+#[tokio::test]
+async fn a_session_in_use_makes_no_place_for_another() {
+    let house = House::policed(POLICY).await;
+    let mut shown = Vec::new();
+    for _ in 0..66 {
+        shown.push(format!("Bearer {}", token(&house, "ana", None, HOUR).await.text));
+    }
+    let mut client = Command::new("node")
+        .args(["-e", ONE_IN_USE, &house.address.port().to_string()])
+        .args(shown)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node");
+    let mut said = String::new();
+    BufReader::new(client.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!((said.trim(), house.sessions()), ("asked", 64), "the one in use is one of them");
+    client.kill().unwrap();
+    client.wait().unwrap();
 }
 
 /// The time to log in is not that between requests: pools of connections keep theirs for minutes.

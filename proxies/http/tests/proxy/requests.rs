@@ -181,6 +181,8 @@ async fn a_body_is_read_as_its_target_reads_it() {
         ("content-type: application/json; charset=utf-7\r\n", "403"),
         ("content-type: application/json; charset=ibm037\r\n", "403"),
         ("content-type: application/json; charset=utf-8; charset=utf-16\r\n", "403"),
+        ("content-type: application/json; x=charset=utf-16\r\n", "403"),
+        ("content-type: application/json; x=\"; charset=utf-16\"\r\n", "403"),
         ("content-type: application/json\r\ncontent-encoding: deflate\r\n", "403"),
         ("content-type: application/json\r\ncontent-encoding: identity\r\ncontent-encoding: br\r\n", "403"),
     ] {

@@ -17,15 +17,24 @@ const VERSION: &str = "mcp-protocol-version";
 /// The fields that repeat arguments begin with this.
 const OF_PARAMS: &str = "mcp-param-";
 
-/// Whether the fields say nothing else than the message. A batch has no such fields.
+/// Whether fields say what a message does. A batch has none that do, nor has a request without a message.
+pub(super) fn say_something(fields: &HeaderMap) -> bool {
+    repeat_arguments(fields) || fields.contains_key(METHOD) || fields.contains_key(NAME)
+}
+
+fn repeat_arguments(fields: &HeaderMap) -> bool {
+    fields.keys().any(|name| name.as_str().starts_with(OF_PARAMS))
+}
+
+/// Whether the fields say nothing else than the message.
 pub(super) async fn agree(place: Place<'_>, fields: &HeaderMap, message: &[u8], batch: bool) -> bool {
-    let repeated = fields.keys().any(|name| name.as_str().starts_with(OF_PARAMS));
     if batch {
-        return !repeated && !fields.contains_key(METHOD) && !fields.contains_key(NAME);
+        return !say_something(fields);
     }
     // One that is not JSON is unknown by itself.
     let Ok(message) = serde_json::from_slice::<Json>(message) else { return true };
-    names_agree(fields, &message) && (!repeated || arguments_agree(place, fields, &message).await)
+    names_agree(fields, &message)
+        && (!repeat_arguments(fields) || arguments_agree(place, fields, &message).await)
 }
 
 fn names_agree(fields: &HeaderMap, message: &Json) -> bool {
@@ -65,31 +74,46 @@ async fn arguments_agree(place: Place<'_>, fields: &HeaderMap, message: &Json) -
             return false;
         }
     };
-    let arguments = message.pointer("/params/arguments").unwrap_or(&Json::Null);
+    repeat_all(fields, &repeats, message.pointer("/params/arguments").unwrap_or(&Json::Null))
+}
+
+/// Whether each field says what its argument does. Where a tool was described in several ways, one field may stand for several
+/// arguments: of those that are there it says what each does, because nobody knows which the server means.
+fn repeat_all(fields: &HeaderMap, repeats: &[Repeat], arguments: &Json) -> bool {
     fields.keys().filter(|name| name.as_str().starts_with(OF_PARAMS)).all(|name| {
         let Ok(Some(text)) = only(fields, name.as_str()) else { return false };
-        let mut known = repeats.iter().filter(|repeat| repeat.field == name.as_str());
-        known.any(|repeat| repeat.is_said(&text, arguments))
+        let known = repeats.iter().filter(|repeat| repeat.field == name.as_str());
+        let mut there = known.filter(|repeat| repeat.is_there(arguments)).peekable();
+        there.peek().is_some() && there.all(|repeat| repeat.is_said(&text, arguments))
     })
 }
 
-/// The one value of a field. What is no plain text is written as `=?base64?…?=`.
+/// What is no plain text is written as `=?base64?…?=`.
+const ENCODED: (&str, &str) = ("=?base64?", "?=");
+
+/// The one value of a field. One that is encoded in other capitals, or beyond its end, is read by some as it is and by others decoded.
 fn only(fields: &HeaderMap, name: &str) -> Result<Option<String>, ()> {
     let mut values = fields.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => {
             let text = value.to_str().map_err(|_| ())?;
-            match text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
+            match text.strip_prefix(ENCODED.0).and_then(|rest| rest.strip_suffix(ENCODED.1)) {
                 Some(encoded) => {
                     let decoded = BASE64.decode(encoded).map_err(|_| ())?;
                     Ok(Some(String::from_utf8(decoded).map_err(|_| ())?))
                 }
+                None if looks_encoded(text) => Err(()),
                 None => Ok(Some(text.to_owned())),
             }
         }
         (Some(_), Some(_)) => Err(()),
     }
+}
+
+fn looks_encoded(text: &str) -> bool {
+    let beginning = text.trim_start().get(..ENCODED.0.len());
+    beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(ENCODED.0))
 }
 
 #[cfg(test)]
@@ -120,5 +144,51 @@ mod tests {
         check(&[("mcp-name", "=?base64?!?=")], false);
         check(&[("mcp-protocol-version", "2025-06-18")], false);
         check(&[("mcp-method", "tools/call"), ("mcp-method", "tools/call")], false);
+    }
+    #[test]
+    fn a_field_that_stands_for_several_arguments_says_what_each_does() {
+        let repeat = |pointer: &str| Repeat { field: "mcp-param-region".into(), pointer: pointer.into() };
+        let repeats = [repeat("/region"), repeat("/zone")];
+        for (arguments, said, expected) in [
+            (r#"{"region":"eu"}"#, "eu", true),
+            (r#"{"zone":"eu"}"#, "eu", true),
+            (r#"{"region":"eu","zone":"eu"}"#, "eu", true),
+            (r#"{"region":"eu","zone":"us"}"#, "eu", false),
+            (r#"{"region":"eu","zone":"us"}"#, "us", false),
+            (r#"{"region":"eu","zone":["us"]}"#, "eu", false),
+            (r#"{"region":"eu","zone":null}"#, "eu", false),
+            ("{}", "eu", false),
+            ("null", "eu", false),
+        ] {
+            let fields = HeaderMap::from_iter([(
+                HeaderName::from_static("mcp-param-region"),
+                HeaderValue::from_str(said).unwrap(),
+            )]);
+            let arguments: Json = serde_json::from_str(arguments).unwrap();
+            assert_eq!(repeat_all(&fields, &repeats, &arguments), expected, "{said}: {arguments}");
+        }
+    }
+
+    #[test]
+    fn what_some_would_decode_is_not_read_as_it_is() {
+        for (said, expected) in [
+            ("=?base64?ZXU=?=", Ok(Some("eu"))),
+            ("=?base64??=", Ok(Some(""))),
+            ("=?Base64?ZXU=?=", Err(())),
+            ("=?BASE64?ZXU=?=", Err(())),
+            ("=?base64?ZXU=?= ", Err(())),
+            ("=?base64?ZXU=", Err(())),
+            ("=?base64?ZXU=?=x", Err(())),
+            ("=?base64?ZXU?=", Err(())),
+            ("=?base64?Z XU=?=", Err(())),
+            ("=?base64?ZXV=?=", Err(())),
+            ("=?base64?_w==?=", Err(())),
+            ("=?base64?/w==?=", Err(())),
+            ("=?base64", Ok(Some("=?base64"))),
+        ] {
+            let name = HeaderName::from_static(NAME);
+            let fields = HeaderMap::from_iter([(name, HeaderValue::from_str(said).unwrap())]);
+            assert_eq!(only(&fields, NAME), expected.map(|text| text.map(str::to_owned)), "{said}");
+        }
     }
 }

@@ -77,12 +77,13 @@ pub(super) async fn meaning(server: &Server, seen: &Seen<'_>, body: &Taken) -> M
         Taken::All(bytes) => bytes.is_empty(),
         Taken::Much(..) => false,
     };
+    let is_bare = is_empty && !heads::say_something(&seen.head.headers);
     match (&seen.head.method, body) {
         (&Method::POST, Taken::All(bytes)) if is_there && seen.asked.read_as() == "application/json" => {
             posted(server, seen, bytes, said).await
         }
-        (&Method::GET, _) if is_there && is_empty => bare(Some("listen"), said),
-        (&Method::DELETE, _) if is_there && is_empty => bare(Some("end"), said),
+        (&Method::GET, _) if is_there && is_bare => bare(Some("listen"), said),
+        (&Method::DELETE, _) if is_there && is_bare => bare(Some("end"), said),
         _ => bare(None, said),
     }
 }

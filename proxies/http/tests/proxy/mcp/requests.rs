@@ -65,6 +65,51 @@ async fn fields_are_masked_in_evidence_of_what_is_called() {
 }
 
 #[tokio::test]
+async fn values_are_masked_in_evidence_beside_fields() {
+    let masks = "mask \"addresses\" { on mcp  fields \"**.email\"  with redact }\n\
+                 mask \"cards\" { on mcp  values credit_card  with redact }";
+    let house = house(&format!("{POLICY}\n{masks}")).await;
+    let ana = Client::of(&house, "ana");
+    ana.passes("read_file", json!({ "path": "4111 1111 1111 1111", "email": "ana@example.com" })).await;
+    house.until_said("[redacted]").await;
+    let evidence = house.evidence();
+    assert!(!evidence.contains("1111 1111") && !evidence.contains("ana@"), "{evidence}");
+}
+
+#[tokio::test]
+async fn odd_arguments_are_masked_in_evidence_too() {
+    let mask = "mask \"addresses\" { on mcp  do call on \"read_file\"  fields \"**.email\"  with redact }";
+    let house = house(&format!("{POLICY}\n{mask}")).await;
+    let ana = Client::of(&house, "ana");
+    let text = |arguments: &str| {
+        ana.request("tools/call", &json!({ "name": "read_file", "arguments": {} }))
+            .replace("\"arguments\":{}", &format!("\"arguments\":{arguments}"))
+    };
+    let long = "x".repeat(4000);
+    let deep = format!("{}{{\"email\":\"ana@example.com\"}}{}", "[".repeat(300), "]".repeat(300));
+    for arguments in [
+        r#"{"email":"ana@example.com","email":"ana@example.com"}"#,
+        r#"{"e\u006dail":"ana@example.com"}"#,
+        r#"{"email":{"a":["ana@example.com"],"b":1}}"#,
+        r#"{"email":"ana\u0040example.com"}"#,
+        r#"[{"email":"ana@example.com"}]"#,
+        r#""ana@example.com""#,
+        r#""{\"email\":\"ana@example.com\"}""#,
+        r#"{"Email":1,"email":"ana@example.com"}"#,
+        r#"{"email":"ana@example.com"},"arguments":{"email":"ana@example.com"}"#,
+        &format!(r#"{{"x":"{long}","email":"ana@example.com"}}"#),
+        &format!(r#"{{"email":"{long}ana@example.com"}}"#),
+        &format!(r#"{{"x":{deep}}}"#),
+    ] {
+        let body = text(arguments);
+        ana.post(&body).await;
+        ana.post(&format!("[{body},{body}]")).await;
+        let evidence = house.evidence();
+        assert!(!evidence.contains("ana@") && !evidence.contains("u0040"), "{arguments}: {evidence}");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_with_one_bad_element_is_refused_as_a_whole() {
     let house = house(POLICY).await;
     let ana = Client::of(&house, "ana");
@@ -192,6 +237,12 @@ async fn a_server_is_asked_at_its_one_path_and_in_its_three_ways() {
     let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     assert_eq!(ana.with(upgrade).send("GET", "/files/mcp", "").await.status, 403);
+    // What has no message repeats nothing of one.
+    for said in ["mcp-method: tools/call\r\n", "mcp-name: pay\r\n", "mcp-param-path: a\r\n"] {
+        for method in ["GET", "DELETE"] {
+            assert_eq!(ana.with(said).send(method, "/files/mcp", "").await.status, 403, "{method} {said}");
+        }
+    }
     assert_eq!(house.origin.seen().len(), before);
     assert_eq!(ana.send("DELETE", "/files/mcp", "").await.status, 200);
     house.repolice(&POLICY.replace("listen, end, ", "")).await;
