@@ -321,14 +321,24 @@ impl Resolver<'_> {
         let span = raw.span();
         let raw::Credential { env, file, secret } = raw.into_inner();
         match (env, file, secret) {
-            (Some(name), None, None) if !name.is_empty() => Ok(CredentialSource::Env(name)),
+            (Some(name), None, None) if is_variable(&name) => Ok(CredentialSource::Env(name)),
+            // Somebody may have put the password itself there.
+            (Some(_), None, None) => Err(self
+                .hidden_fault(span, "`env` is the name of an environment variable")
+                .help("it has letters, digits and `_`; a password itself never stands in this file")),
             (None, Some(path), None) => Ok(CredentialSource::File(self.path(&path))),
             (None, None, Some(name)) if !name.is_empty() => Ok(CredentialSource::Secret(name)),
             _ => Err(self
-                .fault(span, "`credential` is exactly one of `env`, `file` or `secret`")
+                .hidden_fault(span, "`credential` is exactly one of `env`, `file` or `secret`")
                 .help("such as { env = \"SHOP_PASSWORD\" }; a password itself never stands in this file")),
         }
     }
+}
+
+/// Whether a text is a name that shells can give to a variable (POSIX, Base Definitions, section 3.216).
+fn is_variable(name: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(is_of_name) && name.starts_with(|c: char| !c.is_ascii_digit())
 }
 
 /// Whether a text is a level, or a list of `module=level` with at most a bare level among them. tracing-subscriber

@@ -151,6 +151,8 @@ fn what_may_be_a_password_is_not_shown() {
         ("credential = { secret = [\"hunter2\"] }", "credential = …"),
         ("credential.password = \"hunter2\"", "credential.password = …"),
         ("credential = \"hunter2", "credential = …"),
+        ("credential = { env = \"hunter2!x\" }", "credential = …"),
+        ("credential = { env = \"\", file = \"hunter2\" }", "credential = …"),
         ("credential = [\n  \"hunter2\", }", "…"),
         ("credential = \"\"\"\nhunter2==\\q\"\"\"", "…"),
         ("credential = \"\"\"\nhunter2==\"\"\"\n", "credential = …"),
