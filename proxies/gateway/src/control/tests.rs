@@ -304,6 +304,20 @@ async fn where_each_hold_is_is_told() {
 }
 
 #[tokio::test]
+async fn a_refusal_ends_it_whatever_the_other_holds_wait_for() {
+    let mut house = House::with(TWO_HOLDS, Principal::human("ana", ["eng"]), true).await;
+    for user in ["bob", "fay"] {
+        let client = house.client(Some(user), PASSWORD);
+        let seen = client.approval(house.number).await.expect("seen");
+        client.vote(&seen, false, "no").await.expect("taken");
+        let soon = tokio::time::timeout(std::time::Duration::from_secs(5), house.held.wait()).await;
+        let refused = soon.expect("it is over").expect_err("refused");
+        assert!(refused.message.contains(&format!("refused by {user}")), "{}", refused.message);
+        house = House::with(TWO_HOLDS, Principal::human("ana", ["eng"]), true).await;
+    }
+}
+
+#[tokio::test]
 async fn a_vote_that_is_not_taken_does_not_stand_in_evidence_as_one_that_counts() {
     let mut house = House::with(TWO_HOLDS, Principal::human("ana", ["eng"]), true).await;
     let (bob, cat) = (house.client(Some("bob"), PASSWORD), house.client(Some("cat"), PASSWORD));

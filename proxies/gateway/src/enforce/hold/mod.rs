@@ -296,6 +296,8 @@ impl Held {
                 if !self.ask_for(number, &judged, &open, now).await? {
                     return Ok(None);
                 }
+                let mut waits = false;
+                // All are looked at: a refusal of one counts though another is not decided on.
                 for (rule, key) in open {
                     match self.status(&judged, rule, &key, &approval, &present, now) {
                         Some(Status::Approved { by, watched_by: watching }) => {
@@ -303,11 +305,14 @@ impl Held {
                             approved_by.extend(by.iter().map(ToString::to_string));
                             watched_by.extend(watching.iter().map(ToString::to_string));
                         }
-                        Some(Status::Pending { .. }) => return Ok(None),
+                        Some(Status::Pending { .. }) => waits = true,
                         Some(Status::Refused { by }) => return Err(self.refused_by(&by, &approval).await),
                         Some(Status::Expired) => return Err(self.expired(number).await),
                         None => return Err(Refusal::unavailable("the policy has no such hold")),
                     }
+                }
+                if waits {
+                    return Ok(None);
                 }
             }
         }
