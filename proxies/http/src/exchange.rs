@@ -117,25 +117,27 @@ impl One<'_> {
     ) -> Result<Response<Body>, Turned> {
         let method = head.method.clone();
         self.own_session(&mut head).await?;
-        let Admitted { permit, sought, body, said } = self.admitted(&head, body, upgrading.is_some()).await?;
+        let Admitted { permit, sought, body, said, words } =
+            self.admitted(&head, body, upgrading.is_some()).await?;
+        let failed = |status, title, detail: &str| Box::new(words.failed(status, title, detail));
         let body = body::recorded(body, self.asked.read_as(), &self.open, &permit, &sought);
         let carried = self.way.dialect.carried(&self.asked.target);
         if upgrading.is_some() && carried == Carried::Port && sought.is_by_rule() {
             permit.unused("can't be masked");
             let detail = "values in it would have to be masked, which a tunnel can't";
-            return Err(self.turn(StatusCode::FORBIDDEN, "the tunnel is not opened", detail));
+            return Err(failed(StatusCode::FORBIDDEN, "the tunnel is not opened", detail));
         }
         let request = match self.forwarded(head, body, &sought) {
             Ok(request) => request,
             Err(why) => {
                 permit.unused(why);
-                return Err(self.turn(StatusCode::BAD_REQUEST, "the request can't be sent on", why));
+                return Err(failed(StatusCode::BAD_REQUEST, "the request can't be sent on", why));
             }
         };
         let leads = if upgrading.is_some() { Leads::ToAnotherProtocol } else { Leads::ToAnAnswer };
-        let (receipt, mut response) = self.sent(permit, request, leads).await?;
+        let (receipt, mut response) = self.sent(permit, request, leads, &words).await?;
         if let Some(upgrading) = upgrading {
-            let unshown = |why| self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", why);
+            let unshown = |why| failed(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", why);
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let both = upgrading.tunnel(response, Arc::clone(&self.open), receipt, sought, carried);
                 let (response, tunnel) = both.map_err(unshown)?;
@@ -160,7 +162,7 @@ impl One<'_> {
             busy,
         };
         due.answer(response).map_err(|odd| {
-            self.turn(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", &odd.to_string())
+            failed(StatusCode::BAD_GATEWAY, "the target's answer can't be shown", &odd.to_string())
         })
     }
 
@@ -191,11 +193,13 @@ impl One<'_> {
         permit: Permit,
         request: Request<Body>,
         leads: Leads,
+        words: &Words,
     ) -> Result<(Receipt, Response<Incoming>), Turned> {
+        let failed = |status, title, detail: &str| Box::new(words.failed(status, title, detail));
         let (receipt, sent) = tokio::select! {
             biased;
             reason = self.open.stop.wait() => {
-                return Err(self.turn(StatusCode::FORBIDDEN, "the session was ended", &reason.to_string()));
+                return Err(failed(StatusCode::FORBIDDEN, "the session was ended", &reason.to_string()));
             }
             sent = self.way.send(permit, request, leads) => sent,
         };
@@ -204,15 +208,15 @@ impl One<'_> {
             Err(error) => {
                 // What the client did not send whole is no fault of the target's.
                 if let Some(broken) = Broken::in_chain(&error) {
-                    let words = broken.to_string();
-                    receipt.outcome(Outcome { error: Some(&words), ..Outcome::default() });
-                    return Err(self.turn(of_broken(broken), "the request is not whole", &words));
+                    let why = broken.to_string();
+                    receipt.outcome(Outcome { error: Some(&why), ..Outcome::default() });
+                    return Err(failed(of_broken(broken), "the request is not whole", &why));
                 }
                 let target = &*self.way.config.subject.name;
                 tracing::warn!(target, error = body::causes(&error), "a target could not be asked");
                 receipt.outcome(Outcome { error: Some("the target did not answer"), ..Outcome::default() });
                 let detail = format!("try again, or ask the operator of `{target}`");
-                Err(self.turn(StatusCode::BAD_GATEWAY, "the target did not answer", &detail))
+                Err(failed(StatusCode::BAD_GATEWAY, "the target did not answer", &detail))
             }
         }
     }

@@ -70,7 +70,12 @@ impl Words {
         self.say(&Told { approval: Some(approval), retry, ..told }, mcp::HELD).map(whole)
     }
 
-    /// What kept a request from being judged, or its answer from being shown.
+    /// What went wrong with a request that was permitted.
+    pub(crate) fn failed(&self, status: StatusCode, title: &str, detail: &str) -> Response<Body> {
+        self.say(&Told::new(status, title, detail), mcp::INTERNAL).map(whole)
+    }
+
+    /// What kept a request from being judged.
     pub(crate) fn problem(&self, status: StatusCode, title: &str, detail: &str) -> Response<Body> {
         self.not_judged(status, title, detail).map(whole)
     }

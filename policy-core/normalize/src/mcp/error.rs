@@ -8,6 +8,8 @@ pub const DENIED: i64 = -32010;
 
 /// The code of a request that waits for somebody's approval, where the client is not kept waiting.
 pub const HELD: i64 = -32011;
+/// The code of an error that is neither: the server is not there, or its answer can't be shown (JSON-RPC 2.0, section 5.1).
+pub const INTERNAL: i64 = -32603;
 
 /// What a client, often an agent, learns about a refusal beside its message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

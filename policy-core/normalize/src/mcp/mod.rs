@@ -22,7 +22,7 @@ mod repeat;
 mod said;
 
 pub use bound::{arguments, bound};
-pub use error::{DENIED, Denial, HELD, error};
+pub use error::{DENIED, Denial, HELD, INTERNAL, error};
 pub use list::{List, ListError, Tool, tools};
 pub use message::{Element, MAX_BATCH, Messages};
 pub use method::{Asked, Context, Side, listed};

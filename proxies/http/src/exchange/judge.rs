@@ -37,6 +37,8 @@ pub(super) struct Admitted {
     pub(super) body: Body,
     /// What it says in MCP.
     pub(super) said: Option<Box<Said>>,
+    /// How it is told what went wrong from then on.
+    pub(super) words: Words,
 }
 
 impl One<'_> {
@@ -99,7 +101,13 @@ impl One<'_> {
             let mut held = match judgement {
                 Judgement::Admit(permit) => {
                     let (permit, sought) = self.in_sight(permit, &seen, &body)?;
-                    return Ok(Admitted { permit, sought, body: body.send(&self.open, patience), said });
+                    return Ok(Admitted {
+                        permit,
+                        sought,
+                        body: body.send(&self.open, patience),
+                        said,
+                        words,
+                    });
                 }
                 Judgement::Refuse(mut refusal) => {
                     let is_judged =
@@ -129,7 +137,7 @@ impl One<'_> {
             self.approved(&released, said.as_deref()).await;
             let permit = self.still_there(released.permit)?;
             let (permit, sought) = self.in_sight(permit, &seen, &body)?;
-            return Ok(Admitted { permit, sought, body: body.send(&self.open, patience), said });
+            return Ok(Admitted { permit, sought, body: body.send(&self.open, patience), said, words });
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hyper::header::HeaderMap;
 use policy_core::ActionSet;
 use policy_normalize::mcp::{
-    Asked, Context, Denial, List, ListError, Messages, Said as Message, Side, error, listed, tools,
+    Asked, Context, Denial, INTERNAL, List, ListError, Messages, Said as Message, Side, error, listed, tools,
 };
 use portcullis_gateway::enforce::Gateway;
 use portcullis_gateway::store::{Described, StoreError};
@@ -19,9 +19,6 @@ use crate::body::Fault;
 use crate::dialect::Looking;
 use crate::mask::Unseen;
 use crate::visit::Open;
-
-/// JSON-RPC's own code of what went wrong inside.
-const INTERNAL: i64 = -32603;
 
 /// What is done to the answer of one request.
 pub(crate) struct Answering {

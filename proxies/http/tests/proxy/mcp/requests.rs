@@ -4,6 +4,7 @@ use policy_core::PrincipalKind;
 use serde_json::json;
 
 use super::house::{Answer, Client, POLICY, got, house};
+use crate::house::{House, Origin};
 use crate::tokens::{HOUR, token};
 
 #[tokio::test]
@@ -333,4 +334,21 @@ async fn a_session_is_its_principals_alone() {
     let twice = ana.with(&format!("mcp-session-id: {name}\r\nmcp-session-id: {name}\r\n"));
     assert_eq!(twice.post(&ana.request("ping", &json!({}))).await.status, 404);
     assert_eq!(got(&house, "ping"), 0);
+}
+
+/// An agent's client shows its model what JSON-RPC says, and little of what HTTP does.
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_in_its_own_words() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let origin = Origin::run("python3", "mcp.py", &[]);
+    let target = format!(
+        "address = \"127.0.0.1:{}\"\nhosts = [\"api.test\"]\n[[target]]\nname = \"files\"\nprotocol = \"mcp\"\naddress = \"{nobody}\"\n",
+        origin.port
+    );
+    let house = House::before(origin, POLICY, &target).await;
+    let answer = Client::of(&house, "ana").ask("tools/list", json!({})).await;
+    let error = &answer["error"];
+    assert_eq!(error["code"], -32603, "{answer}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("did not answer") && message.contains("`files`"), "{message}");
 }
