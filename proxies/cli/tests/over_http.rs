@@ -50,7 +50,10 @@ fn a_cluster_is_reached_where_the_gateway_listens_for_it() {
         let cluster = &config["clusters"][0]["cluster"];
         assert_eq!(cluster["server"], expected);
         assert!(cluster["certificate-authority-data"].is_string(), "the gateway made it: nobody knows it");
-        assert_eq!(config["users"][0]["user"]["tokenFile"], "mine");
+        // Wherever the document is put, it means the same file.
+        let file = folder.path().join("mine");
+        assert_eq!(config["users"][0]["user"]["tokenFile"], file.to_str().expect("a path"));
+        assert!(ran.err.contains("there is no file `mine` yet"), "{}", ran.err);
         assert_eq!(config["current-context"], config["contexts"][0]["name"]);
     }
 }
