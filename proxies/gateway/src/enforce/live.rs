@@ -59,11 +59,14 @@ impl Live {
         fields: Arc<FieldMasks>,
         json: &[u8],
     ) -> Option<String> {
-        let nothing = Arc::new(Detectors::new(&[]).ok()?);
-        let (detectors, key) = (judged.detectors.as_ref().unwrap_or(&nothing), self.gateway.mask_key());
+        let detectors = match &judged.detectors {
+            Some(detectors) => Arc::clone(detectors),
+            None => Arc::new(Detectors::new(&[]).ok()?),
+        };
+        let key = self.gateway.mask_key();
         let (mut masker, mut out) = (JsonMasker::new(Some(fields)), Vec::with_capacity(json.len()));
-        masker.push(detectors, key, json, &mut out).ok()?;
-        masker.finish(detectors, key, &mut out).ok()?;
+        masker.push(&detectors, key, json, &mut out).ok()?;
+        masker.finish(&detectors, key, &mut out).ok()?;
         String::from_utf8(out).ok()
     }
 

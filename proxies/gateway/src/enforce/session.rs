@@ -405,8 +405,14 @@ fn shown<'a>(live: &Live, judged: &Judged, parameter: &Parameter<'a>) -> Shown<'
         Cow::Borrowed(text) if text.len() <= SHOWN_BYTES => Shown::Text(text.into()),
         Cow::Owned(text) if text.len() <= SHOWN_BYTES => Shown::Masked(text.into()),
         long => {
-            let cut = (0..=SHOWN_BYTES).rev().find(|&at| long.is_char_boundary(at)).unwrap_or(0);
-            Shown::Masked(format!("{}… ({} bytes)", long.get(..cut).unwrap_or_default(), value.len()).into())
+            let (first, _) = cut(&long, SHOWN_BYTES);
+            Shown::Masked(format!("{first}… ({} bytes)", value.len()).into())
         }
     }
+}
+
+/// The beginning of a text, of at most so many bytes and whole characters, and the rest.
+pub(super) fn cut(text: &str, most: usize) -> (&str, &str) {
+    let at = (0..=most.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    text.split_at(at)
 }

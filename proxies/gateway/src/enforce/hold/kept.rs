@@ -7,6 +7,7 @@ use policy_core::Digest;
 
 use crate::enforce::asked::{Asked, Parameter, Stage, Statement};
 use crate::enforce::live::Live;
+use crate::enforce::session::cut;
 use crate::store::BoundTo;
 
 /// What was asked, kept while it waits.
@@ -131,10 +132,9 @@ fn in_words(body: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(body) else {
         return format!("(a body of {} bytes, not text)", body.len());
     };
-    let cut = (0..=BODY_SHOWN.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    match (text.get(..cut).unwrap_or_default(), text.len() - cut) {
-        (all, 0) => all.to_owned(),
-        (first, more) => format!("{first}\n(and {more} bytes more, not shown)"),
+    match cut(text, BODY_SHOWN) {
+        (all, "") => all.to_owned(),
+        (first, rest) => format!("{first}\n(and {} bytes more, not shown)", rest.len()),
     }
 }
 

@@ -145,6 +145,7 @@ mod tests {
         check(&[("mcp-protocol-version", "2025-06-18")], false);
         check(&[("mcp-method", "tools/call"), ("mcp-method", "tools/call")], false);
     }
+
     #[test]
     fn a_field_that_stands_for_several_arguments_says_what_each_does() {
         let repeat = |pointer: &str| Repeat { field: "mcp-param-region".into(), pointer: pointer.into() };
